@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool pyr_fs_read(const struct pyr_root *root, const char *path, size_t max_bytes,
+                 struct pyr_buf *buf, struct pyr_err *err) {
+    char full[PATH_MAX];
+    snprintf(full, sizeof full, "%s%s", root ? root->prefix : "", path);
+    int fd = open(full, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return pyr_fail_errno(err, errno, "%s", full);
+    size_t total = 0;
+    for (;;) {
+        pyr_buf_reserve(buf, 64 * 1024);
+        ssize_t got = read(fd, buf->data + buf->length, 64 * 1024);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            pyr_fail_errno(err, errno, "%s", full);
+            close(fd);
+            return false;
+        }
+        if (got == 0)
+            break;
+        buf->length += (size_t)got;
+        total += (size_t)got;
+        if (total > max_bytes) {
+            close(fd);
+            return pyr_fail(err, PYR_E_INPUT, "%s: larger than %zu bytes", full, max_bytes);
+        }
+    }
+    buf->data[buf->length] = '\0';
+    close(fd);
+    return true;
+}
+
+static bool write_all(int fd, const char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t wrote = write(fd, bytes, count);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return false;
+        bytes += wrote;
+        count -= (size_t)wrote;
+    }
+    return true;
+}
+
+bool pyr_fs_write_whole(const char *path, const void *bytes, size_t count, struct pyr_err *err) {
+    char temporary[PATH_MAX];
+    if (snprintf(temporary, sizeof temporary, "%s.tmp.%ld", path, (long)getpid()) >=
+        (int)sizeof temporary)
+        return pyr_fail(err, PYR_E_IO, "%s: the path is too long", path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return pyr_fail_errno(err, errno, "%s: cannot be written", path);
+    bool ok = write_all(fd, bytes, count) && fsync(fd) == 0;
+    int cause = errno;
+    if (close(fd) != 0 && ok) {
+        ok = false;
+        cause = errno;
+    }
+    if (ok && rename(temporary, path) != 0) {
+        ok = false;
+        cause = errno;
+    }
+    if (!ok) {
+        unlink(temporary);
+        return pyr_fail_errno(err, cause, "%s: cannot be written", path);
+    }
+    return true;
+}
+
+bool pyr_fs_make_dirs(const char *path, struct pyr_err *err) {
+    char part[PATH_MAX];
+    if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
+        return pyr_fail(err, PYR_E_IO, "%s: the path is too long", path);
+    for (char *slash = part + 1;; slash++) {
+        if (*slash != '/' && *slash != '\0')
+            continue;
+        bool last = *slash == '\0';
+        *slash = '\0';
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            return pyr_fail_errno(err, errno, "%s: cannot make the folder", part);
+        if (last)
+            break;
+        *slash = '/';
+    }
+    return pyr_fs_is_dir(path) ||
+           pyr_fail(err, PYR_E_IO, "%s: is in the way and is no folder", path);
+}
+
+bool pyr_fs_is_dir(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool pyr_fs_is_file(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool pyr_fs_check_writable(const char *dir, struct pyr_err *err) {
+    char probe[PATH_MAX];
+    if (snprintf(probe, sizeof probe, "%s/.pyrometer-probe.%ld", dir, (long)getpid()) >=
+        (int)sizeof probe)
+        return pyr_fail(err, PYR_E_IO, "%s: the path is too long", dir);
+    int fd = open(probe, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return pyr_fail_errno(err, errno, "%s: cannot create files there", dir);
+    close(fd);
+    unlink(probe);
+    return true;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What every test includes first: cmocka with the headers it wants, and small helpers.
+ */
+#ifndef PYR_TESTS_SUPPORT_H
+#define PYR_TESTS_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* Makes a fresh folder below $TMPDIR, its path in `path`; NULL on failure. */
+char *pyr_test_temp_dir(char *path, size_t size);
+
+/* Asserts that a call returning bool with a struct pyr_err named err succeeded, printing it. */
+#define assert_ok(err, call)                                                                       \
+    do {                                                                                           \
+        if (!(call))                                                                               \
+            fail_msg("%s: %s", #call, (err).text);                                                 \
+    } while (0)
+
+#endif
