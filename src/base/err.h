@@ -14,22 +14,22 @@
 #ifndef PYR_BASE_ERR_H
 #define PYR_BASE_ERR_H
 
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdbool.h>
 
 /* Classes, each with the exit code of the process that ends on it (docs/exit-codes.md). */
 enum pyr_errc {
     PYR_OK = 0,
-    PYR_E_INPUT,       /* exit 1: a file or a server's answer that cannot be used */
-    PYR_E_IO,          /* exit 1: the system refused (open, write, connect, ...) */
-    PYR_E_NOMEM,       /* exit 1: memory that is not there, worked out before it is taken */
-    PYR_E_ENGINE,      /* exit 1: the engine or the target failed */
-    PYR_E_UNSUPPORTED, /* exit 1: valid, but not something this program handles (yet) */
-    PYR_E_USAGE,       /* exit 2: options that are unknown, malformed or contradict */
-    PYR_E_REGRESSION,  /* exit 3: a regression or a missed goal that the user named */
-    PYR_E_INVALID,     /* exit 4: the measurement cannot be trusted or compared */
-    PYR_E_INCONCLUSIVE,/* exit 5: undecided, with --strict */
-    PYR_E_INTERRUPTED  /* exit 130 or 143: a signal, after a partial report */
+    PYR_E_INPUT,        /* exit 1: a file or a server's answer that cannot be used */
+    PYR_E_IO,           /* exit 1: the system refused (open, write, connect, ...) */
+    PYR_E_NOMEM,        /* exit 1: memory that is not there, worked out before it is taken */
+    PYR_E_ENGINE,       /* exit 1: the engine or the target failed */
+    PYR_E_UNSUPPORTED,  /* exit 1: valid, but not something this program handles (yet) */
+    PYR_E_USAGE,        /* exit 2: options that are unknown, malformed or contradict */
+    PYR_E_REGRESSION,   /* exit 3: a regression or a missed goal that the user named */
+    PYR_E_INVALID,      /* exit 4: the measurement cannot be trusted or compared */
+    PYR_E_INCONCLUSIVE, /* exit 5: undecided, with --strict */
+    PYR_E_INTERRUPTED   /* exit 130 or 143: a signal, after a partial report */
 };
 
 enum { PYR_ERR_TEXT_BYTES = 1024 };

@@ -55,17 +55,17 @@ static bool parse_scaled(const char *text, const struct suffix *table, const cha
 }
 
 bool pyr_parse_duration_ns(const char *text, uint64_t *ns, struct pyr_err *err) {
-    static const struct suffix units[] = {{"", 1e9},    {"s", 1e9},    {"ms", 1e6},
-                                          {"us", 1e3},  {"ns", 1},     {"m", 60e9},
+    static const struct suffix units[] = {{"", 1e9},     {"s", 1e9},    {"ms", 1e6},
+                                          {"us", 1e3},   {"ns", 1},     {"m", 60e9},
                                           {"min", 60e9}, {"h", 3600e9}, {NULL, 0}};
     return parse_scaled(text, units, "a duration such as 30s, 500ms or 5m", ns, err);
 }
 
 bool pyr_parse_bytes(const char *text, uint64_t *bytes, struct pyr_err *err) {
-    static const struct suffix units[] = {
-        {"", 1},         {"b", 1},        {"k", 0x1p10},  {"kib", 0x1p10}, {"m", 0x1p20},
-        {"mib", 0x1p20}, {"g", 0x1p30},   {"gib", 0x1p30}, {"kb", 1e3},     {"mb", 1e6},
-        {"gb", 1e9},     {NULL, 0}};
+    static const struct suffix units[] = {{"", 1},         {"b", 1},        {"k", 0x1p10},
+                                          {"kib", 0x1p10}, {"m", 0x1p20},   {"mib", 0x1p20},
+                                          {"g", 0x1p30},   {"gib", 0x1p30}, {"kb", 1e3},
+                                          {"mb", 1e6},     {"gb", 1e9},     {NULL, 0}};
     return parse_scaled(text, units, "a size such as 64MiB or 2GB", bytes, err);
 }
 
@@ -89,8 +89,8 @@ static bool parse_range(const char *item, uint64_t *first, uint64_t *last, struc
     return *first <= *last || pyr_fail(err, PYR_E_USAGE, "'%s' runs backwards", item);
 }
 
-bool pyr_parse_u64_list(struct pyr_arena *arena, const char *text, uint64_t **values,
-                        size_t *count, struct pyr_err *err) {
+bool pyr_parse_u64_list(struct pyr_arena *arena, const char *text, uint64_t **values, size_t *count,
+                        struct pyr_err *err) {
     uint64_t *list = pyr_arena_array(arena, LIST_ITEMS_MAX, sizeof *list);
     size_t used = 0;
     char *copy = pyr_arena_strdup(arena, text), *rest = copy, *item;

@@ -50,11 +50,11 @@ struct pyr_model_info {
      * are looked up); 0 when unknown. With measured memory bandwidth it bounds decode speed. */
     uint64_t bytes_per_token;
     uint32_t vocabulary_size;
-    uint32_t trained_context; /* tokens; 0: no limit */
-    uint32_t max_sequences;   /* the engine's own limit for one context */
+    uint32_t trained_context;     /* tokens; 0: no limit */
+    uint32_t max_sequences;       /* the engine's own limit for one context */
     int32_t bos_token, eos_token; /* -1: none */
-    bool simulated;           /* true only for sim: every output says so */
-    bool virtual_time;        /* decode moves a virtual clock instead of taking time */
+    bool simulated;               /* true only for sim: every output says so */
+    bool virtual_time;            /* decode moves a virtual clock instead of taking time */
 };
 
 struct pyr_context_config {

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The recorder takes what happens from the measured threads and writes the run file on a thread of
+ * its own, so that memory is bounded at any duration and a killed run keeps what happened.
+ *
+ * Each measured thread has a lane: a ring of chunks mapped before the start, written by that thread
+ * alone, and read by the writer alone. Recording a chunk is a copy of 16 bytes and one release
+ * store. When a ring is full the producer waits for the writer, and the wait is itself recorded
+ * (PYR_MARK_STALL): nothing is ever dropped.
+ *
+ * Requests, observations, samples and marks are rarer and go through a second ring of the lane.
+ *
+ * Inline mode (no thread, for virtual time and tests): a full ring is written out by the producer.
+ */
+#ifndef PYR_RECORD_RECORDER_H
+#define PYR_RECORD_RECORDER_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "record/metric.h"
+#include "record/run.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct pyr_recorder; /* opaque */
+
+struct pyr_recorder_config {
+    const char *path;      /* of the run file; NULL: keep nothing (counts only) */
+    uint32_t lanes;        /* threads that record, 1..64 */
+    uint32_t chunk_slots;  /* of each lane, rounded up to a power of two; 0: default (65536) */
+    bool inline_writer;    /* no thread of its own */
+    const char *meta_json; /* the plan: configuration, environment, command; written first */
+};
+
+/* Maps the rings, creates the file (fails when it exists) and starts the writer. */
+bool pyr_recorder_open(const struct pyr_recorder_config *config, const struct pyr_clock *clock,
+                       struct pyr_recorder **recorder, struct pyr_err *err);
+/* Drains everything, writes the end block, fsyncs and closes. False when anything was not written
+ * (a full disk), with the first cause; the file is then valid up to there. */
+bool pyr_recorder_close(struct pyr_recorder *recorder, struct pyr_err *err);
+/* An error of the writer so far (a full disk), or NULL: load ends a run early on it. */
+const struct pyr_err *pyr_recorder_error(const struct pyr_recorder *recorder);
+/* Writes out what the lanes hold now. For the end of a case; not on the measured path. */
+void pyr_recorder_flush(struct pyr_recorder *recorder);
+
+/* One lane; plain data so that recording can be inlined. Fields belong to recorder.c but for the
+ * producer's side as used below. */
+struct pyr_lane {
+    /* Producer's side, on its own cache lines. */
+    _Alignas(64) _Atomic uint64_t chunk_head; /* chunks ever written */
+    uint64_t chunk_room_until;                /* the producer's cached tail + size */
+    struct pyr_chunk *chunks;                 /* (chunk_mask + 1) */
+    uint64_t chunk_mask;
+    struct pyr_recorder *recorder;
+    uint32_t index;
+    /* The writer's side. */
+    _Alignas(64) _Atomic uint64_t chunk_tail;
+    /* The ring of rarer records, private to recorder.c. */
+    _Alignas(64) _Atomic uint64_t record_head;
+    _Alignas(64) _Atomic uint64_t record_tail;
+    unsigned char *records;
+    uint64_t record_mask;
+};
+
+struct pyr_lane *pyr_recorder_lane(struct pyr_recorder *recorder, uint32_t index);
+
+/* The slow path of pyr_lane_chunk: waits until there is room for a chunk, records the stall. */
+void pyr_lane_wait_room(struct pyr_lane *lane);
+
+/* Records one chunk. Only the lane's thread. */
+static inline void pyr_lane_chunk(struct pyr_lane *lane, struct pyr_chunk chunk) {
+    uint64_t head = atomic_load_explicit(&lane->chunk_head, memory_order_relaxed);
+    if (__builtin_expect(head == lane->chunk_room_until, 0))
+        pyr_lane_wait_room(lane);
+    lane->chunks[head & lane->chunk_mask] = chunk;
+    atomic_store_explicit(&lane->chunk_head, head + 1, memory_order_release);
+}
+
+/* Chunk times as the caller has them; splits what does not fit 16 bytes into carries.
+ * previous_ns: the request's previous stamp (sent_ns for its first); kernel_ns 0: none;
+ * bound_ns 0: exact. */
+void pyr_lane_content(struct pyr_lane *lane, uint32_t ordinal, uint64_t previous_ns,
+                      uint64_t user_ns, uint64_t kernel_ns, uint64_t bound_ns, uint32_t bytes,
+                      uint32_t tokens, bool reasoning);
+
+/* The rest; only the lane's thread. */
+void pyr_lane_request(struct pyr_lane *lane, const struct pyr_request *request);
+void pyr_lane_case(struct pyr_lane *lane, const struct pyr_case *plan);
+void pyr_lane_observe(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
+                      uint32_t repetition, double value);
+void pyr_lane_sample(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
+                     uint64_t time_ns, double value);
+void pyr_lane_mark(struct pyr_lane *lane, enum pyr_mark_kind kind, uint32_t case_index,
+                   double value, const char *text);
+
+/* bound_code <-> nanoseconds: code 0 is exact, code c > 0 stands for 2^(c/8) ns, rounded up so
+ * that the bound is never understated (by at most 9 %). */
+uint8_t pyr_bound_code(uint64_t bound_ns);
+uint64_t pyr_bound_ns(uint8_t code);
+
+#endif

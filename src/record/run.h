@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A run as plain data: what happened, raw. This is the first waist of the program; load, target,
+ * sample and suite fill it, stats reads it and nothing here computes.
+ *
+ *     run > arm > block > case > phase > request > chunk
+ *
+ * An arm is one of the things compared (a build, a target), usually the only one. A block is one
+ * turn of an arm in an interleaved comparison. A case is one workload at one load ("short prompts,
+ * 8 in flight"). A phase is warm-up, measured, ramp or drain.
+ *
+ * Times are nanoseconds of CLOCK_MONOTONIC (or of the virtual clock). A stamp of 0 means unknown.
+ */
+#ifndef PYR_RECORD_RUN_H
+#define PYR_RECORD_RUN_H
+
+#include <stdint.h>
+
+/* How a request ended. Failures are never latencies and never dropped. docs/outcomes.md */
+enum pyr_outcome {
+    PYR_OUTCOME_OK,
+    PYR_OUTCOME_CANCELLED,  /* asked for by the workload: neither an error nor a missed goal */
+    PYR_OUTCOME_UNFINISHED, /* still running at the end of the drain: an error, a missed goal */
+    PYR_OUTCOME_REJECTED,   /* the target's queue was full (HTTP 429 and 503 too) */
+    PYR_OUTCOME_ENGINE,     /* the engine failed or has no output for it */
+    PYR_OUTCOME_TOO_LONG,   /* prompt and output do not fit a sequence's context */
+    PYR_OUTCOME_WORKER,     /* the worker process died under it */
+    PYR_OUTCOME_REFUSED,    /* connection refused */
+    PYR_OUTCOME_RESET,      /* connection closed in mid-answer */
+    PYR_OUTCOME_TIMEOUT_CONNECT,
+    PYR_OUTCOME_TIMEOUT_FIRST,   /* no first token in time */
+    PYR_OUTCOME_TIMEOUT_BETWEEN, /* a gap between tokens too long */
+    PYR_OUTCOME_TIMEOUT_TOTAL,
+    PYR_OUTCOME_HTTP_3XX,
+    PYR_OUTCOME_HTTP_4XX,     /* but 429 */
+    PYR_OUTCOME_HTTP_5XX,     /* but 503 */
+    PYR_OUTCOME_PROTOCOL,     /* not HTTP, not an event stream, not the JSON it should be */
+    PYR_OUTCOME_STREAM_ERROR, /* an error object inside a stream that began well */
+    PYR_OUTCOME_SHORT,        /* fewer tokens than asked, only with --exact-output */
+    PYR_OUTCOME_TLS,          /* handshake or certificate */
+    PYR_OUTCOME_LOCAL,        /* our own limit: file descriptors, ports, memory */
+    PYR_OUTCOME_COUNT
+};
+
+/* The name in files and JSON: "ok", "cancelled", "timeout_first", ... */
+const char *pyr_outcome_name(enum pyr_outcome outcome);
+
+enum pyr_request_flag {
+    PYR_REQUEST_SHORT = 1 << 0,          /* ended before the asked number of tokens */
+    PYR_REQUEST_NO_DONE = 1 << 1,        /* the stream ended without its end mark */
+    PYR_REQUEST_STREAMED = 1 << 2,       /* token times are known */
+    PYR_REQUEST_USAGE = 1 << 3,          /* the server reported token counts */
+    PYR_REQUEST_ESTIMATED = 1 << 4,      /* prompt_tokens is our estimate, not a count */
+    PYR_REQUEST_NEW_CONNECTION = 1 << 5, /* a connection was made for it after the start */
+    PYR_REQUEST_WAITED = 1 << 6          /* no slot of ours was free at its scheduled time */
+};
+
+/* One finished request, 160 bytes, stored as it is (little endian). */
+struct pyr_request {
+    uint32_t ordinal; /* dense from 0 over the run, in order of dispatch */
+    uint32_t case_index;
+    uint32_t phase;        /* index into the case's phases, as numbered by pyr_phase records */
+    uint16_t prompt_class; /* index into the workload's classes */
+    uint16_t worker;       /* which load thread */
+    uint8_t outcome;       /* enum pyr_outcome */
+    uint8_t reserved;
+    uint16_t flags;       /* enum pyr_request_flag */
+    uint16_t http_status; /* 0: none */
+    uint16_t session;     /* turn number in a multi-turn session, 0 for none or the first */
+
+    /* Stamps, in the order in which they happen; 0 unknown. */
+    uint64_t scheduled_ns;  /* open loop: the plan's instant; closed: slot free + think time */
+    uint64_t dispatched_ns; /* connection or slot in hand */
+    uint64_t sent_ns;       /* read just before the send that hands over the last byte */
+    uint64_t admitted_ns;   /* the engine began to work on it */
+    uint64_t prefilled_ns;  /* the step that held its last prompt token is over */
+    uint64_t first_byte_ns;
+    uint64_t first_content_ns; /* first non-empty content or reasoning */
+    uint64_t first_output_ns;  /* first non-reasoning content */
+    uint64_t last_content_ns;
+    uint64_t usage_ns;
+    uint64_t closed_ns;
+
+    uint32_t prompt_tokens; /* as the target counted, or our estimate (flag) */
+    uint32_t asked_tokens;  /* output tokens asked for */
+    uint32_t output_tokens; /* our own count */
+    uint32_t usage_prompt_tokens, usage_output_tokens; /* the server's word, with flag USAGE */
+    uint32_t chunks;                                   /* content chunks recorded for it */
+    uint64_t output_bytes;
+    uint64_t text_hash; /* FNV-1a 64 of the output bytes; 0 when there is no output */
+    uint64_t
+        prompt_hash; /* the same of the prompt, so that runs can be matched request by request */
+};
+
+/* One content chunk, 16 bytes. Chunks of a request are chained: its first gap is from sent_ns, each
+ * later one from the previous chunk (or advance) of the same request. */
+struct pyr_chunk {
+    uint32_t ordinal;
+    uint32_t gap_ns;     /* user time since the previous stamp of this request */
+    uint32_t lag_ns;     /* user time - kernel time; PYR_LAG_UNKNOWN: no kernel stamp */
+    uint16_t bytes_bits; /* bits 0..13 bytes, PYR_CHUNK_* flags above */
+    uint8_t tokens;
+    uint8_t bound_code; /* the true time lies within pyr_bound_ns(bound_code) before the stamp */
+};
+
+#define PYR_LAG_UNKNOWN UINT32_MAX
+enum {
+    PYR_CHUNK_REASONING = 1 << 14,
+    /* Not a chunk of its own: carries what did not fit (a gap of over 4.29 s, over 255 tokens or
+     * 16383 bytes) of the chunk that follows it. */
+    PYR_CHUNK_CARRY = 1 << 15,
+    PYR_CHUNK_BYTES_MAX = (1 << 14) - 1,
+    PYR_CHUNK_TOKENS_MAX = 255
+};
+
+/* A measured value that belongs to no request: a load time, a bandwidth, a block. */
+struct pyr_observation {
+    uint32_t metric; /* enum pyr_metric; written by name in the file's metric table */
+    uint32_t case_index;
+    uint32_t repetition;
+    uint32_t block; /* 0 outside comparisons */
+    uint64_t time_ns;
+    double value; /* in the metric's unit */
+};
+
+/* A sample of the machine or of a process, every sampling interval. */
+struct pyr_sample {
+    uint32_t metric;
+    uint32_t case_index;
+    uint64_t time_ns;
+    double value;
+};
+
+enum pyr_mark_kind {
+    PYR_MARK_PHASE_START, /* value: phase number; text: its name */
+    PYR_MARK_PHASE_END,
+    PYR_MARK_ASKED_RATE, /* value: requests/s asked for from now on (the asked curve) */
+    PYR_MARK_ASKED_CONCURRENCY,
+    PYR_MARK_FREEZE, /* value: nanoseconds our own process did not run */
+    PYR_MARK_THROTTLE,
+    PYR_MARK_STALL,   /* value: nanoseconds a producer waited for a full recording ring */
+    PYR_MARK_WARNING, /* text: a sentence for the report */
+    PYR_MARK_SIGNAL   /* value: signal number; the run is partial */
+};
+
+struct pyr_mark {
+    uint32_t kind;
+    uint32_t case_index;
+    uint64_t time_ns;
+    double value;
+    char text[232]; /* NUL-terminated, cut when longer */
+};
+
+/* A case as planned, written before its first request. */
+struct pyr_case {
+    uint32_t index; /* dense from 0 over the run */
+    uint32_t arm, block;
+    uint32_t concurrency; /* closed loop: asked; open loop: cap, 0 none */
+    double rate;          /* open loop: requests/s asked; 0: closed loop */
+    uint8_t open_loop;
+    uint8_t exact_output;
+    uint8_t reserved[6];
+    char suite[32];
+    char id[96];      /* stable across runs: what compare matches by */
+    char arrival[16]; /* "closed", "constant", "poisson", "gamma", "burst" */
+    char prompt_class[32];
+    char params[512]; /* "key=value;key=value", shown in the report and kept in JSON */
+};
+
+#define PYR_NO_CASE UINT32_MAX
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The run file (docs/formats/run.md): append-only, checksummed blocks. A file cut anywhere (kill
+ * -9, a full disk) reads up to its last whole block, and says that it is partial.
+ *
+ *     file  = magic "PYRRUN1\n" , blocks
+ *     block = u32 type, u32 payload bytes, u32 CRC-32C of the payload, u32 sequence number, payload
+ *
+ * The reader is for one thread and streams: memory does not grow with the file.
+ */
+#ifndef PYR_RECORD_RUNFILE_H
+#define PYR_RECORD_RUNFILE_H
+
+#include "base/err.h"
+#include "record/metric.h"
+#include "record/run.h"
+
+#include <stddef.h>
+
+enum pyr_block_type {
+    PYR_BLOCK_META = 1, /* JSON text, first block of every file */
+    PYR_BLOCK_METRICS,  /* names of the metrics by number: NUL-separated, in enum order */
+    PYR_BLOCK_CASES,    /* struct pyr_case, an array; likewise below */
+    PYR_BLOCK_REQUESTS,
+    PYR_BLOCK_CHUNKS, /* of one lane: chunks of a request never change lanes */
+    PYR_BLOCK_OBSERVATIONS,
+    PYR_BLOCK_SAMPLES,
+    PYR_BLOCK_MARKS,
+    PYR_BLOCK_END /* u64 counts of requests and chunks: the file is whole */
+};
+
+struct pyr_runfile; /* opaque */
+
+/* path: a run file, or a folder that holds run.pyr. Fails on what is no run file, on a newer
+ * version and on an empty file; a damaged tail is not a failure (see pyr_runfile_partial). */
+bool pyr_runfile_open(const char *path, struct pyr_runfile **file, struct pyr_err *err);
+void pyr_runfile_close(struct pyr_runfile *file);
+const char *pyr_runfile_meta(const struct pyr_runfile *file); /* JSON text, owned by the file */
+
+struct pyr_block {
+    enum pyr_block_type type;
+    const void *items; /* array of the type's struct, valid until the next call */
+    size_t count;      /* elements (bytes for META) */
+};
+
+/* The next block, in file order; false at the end. Metric numbers in observations and samples are
+ * already those of this program; items with a metric unknown here are left out and counted. */
+bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block);
+void pyr_runfile_rewind(struct pyr_runfile *file);
+
+/* After the end was reached: NULL when the file is whole, else why not ("no end block: the run was
+ * killed", "block 12: checksum"). */
+const char *pyr_runfile_partial(const struct pyr_runfile *file);
+
+#endif
