@@ -15,6 +15,8 @@ if(PYR_LLAMA_INCLUDE AND EXISTS "${CMAKE_SOURCE_DIR}/src/model/plugin/llama_plug
         COMMAND "${CMAKE_COMMAND}" -E create_symlink "${PYR_ENGINE_DIR}/lib" "${PYR_PLUGIN_DIR}/engine")
     install(TARGETS pyrometer-llama LIBRARY DESTINATION lib/pyrometer)
     install(DIRECTORY "${PYR_ENGINE_DIR}/lib/" DESTINATION lib/pyrometer/engine)
+    install(DIRECTORY "${PYR_ENGINE_DIR}/" DESTINATION share/doc/pyrometer
+            FILES_MATCHING PATTERN "LICENSE.*" PATTERN include EXCLUDE PATTERN lib EXCLUDE)
     add_dependencies(pyrometer pyrometer-llama)
 else()
     message(STATUS "llama.cpp not found in ${PYR_ENGINE_DIR}: building without the llama engine "
