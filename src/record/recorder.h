@@ -88,6 +88,7 @@ void pyr_lane_content(struct pyr_lane *lane, uint32_t ordinal, uint64_t previous
 /* The rest; only the lane's thread. */
 void pyr_lane_request(struct pyr_lane *lane, const struct pyr_request *request);
 void pyr_lane_case(struct pyr_lane *lane, const struct pyr_case *plan);
+void pyr_lane_goal(struct pyr_lane *lane, const struct pyr_goal *goal);
 void pyr_lane_observe(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
                       uint32_t repetition, double value);
 void pyr_lane_sample(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,

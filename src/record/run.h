@@ -167,6 +167,19 @@ struct pyr_case {
     char params[512]; /* "key=value;key=value", shown in the report and kept in JSON */
 };
 
+/* A goal that the run is held against, as planned. */
+struct pyr_goal {
+    char metric[40];     /* a name of metric.def */
+    char statistic[16];  /* "value", "mean", "p50" ... "p99_9" */
+    char suite[32];      /* "" for any; cases of other suites are not judged */
+    char label[64];      /* as the user or the preset wrote it: "ttft_p99=500ms" */
+    uint8_t at_least;    /* 1: the value must be at least the limit, 0: at most */
+    uint8_t user;        /* 1: the user named it, so that missing it is exit 3 */
+    uint8_t per_request; /* 1: a request meets it or not (goodput), as well as the case */
+    uint8_t reserved[5];
+    double limit; /* in the metric's unit */
+};
+
 #define PYR_NO_CASE UINT32_MAX
 
 #endif

@@ -26,6 +26,7 @@ enum pyr_block_type {
     PYR_BLOCK_OBSERVATIONS,
     PYR_BLOCK_SAMPLES,
     PYR_BLOCK_MARKS,
+    PYR_BLOCK_GOALS,
     PYR_BLOCK_END /* u64 counts of requests and chunks: the file is whole */
 };
 

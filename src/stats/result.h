@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The result: what a run means. The second waist of the program; stats makes it from a run file,
+ * and report, store and web read nothing else, so that the terminal, JSON, HTML and CSV can never
+ * disagree. Plain data in one arena; unknown numbers are NaN with a reason.
+ */
+#ifndef PYR_STATS_RESULT_H
+#define PYR_STATS_RESULT_H
+
+#include "base/arena.h"
+#include "record/metric.h"
+#include "record/run.h"
+#include "stats/estimate.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PYR_Q_P50, PYR_Q_P75, PYR_Q_P90, PYR_Q_P95, PYR_Q_P99, PYR_Q_P99_9, PYR_Q_COUNT };
+extern const double pyr_quantile_levels[PYR_Q_COUNT];     /* 0.5 ... 0.999 */
+extern const char *const pyr_quantile_names[PYR_Q_COUNT]; /* "p50" ... "p99_9" */
+
+/* A point of a percentile plot. */
+struct pyr_curve_point {
+    double q;
+    struct pyr_estimate at;
+};
+
+struct pyr_metric_result {
+    enum pyr_metric metric;
+    const char *source; /* how it was made */
+    uint64_t n;         /* values, requests or tokens behind it */
+    /* SCALAR metrics: */
+    struct pyr_estimate value;
+    /* DISTRIBUTION metrics; values in the metric's unit: */
+    struct pyr_estimate mean, quantile[PYR_Q_COUNT];
+    double sd, min, max;
+    double vif, n_effective;      /* variance inflation by autocorrelation at p50; n / vif */
+    uint64_t needed[PYR_Q_COUNT]; /* more values wanted for a bounded interval; 0: bounded */
+    double early_stopping_p99;    /* MLPerf's conservative p99, NaN when n is too small */
+    bool from_histogram;          /* more values than are kept exactly */
+    double relative_error;        /* of a quantile's value when from_histogram */
+    uint64_t overflow;            /* values outside the histogram: shown on the first screen */
+    const struct pyr_curve_point *curve; /* latency, TTFT and ITL; else NULL */
+    size_t curve_count;
+};
+
+enum pyr_steadiness { PYR_STEADY, PYR_NEVER_STEADY, PYR_STEADY_UNKNOWN };
+
+/* One step of a case's timeline, for display only. */
+struct pyr_timeline_point {
+    double start_s, width_s; /* from the case's first request */
+    uint64_t ok, failed, output_tokens;
+    double latency_median_ns, latency_max_ns, ttft_median_ns; /* NaN: none ended here */
+    double in_flight;                                         /* time-weighted mean */
+    double asked_rate, asked_concurrency;                     /* NaN: not asked */
+};
+
+struct pyr_spike {
+    double at_s; /* from the case's first request */
+    double latency_ns;
+};
+
+struct pyr_phase_result {
+    const char *name; /* "warmup", "measured", "ramp 1", ... */
+    double start_s, seconds;
+    uint64_t requests, ok;
+    double latency_p50_ns, ttft_p50_ns, rate, asked_rate, asked_concurrency;
+};
+
+struct pyr_case_result {
+    const struct pyr_case *plan;
+    uint64_t outcomes[PYR_OUTCOME_COUNT];
+    uint64_t total, ok, flag_short, flag_no_done;
+    double whole_s, steady_s; /* lengths of the two windows */
+    double cut_s;             /* where the steady window begins within the measured phase */
+    enum pyr_steadiness steadiness;
+    bool saturating;                         /* queue and TTFT both still rising at the end */
+    const struct pyr_metric_result *metrics; /* of the steady window */
+    size_t metric_count;
+    const struct pyr_metric_result *whole; /* of the whole measured phase */
+    size_t whole_count;
+    const struct pyr_timeline_point *timeline;
+    size_t timeline_count;
+    const struct pyr_spike *spikes; /* robust definition, first 1000 */
+    size_t spike_count;
+    const struct pyr_phase_result *phases;
+    size_t phase_count;
+    uint64_t outputs_hash;  /* over (prompt hash, text hash), order-independent; 0: none */
+    const char *serialises; /* a sentence when parallelism stays near one, else NULL */
+    const char *const *warnings;
+    size_t warning_count;
+};
+
+enum pyr_goal_verdict { PYR_GOAL_MET, PYR_GOAL_MISSED, PYR_GOAL_UNDECIDED, PYR_GOAL_UNKNOWN };
+
+struct pyr_goal_result {
+    const struct pyr_goal *goal;
+    const char *case_id; /* where it was judged worst; NULL: nowhere */
+    struct pyr_estimate seen;
+    enum pyr_goal_verdict verdict;
+    const char *why; /* one sentence with the numbers */
+};
+
+enum pyr_grade {
+    PYR_GRADE_UNGRADED,
+    PYR_GRADE_POOR,
+    PYR_GRADE_ACCEPTABLE,
+    PYR_GRADE_GOOD,
+    PYR_GRADE_EXCELLENT
+};
+
+struct pyr_suite_result {
+    const char *name; /* "inference", "concurrent", ... */
+    const struct pyr_case_result *cases;
+    size_t case_count;
+};
+
+struct pyr_result {
+    struct pyr_arena *arena; /* everything below lives in it */
+    const char *meta_json;   /* the run file's META block: command, config, system_info, target */
+    const char *run_path;
+    const char *partial; /* NULL, or why the run is not whole */
+    bool simulated, interrupted;
+    const struct pyr_suite_result *suites;
+    size_t suite_count;
+    /* Observations of the instrument's own error, case-less metrics. */
+    const struct pyr_metric_result *instrument;
+    size_t instrument_count;
+    const struct pyr_goal_result *goals;
+    size_t goal_count, goals_met, goals_decided;
+    enum pyr_grade grade;
+    const char *grade_reason; /* why UNGRADED, or "3 of 4 decided goals met" */
+    const char *const *recommendations;
+    size_t recommendation_count;
+    const char *const *warnings; /* of the whole run; shown first */
+    size_t warning_count;
+    uint64_t requests, chunks;
+};
+
+/* The metric's row of a case's steady window, or NULL. */
+const struct pyr_metric_result *pyr_case_metric(const struct pyr_case_result *result,
+                                                enum pyr_metric metric);
+const char *pyr_grade_name(enum pyr_grade grade);                 /* "EXCELLENT", ... */
+const char *pyr_goal_verdict_name(enum pyr_goal_verdict verdict); /* "met", "missed", ... */
+
+/* Makes the result of a run file (or its folder). Frees everything with pyr_result_destroy. */
+bool pyr_result_make(const char *run_path, struct pyr_result **result, struct pyr_err *err);
+void pyr_result_destroy(struct pyr_result *result);
+
+#endif
