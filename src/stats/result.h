@@ -8,6 +8,7 @@
 #define PYR_STATS_RESULT_H
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "record/metric.h"
 #include "record/run.h"
 #include "stats/estimate.h"
