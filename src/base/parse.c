@@ -73,9 +73,10 @@ enum { LIST_ITEMS_MAX = 4096 }; /* a longer sweep is a typing error ("1-1000000"
 
 static bool parse_range(const char *item, uint64_t *first, uint64_t *last, struct pyr_err *err) {
     char copy[64];
-    if (strlen(item) >= sizeof copy)
+    size_t bytes = strlen(item) + 1;
+    if (bytes > sizeof copy)
         return pyr_fail(err, PYR_E_USAGE, "'%s' is not a whole number", item);
-    strcpy(copy, item);
+    memcpy(copy, item, bytes);
     char *dots = strstr(copy, ".."), *dash = strchr(copy, '-');
     char *split = dots ? dots : dash;
     if (!split) {
