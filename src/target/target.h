@@ -47,15 +47,17 @@ struct pyr_limits { /* nanoseconds; PYR_NEVER: none */
 struct pyr_slot {
     struct pyr_request record; /* ordinal, case, scheduled and dispatched are load's */
     struct pyr_prompt prompt;
-    uint32_t output_tokens;   /* asked for, at least 1 */
-    bool exact_output;        /* do not stop at an end token */
-    bool capture_text;        /* keep the output in `text` (the `run` command) */
-    float temperature;        /* 0: greedy */
-    uint64_t seed;            /* of the sampler */
+    uint32_t output_tokens; /* asked for, at least 1 */
+    bool exact_output;      /* do not stop at an end token */
+    bool capture_text;      /* keep the output in `text` (the `run` command) */
+    float temperature;      /* 0: greedy */
+    uint64_t seed;          /* of the sampler */
+    /* The target itself ends a request at these (CANCELLED, a timeout); an in-process target looks
+     * at them between two steps of its engine. */
     uint64_t cancel_after_ns; /* after sent; PYR_NEVER: not cancelled */
-    struct pyr_limits limits;
-    const char *error_text; /* a sentence for a failed request, valid until the next submit */
-    char *text;             /* with capture_text: (text_bytes), owned by the target until reset */
+    struct pyr_limits limits; /* counted from sent (between_tokens: from the last token) */
+    const char *error_text;   /* a sentence for a failed request, valid until the next submit */
+    char *text;               /* with capture_text: (text_bytes), owned by the target until reset */
     size_t text_bytes;
     void *target_data;
     void *load_data;
@@ -89,7 +91,8 @@ struct pyr_target_info {
     bool counts_tokens; /* count_tokens works */
     bool tokenises;     /* prompts are wanted as tokens (tokenize works) */
     bool streams;
-    uint32_t sequences;           /* decoded together; 0 unknown */
+    uint32_t max_handles;         /* attached at the same time; 0: any number */
+    uint32_t sequences;           /* decoded together; 0 unknown, or known only after attach */
     uint32_t tokens_per_sequence; /* 0 unknown */
     uint32_t vocabulary_size;     /* 0 unknown */
     uint64_t parameter_count, weight_bytes, bytes_per_token, kv_bytes; /* 0 unknown */
@@ -106,10 +109,11 @@ struct pyr_attach {
     struct pyr_lane *engine_lane; /* for a target that stamps on a thread of its own, or NULL */
 };
 
-/* How to wait until poll has something: when `fd` >= 0 becomes readable, or at next_ns. */
+/* How to wait until poll has something: when `fd` >= 0 becomes readable, or at next_ns, whichever
+ * comes first. A next_ns that has passed means: poll now. Asked anew before each wait. */
 struct pyr_wait {
     int fd;           /* level-triggered; -1: none */
-    uint64_t next_ns; /* virtual time: the next instant at which something happens; PYR_NEVER */
+    uint64_t next_ns; /* the next instant at which something happens; PYR_NEVER */
 };
 
 struct pyr_target_ops {
@@ -133,9 +137,13 @@ struct pyr_target_ops {
                    struct pyr_target_handle **handle, struct pyr_err *err);
     void (*detach)(struct pyr_target_handle *handle); /* no slot may be in its hands */
 
-    /* Takes the slot. Never fails: what cannot be sent comes back from poll with its outcome. */
+    /* Takes the slot. Never fails: what cannot be sent comes back from poll with its outcome. The
+     * far side may be woken only by the next poll or wait_handle, so that slots submitted together
+     * cost one wake-up: one of them is always called before waiting or pacing. */
     void (*submit)(struct pyr_target_handle *handle, struct pyr_slot *slot);
-    /* Does what can be done without waiting; returns at most `capacity` finished slots. */
+    /* Does what can be done without waiting; returns at most `capacity` finished slots. In virtual
+     * time a poll that gives slots back starts nothing, so that load can answer at the same
+     * instant: poll again until it returns 0, then move the clock to wait_handle's next_ns. */
     size_t (*poll)(struct pyr_target_handle *handle, struct pyr_slot **done, size_t capacity);
     struct pyr_wait (*wait_handle)(struct pyr_target_handle *handle);
     /* Asks that the slot end soon; it still comes back from poll, as `outcome` (CANCELLED,
