@@ -117,6 +117,24 @@ struct pyr_suite_result {
     size_t case_count;
 };
 
+/* What a search for the highest load that the target carries found. Loads are in flight in closed
+ * loop and requests/s in open loop. */
+struct pyr_stress_result {
+    double max_sustainable_load; /* highest that passed; NaN: none did */
+    double first_failing_load;   /* lowest that failed above it; NaN: none did */
+    const char *failed_by;       /* which criterion failed first, NULL: none */
+    bool open_loop;
+    const double *stable_levels; /* loads tested that passed, ascending */
+    size_t stable_count;
+};
+
+/* What comparing a thing with itself showed: differences below it are noise. */
+struct pyr_noise_floor {
+    double ratio;       /* 0.02: two runs of the same thing differ by 2 % */
+    uint64_t pairs;     /* behind it */
+    const char *source; /* how it was measured */
+};
+
 struct pyr_result {
     struct pyr_arena *arena; /* everything below lives in it */
     const char *meta_json;   /* the run file's META block: command, config, system_info, target */
@@ -131,7 +149,9 @@ struct pyr_result {
     const struct pyr_goal_result *goals;
     size_t goal_count, goals_met, goals_decided;
     enum pyr_grade grade;
-    const char *grade_reason; /* why UNGRADED, or "3 of 4 decided goals met" */
+    const char *grade_reason;                  /* why UNGRADED, or "3 of 4 decided goals met" */
+    const struct pyr_stress_result *stress;    /* NULL: no such search in this run */
+    const struct pyr_noise_floor *noise_floor; /* NULL: not measured */
     const char *const *recommendations;
     size_t recommendation_count;
     const char *const *warnings; /* of the whole run; shown first */
