@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build all bench test tsan fuzz coverage style install clean help
+.PHONY: build bench test tsan fuzz coverage style install clean help
 
 BUILD_JOBS ?= $(shell nproc)
 TEST_JOBS ?= 2
@@ -15,10 +15,6 @@ export BUILD_JOBS TEST_JOBS FUZZ_SECONDS
 build: ## build/release/pyrometer, after installing what the build needs
 	@scripts/setup build
 	@tools/build release pyrometer
-
-all: ## build, and the programs in bench/ (build/release/bench)
-	@scripts/setup build
-	@tools/build release
 
 bench: build ## measure a model (BENCH_MODEL_PATH=file or folder, BENCH_ARGS='--suite ...')
 	@build/release/pyrometer bench $(BENCH_ARGS)

@@ -5,6 +5,7 @@
 #ifndef PYR_TESTS_SUPPORT_H
 #define PYR_TESTS_SUPPORT_H
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +22,14 @@ char *pyr_test_temp_dir(char *path, size_t size);
     do {                                                                                           \
         if (!(call))                                                                               \
             fail_msg("%s: %s", #call, (err).text);                                                 \
+    } while (0)
+
+/* Asserts |seen - expected| <= tolerance in doubles (cmocka compares floats), printing both. */
+#define assert_near(seen, expected, tolerance)                                                     \
+    do {                                                                                           \
+        double near_seen = (seen), near_expected = (expected);                                     \
+        if (!(fabs(near_seen - near_expected) <= (tolerance)))                                     \
+            fail_msg("%s is %.17g, not %.17g", #seen, near_seen, near_expected);                   \
     } while (0)
 
 #endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reads a run file into memory, case by case: all its records but the chunks, which are streamed
+ * in a second pass (pyr_collect_chunks) because there may be hundreds of millions of them.
+ * Private to the analysis (stats/analyze.c and its parts).
+ */
+#ifndef PYR_STATS_COLLECT_H
+#define PYR_STATS_COLLECT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "record/run.h"
+#include "record/runfile.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A span of the case's time, half open. */
+struct pyr_span {
+    uint64_t start_ns, end_ns;
+};
+
+struct pyr_phase_span {
+    uint32_t number;
+    const char *name;
+    bool measured; /* neither warm-up nor drain */
+    struct pyr_span span;
+};
+
+/* The gaps between content chunks of one case in one window, in order of arrival: gap_ns << 8 |
+ * tokens of the chunk. */
+struct pyr_gaps {
+    uint64_t *packed;
+    size_t count, capacity;
+    bool single_tokens; /* every chunk carried one token */
+};
+
+enum { PYR_SUBWINDOWS = 20 }; /* batches for the interval of a rate (measuring: 20 batch means) */
+
+/* What the chunk pass gathers for one window of one case. */
+struct pyr_chunk_sums {
+    struct pyr_gaps gaps;
+    uint64_t tokens[PYR_SUBWINDOWS]; /* output tokens that arrived in each sub-window */
+    uint64_t chunks, coalesced;      /* those with a bound instead of an exact stamp */
+    uint64_t *lags;                  /* user time - kernel time where known (lag_count) */
+    size_t lag_count, lag_capacity;
+};
+
+struct pyr_case_data {
+    const struct pyr_case *plan;
+    struct pyr_request *requests; /* (count), by ordinal, all phases */
+    size_t count;
+    struct pyr_phase_span *phases;
+    size_t phase_count;
+    const struct pyr_mark *marks; /* of this case, by time */
+    size_t mark_count;
+    const struct pyr_observation *observations;
+    size_t observation_count;
+    const struct pyr_sample *samples;
+    size_t sample_count;
+    struct pyr_span measured, steady; /* steady is set by the analysis between the passes */
+    struct pyr_chunk_sums in_measured, in_steady;
+    uint64_t *stall_ns;        /* (count): longest gap of each request; 0: fewer than two chunks */
+    uint64_t *timeline_tokens; /* (timeline_bins) over `measured` */
+    size_t timeline_bins;
+};
+
+struct pyr_collected {
+    struct pyr_arena *arena;
+    struct pyr_runfile *file;
+    struct pyr_case_data *cases; /* (case_count), by index */
+    size_t case_count;
+    const struct pyr_goal *goals;
+    size_t goal_count;
+    const struct pyr_observation *loose; /* observations of no case */
+    size_t loose_count;
+    const struct pyr_mark *loose_marks;
+    size_t loose_mark_count;
+    uint64_t requests, chunks;
+    uint64_t orphan_chunks; /* of requests that were in flight when the run was killed */
+    int signal;             /* that ended the run, or 0 */
+};
+
+/* The first pass. Fails on a file that contradicts itself. */
+bool pyr_collect_open(const char *run_path, struct pyr_collected **collected, struct pyr_err *err);
+/* The second pass: fills the chunk sums of every case. */
+bool pyr_collect_chunks(struct pyr_collected *collected, struct pyr_err *err);
+void pyr_collect_close(struct pyr_collected *collected);
+
+#endif
