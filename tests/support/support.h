@@ -17,6 +17,10 @@
 /* Makes a fresh folder below $TMPDIR, its path in `path`; NULL on failure. */
 char *pyr_test_temp_dir(char *path, size_t size);
 
+/* Asserts that text is what the golden file tests/data/golden/NAME holds, and names the first line
+ * that differs. With PYR_GOLDEN=write in the environment it records the file instead. */
+void pyr_test_golden(const char *name, const char *text);
+
 /* Asserts that a call returning bool with a struct pyr_err named err succeeded, printing it. */
 #define assert_ok(err, call)                                                                       \
     do {                                                                                           \
