@@ -5,12 +5,16 @@
  *
  * Each measured thread has a lane: a ring of chunks mapped before the start, written by that thread
  * alone, and read by the writer alone. Recording a chunk is a copy of 16 bytes and one release
- * store. When a ring is full the producer waits for the writer, and the wait is itself recorded
- * (PYR_MARK_STALL): nothing is ever dropped.
+ * store. A half full ring wakes the writer; a full one is written out by its producer itself, and
+ * the time that takes is recorded (PYR_MARK_STALL): nothing is ever dropped.
  *
  * Requests, observations, samples and marks are rarer and go through a second ring of the lane.
  *
- * Inline mode (no thread, for virtual time and tests): a full ring is written out by the producer.
+ * What was recorded is in the file (handed to the kernel, so that kill -9 spares it) at most about
+ * 50 ms later.
+ *
+ * Inline mode (no thread, for virtual time and tests): the producer of a full ring writes it out,
+ * and no stall is recorded.
  */
 #ifndef PYR_RECORD_RECORDER_H
 #define PYR_RECORD_RECORDER_H
@@ -27,9 +31,10 @@
 struct pyr_recorder; /* opaque */
 
 struct pyr_recorder_config {
-    const char *path;      /* of the run file; NULL: keep nothing (counts only) */
+    const char *path;      /* of the run file; NULL: keep nothing (counts only, no thread) */
     uint32_t lanes;        /* threads that record, 1..64 */
-    uint32_t chunk_slots;  /* of each lane, rounded up to a power of two; 0: default (65536) */
+    uint32_t chunk_slots;  /* of each lane, rounded up to a power of two; 0: default (65536). A
+                              lane takes 32 bytes a slot, 16 for chunks and 16 for the rest. */
     bool inline_writer;    /* no thread of its own */
     const char *meta_json; /* the plan: configuration, environment, command; written first */
 };
@@ -40,33 +45,43 @@ bool pyr_recorder_open(const struct pyr_recorder_config *config, const struct py
 /* Drains everything, writes the end block, fsyncs and closes. False when anything was not written
  * (a full disk), with the first cause; the file is then valid up to there. */
 bool pyr_recorder_close(struct pyr_recorder *recorder, struct pyr_err *err);
-/* An error of the writer so far (a full disk), or NULL: load ends a run early on it. */
+/* An error of the writer so far (a full disk), or NULL: load ends a run early on it. What comes
+ * after it is discarded. Any thread. */
 const struct pyr_err *pyr_recorder_error(const struct pyr_recorder *recorder);
-/* Writes out what the lanes hold now. For the end of a case; not on the measured path. */
+/* Writes out what the lanes hold now. For the end of a case; not on the measured path. Any thread.
+ */
 void pyr_recorder_flush(struct pyr_recorder *recorder);
+
+struct pyr_recorder_counts {
+    uint64_t requests, chunks; /* written out so far; carries count as chunks */
+    uint64_t file_bytes;
+};
+struct pyr_recorder_counts pyr_recorder_counts(struct pyr_recorder *recorder);
 
 /* One lane; plain data so that recording can be inlined. Fields belong to recorder.c but for the
  * producer's side as used below. */
 struct pyr_lane {
     /* Producer's side, on its own cache lines. */
     _Alignas(64) _Atomic uint64_t chunk_head; /* chunks ever written */
-    uint64_t chunk_room_until;                /* the producer's cached tail + size */
+    uint64_t chunk_room_until;                /* the head at which the producer looks again */
     struct pyr_chunk *chunks;                 /* (chunk_mask + 1) */
     uint64_t chunk_mask;
     struct pyr_recorder *recorder;
     uint32_t index;
-    /* The writer's side. */
-    _Alignas(64) _Atomic uint64_t chunk_tail;
-    /* The ring of rarer records, private to recorder.c. */
+    /* The ring of rarer records, in bytes; all of it private to recorder.c. */
     _Alignas(64) _Atomic uint64_t record_head;
-    _Alignas(64) _Atomic uint64_t record_tail;
+    uint64_t record_room_until;
     unsigned char *records;
     uint64_t record_mask;
+    uint64_t stall_ns; /* waits not yet recorded */
+    /* The side of whoever writes out. */
+    _Alignas(64) _Atomic uint64_t chunk_tail;
+    _Atomic uint64_t record_tail;
 };
 
 struct pyr_lane *pyr_recorder_lane(struct pyr_recorder *recorder, uint32_t index);
 
-/* The slow path of pyr_lane_chunk: waits until there is room for a chunk, records the stall. */
+/* The slow path of pyr_lane_chunk: returns when there is room for a chunk. */
 void pyr_lane_wait_room(struct pyr_lane *lane);
 
 /* Records one chunk. Only the lane's thread. */
@@ -79,13 +94,15 @@ static inline void pyr_lane_chunk(struct pyr_lane *lane, struct pyr_chunk chunk)
 }
 
 /* Chunk times as the caller has them; splits what does not fit 16 bytes into carries.
- * previous_ns: the request's previous stamp (sent_ns for its first); kernel_ns 0: none;
- * bound_ns 0: exact. */
+ * previous_ns: the request's previous stamp (sent_ns for its first), not after user_ns;
+ * kernel_ns 0: none (a lag of over 4.29 s is kept as 4.29 s, one below 0 as 0); bound_ns 0:
+ * exact. */
 void pyr_lane_content(struct pyr_lane *lane, uint32_t ordinal, uint64_t previous_ns,
                       uint64_t user_ns, uint64_t kernel_ns, uint64_t bound_ns, uint32_t bytes,
                       uint32_t tokens, bool reasoning);
 
-/* The rest; only the lane's thread. */
+/* The rest; only the lane's thread. A case is in the file when pyr_lane_case returns, so that it
+ * stands before all that refers to it whichever lane that takes; not on the measured path. */
 void pyr_lane_request(struct pyr_lane *lane, const struct pyr_request *request);
 void pyr_lane_case(struct pyr_lane *lane, const struct pyr_case *plan);
 void pyr_lane_goal(struct pyr_lane *lane, const struct pyr_goal *goal);
@@ -97,7 +114,8 @@ void pyr_lane_mark(struct pyr_lane *lane, enum pyr_mark_kind kind, uint32_t case
                    double value, const char *text);
 
 /* bound_code <-> nanoseconds: code 0 is exact, code c > 0 stands for 2^(c/8) ns, rounded up so
- * that the bound is never understated (by at most 9 %). */
+ * that the bound is never understated (overstated by at most 9.1 % and 1 ns). Code 255 is an
+ * unknown bound (PYR_NEVER): what is beyond code 254, 3.6 s. */
 uint8_t pyr_bound_code(uint64_t bound_ns);
 uint64_t pyr_bound_ns(uint8_t code);
 

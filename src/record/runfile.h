@@ -4,7 +4,9 @@
  * -9, a full disk) reads up to its last whole block, and says that it is partial.
  *
  *     file  = magic "PYRRUN1\n" , blocks
- *     block = u32 type, u32 payload bytes, u32 CRC-32C of the payload, u32 sequence number, payload
+ *     block = u32 type, u32 payload bytes, u32 sequence number, u32 CRC-32C, payload
+ *
+ * The checksum covers the three words before it and the payload.
  *
  * The reader is for one thread and streams: memory does not grow with the file.
  */
@@ -30,6 +32,13 @@ enum pyr_block_type {
     PYR_BLOCK_END /* u64 counts of requests and chunks: the file is whole */
 };
 
+#define PYR_RUN_MAGIC "PYRRUN1\n"
+#define PYR_RUN_NAME "run.pyr" /* of the file in a run's folder */
+enum {
+    PYR_BLOCK_HEADER_BYTES = 16,
+    PYR_BLOCK_BYTES_MAX = 4 << 20 /* of a payload: what a reader must be ready to hold */
+};
+
 struct pyr_runfile; /* opaque */
 
 /* path: a run file, or a folder that holds run.pyr. Fails on what is no run file, on a newer
@@ -44,13 +53,19 @@ struct pyr_block {
     size_t count;      /* elements (bytes for META) */
 };
 
-/* The next block, in file order; false at the end. Metric numbers in observations and samples are
- * already those of this program; items with a metric unknown here are left out and counted. */
+/* The next block, in file order and from META on; false at the end. The metric table and the end
+ * block are kept from the caller, as are blocks of a type unknown here. All that it yields was
+ * checked: texts end in NUL, outcomes and mark kinds are known ones. Metric numbers in observations
+ * and samples are already those of this program; items with a metric unknown here are left out and
+ * counted. */
 bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block);
 void pyr_runfile_rewind(struct pyr_runfile *file);
 
 /* After the end was reached: NULL when the file is whole, else why not ("no end block: the run was
  * killed", "block 12: checksum"). */
 const char *pyr_runfile_partial(const struct pyr_runfile *file);
+/* Items left out so far because this program does not know their metric or mark kind, and blocks
+ * of unknown type: nonzero for the file of a newer version. */
+uint64_t pyr_runfile_left_out(const struct pyr_runfile *file);
 
 #endif

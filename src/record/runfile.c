@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/runfile.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "record/crc32c.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    MAGIC_BYTES = 8,
+    VERSION_AT = 6,     /* of the digit in the magic */
+    METRICS_MAX = 4096, /* names in a file's table */
+    BUFFER_BYTES_MIN = 64 * 1024
+};
+
+struct pyr_runfile {
+    int fd;
+    uint64_t size_bytes; /* when it was opened */
+    uint64_t offset;     /* of the next block */
+    uint32_t begun;      /* blocks whose reading was begun; the last one's number is one less */
+    char *meta;
+    unsigned char *buffer;
+    size_t buffer_bytes;
+    uint32_t *metrics; /* (metric_count) this program's number of the file's metric */
+    uint32_t metric_count;
+    uint64_t requests, chunks, left_out;
+    bool ended; /* nothing more comes */
+    char partial[160];
+};
+
+/* What went wrong ends the reading; the blocks before it stand. */
+static bool stop(struct pyr_runfile *file, const char *what) {
+    snprintf(file->partial, sizeof file->partial, "block %u: %s", file->begun - 1, what);
+    file->ended = true;
+    return false;
+}
+
+static bool read_fully(struct pyr_runfile *file, uint64_t offset, void *bytes, size_t count) {
+    for (size_t got = 0; got < count;) {
+        ssize_t more = pread(file->fd, (char *)bytes + got, count - got, (off_t)(offset + got));
+        if (more < 0 && errno == EINTR)
+            continue;
+        if (more <= 0)
+            return stop(file, more < 0 ? strerror(errno) : "cut short");
+        got += (size_t)more;
+    }
+    return true;
+}
+
+/* Reads the next block into the buffer, checked against its checksum. */
+static bool read_block(struct pyr_runfile *file, uint32_t *type, size_t *bytes) {
+    uint32_t header[4];
+    uint64_t left = file->size_bytes - file->offset;
+    if (left == 0) {
+        snprintf(file->partial, sizeof file->partial,
+                 "no end block: the run was killed or is still running");
+        file->ended = true;
+        return false;
+    }
+    file->begun++;
+    if (left < sizeof header)
+        return stop(file, "cut short");
+    if (!read_fully(file, file->offset, header, sizeof header))
+        return false;
+    *type = header[0];
+    *bytes = header[1];
+    if (*bytes > PYR_BLOCK_BYTES_MAX)
+        return stop(file, "damaged (its length cannot be)");
+    if (*bytes > left - sizeof header)
+        return stop(file, "cut short");
+    if (*bytes + 1 > file->buffer_bytes) {
+        file->buffer_bytes = *bytes + 1 > BUFFER_BYTES_MIN ? *bytes + 1 : BUFFER_BYTES_MIN;
+        file->buffer = pyr_xrealloc(file->buffer, file->buffer_bytes);
+    }
+    if (!read_fully(file, file->offset + sizeof header, file->buffer, *bytes))
+        return false;
+    uint32_t crc = pyr_crc32c(pyr_crc32c(0, header, 12), file->buffer, *bytes);
+    if (crc != header[3])
+        return stop(file, "damaged (checksum)");
+    if (header[2] != file->begun - 1)
+        return stop(file, "out of sequence");
+    file->buffer[*bytes] = '\0';
+    file->offset += sizeof header + *bytes;
+    return true;
+}
+
+/* --- what a block holds ----------------------------------------------------------------------- */
+
+static bool take_metrics(struct pyr_runfile *file, size_t bytes) {
+    const char *at = (const char *)file->buffer, *end = at + bytes;
+    if (bytes == 0 || end[-1] != '\0')
+        return stop(file, "the metric table has no end");
+    file->metrics = pyr_xrealloc(file->metrics, METRICS_MAX * sizeof *file->metrics);
+    file->metric_count = 0;
+    for (; at < end; at += strlen(at) + 1) {
+        if (file->metric_count == METRICS_MAX)
+            return stop(file, "the metric table is too long");
+        file->metrics[file->metric_count++] = pyr_metric_find(at);
+    }
+    return true;
+}
+
+/* This program's number of the file's metric, PYR_METRIC_COUNT when it has none. */
+static uint32_t own_metric(const struct pyr_runfile *file, uint32_t metric) {
+    return metric < file->metric_count ? file->metrics[metric] : PYR_METRIC_COUNT;
+}
+
+static size_t take_observations(struct pyr_runfile *file, size_t count) {
+    struct pyr_observation *items = (void *)file->buffer;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        items[kept] = items[i];
+        items[kept].metric = own_metric(file, items[i].metric);
+        kept += items[kept].metric < PYR_METRIC_COUNT;
+    }
+    return kept;
+}
+
+static size_t take_samples(struct pyr_runfile *file, size_t count) {
+    struct pyr_sample *items = (void *)file->buffer;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        items[kept] = items[i];
+        items[kept].metric = own_metric(file, items[i].metric);
+        kept += items[kept].metric < PYR_METRIC_COUNT;
+    }
+    return kept;
+}
+
+static size_t take_marks(struct pyr_runfile *file, size_t count) {
+    struct pyr_mark *items = (void *)file->buffer;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].kind > PYR_MARK_SIGNAL)
+            continue;
+        items[kept] = items[i];
+        items[kept].text[sizeof items->text - 1] = '\0';
+        kept++;
+    }
+    return kept;
+}
+
+static size_t take_cases(struct pyr_runfile *file, size_t count) {
+    struct pyr_case *items = (void *)file->buffer;
+    for (size_t i = 0; i < count; i++) {
+        struct pyr_case *plan = &items[i];
+        plan->suite[sizeof plan->suite - 1] = '\0';
+        plan->id[sizeof plan->id - 1] = '\0';
+        plan->arrival[sizeof plan->arrival - 1] = '\0';
+        plan->prompt_class[sizeof plan->prompt_class - 1] = '\0';
+        plan->params[sizeof plan->params - 1] = '\0';
+    }
+    return count;
+}
+
+static size_t take_requests(struct pyr_runfile *file, size_t count) {
+    const struct pyr_request *items = (const void *)file->buffer;
+    for (size_t i = 0; i < count; i++)
+        if (items[i].outcome >= PYR_OUTCOME_COUNT) {
+            stop(file, "an outcome unknown here: written by a newer version");
+            return 0;
+        }
+    file->requests += count;
+    return count;
+}
+
+static size_t take_chunks(struct pyr_runfile *file, size_t count) {
+    file->chunks += count;
+    return count;
+}
+
+static void take_end(struct pyr_runfile *file, size_t bytes) {
+    uint64_t counts[2];
+    if (bytes != sizeof counts) {
+        stop(file, "the end block has another length");
+        return;
+    }
+    memcpy(counts, file->buffer, sizeof counts);
+    file->ended = true;
+    if (counts[0] != file->requests || counts[1] != file->chunks)
+        stop(file, "the end block counts other records than were read");
+    else if (file->offset != file->size_bytes)
+        stop(file, "bytes follow the end block");
+}
+
+static const struct {
+    size_t item_bytes;
+    size_t (*take)(struct pyr_runfile *file, size_t count); /* how many are left for the caller */
+} kinds[] = {
+    [PYR_BLOCK_CASES] = {sizeof(struct pyr_case), take_cases},
+    [PYR_BLOCK_REQUESTS] = {sizeof(struct pyr_request), take_requests},
+    [PYR_BLOCK_CHUNKS] = {sizeof(struct pyr_chunk), take_chunks},
+    [PYR_BLOCK_OBSERVATIONS] = {sizeof(struct pyr_observation), take_observations},
+    [PYR_BLOCK_SAMPLES] = {sizeof(struct pyr_sample), take_samples},
+    [PYR_BLOCK_MARKS] = {sizeof(struct pyr_mark), take_marks},
+};
+
+bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block) {
+    uint32_t type = 0;
+    size_t bytes = 0;
+    while (!file->ended && read_block(file, &type, &bytes)) {
+        if (type == PYR_BLOCK_META) {
+            *block = (struct pyr_block){PYR_BLOCK_META, file->buffer, bytes};
+            return true;
+        }
+        if (type == PYR_BLOCK_END) {
+            take_end(file, bytes);
+        } else if (type == PYR_BLOCK_METRICS) {
+            take_metrics(file, bytes);
+        } else if (type < PYR_BLOCK_CASES || type > PYR_BLOCK_MARKS) {
+            file->left_out++;
+        } else if (bytes % kinds[type].item_bytes != 0) {
+            stop(file, "its length is no multiple of its items'");
+        } else {
+            size_t count = bytes / kinds[type].item_bytes;
+            size_t kept = kinds[type].take(file, count);
+            file->left_out += count - kept;
+            *block = (struct pyr_block){(enum pyr_block_type)type, file->buffer, kept};
+            if (kept > 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+void pyr_runfile_rewind(struct pyr_runfile *file) {
+    file->offset = MAGIC_BYTES;
+    file->begun = 0;
+    file->requests = file->chunks = file->left_out = 0;
+    file->metric_count = 0;
+    file->ended = false;
+    file->partial[0] = '\0';
+}
+
+/* --- open ------------------------------------------------------------------------------------- */
+
+static bool check_magic(struct pyr_runfile *file, const char *path, struct pyr_err *err) {
+    char magic[MAGIC_BYTES];
+    if (file->size_bytes == 0)
+        return pyr_fail(err, PYR_E_INPUT, "%s: is empty, not a run file", path);
+    if (file->size_bytes < MAGIC_BYTES || !read_fully(file, 0, magic, sizeof magic) ||
+        memcmp(magic, PYR_RUN_MAGIC, VERSION_AT) != 0)
+        return pyr_fail(err, PYR_E_INPUT, "%s: is not a run file of pyrometer", path);
+    if (memcmp(magic, PYR_RUN_MAGIC, MAGIC_BYTES) != 0)
+        return pyr_fail(err, PYR_E_UNSUPPORTED,
+                        "%s: is a run file of version '%.1s', this program reads version 1; use "
+                        "the pyrometer that wrote it",
+                        path, magic + VERSION_AT);
+    return true;
+}
+
+static bool open_file(struct pyr_runfile *file, const char *path, struct pyr_err *err) {
+    /* Non-blocking, so that a named pipe in the place of a file is refused and not waited for. */
+    file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat info;
+    if (file->fd < 0 || fstat(file->fd, &info) != 0)
+        return pyr_fail_errno(err, errno, "%s: cannot be read", path);
+    if (!S_ISREG(info.st_mode))
+        return pyr_fail(err, PYR_E_INPUT, "%s: is no file", path);
+    file->size_bytes = (uint64_t)info.st_size;
+    if (!check_magic(file, path, err))
+        return false;
+    pyr_runfile_rewind(file);
+    struct pyr_block block;
+    if (!pyr_runfile_next(file, &block) || block.type != PYR_BLOCK_META)
+        return pyr_fail(err, PYR_E_INPUT, "%s: does not begin with the plan of a run (%s)", path,
+                        file->partial[0] ? file->partial : "another block comes first");
+    file->meta = pyr_xstrdup(block.items);
+    pyr_runfile_rewind(file);
+    return true;
+}
+
+bool pyr_runfile_open(const char *path, struct pyr_runfile **out, struct pyr_err *err) {
+    char inside[PATH_MAX];
+    if (pyr_fs_is_dir(path)) {
+        if (snprintf(inside, sizeof inside, "%s/" PYR_RUN_NAME, path) >= (int)sizeof inside)
+            return pyr_fail(err, PYR_E_IO, "%s: the path is too long", path);
+        if (!pyr_fs_is_file(inside))
+            return pyr_fail(err, PYR_E_INPUT, "%s: holds no " PYR_RUN_NAME, path);
+        path = inside;
+    }
+    struct pyr_runfile *file = pyr_xcalloc(1, sizeof *file);
+    if (!open_file(file, path, err)) {
+        pyr_runfile_close(file);
+        return false;
+    }
+    *out = file;
+    return true;
+}
+
+void pyr_runfile_close(struct pyr_runfile *file) {
+    if (!file)
+        return;
+    if (file->fd >= 0)
+        close(file->fd);
+    pyr_free(file->meta);
+    pyr_free(file->buffer);
+    pyr_free(file->metrics);
+    pyr_free(file);
+}
+
+const char *pyr_runfile_meta(const struct pyr_runfile *file) {
+    return file->meta;
+}
+
+const char *pyr_runfile_partial(const struct pyr_runfile *file) {
+    return file->partial[0] ? file->partial : NULL;
+}
+
+uint64_t pyr_runfile_left_out(const struct pyr_runfile *file) {
+    return file->left_out;
+}
