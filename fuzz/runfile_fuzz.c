@@ -36,7 +36,7 @@ static uint64_t touch(const struct pyr_block *block) {
                     ->name);
             break;
         case PYR_BLOCK_SAMPLES:
-            sum += ((const struct pyr_sample *)block->items)[i].time_ns;
+            sum += ((const struct pyr_reading *)block->items)[i].time_ns;
             break;
         case PYR_BLOCK_MARKS:
             sum += strlen(((const struct pyr_mark *)block->items)[i].text);

@@ -321,7 +321,7 @@ void pyr_lane_observe(struct pyr_lane *lane, enum pyr_metric metric, uint32_t ca
 
 void pyr_lane_sample(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
                      uint64_t time_ns, double value) {
-    struct pyr_sample sample = {metric, case_index, time_ns, value};
+    struct pyr_reading sample = {metric, case_index, time_ns, value};
     push_record(lane, PYR_BLOCK_SAMPLES, &sample, sizeof sample);
 }
 

@@ -124,7 +124,7 @@ struct pyr_observation {
 };
 
 /* A sample of the machine or of a process, every sampling interval. */
-struct pyr_sample {
+struct pyr_reading {
     uint32_t metric;
     uint32_t case_index;
     uint64_t time_ns;

@@ -124,7 +124,7 @@ static size_t take_observations(struct pyr_runfile *file, size_t count) {
 }
 
 static size_t take_samples(struct pyr_runfile *file, size_t count) {
-    struct pyr_sample *items = (void *)file->buffer;
+    struct pyr_reading *items = (void *)file->buffer;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         items[kept] = items[i];
@@ -198,7 +198,7 @@ static const struct {
     [PYR_BLOCK_REQUESTS] = {sizeof(struct pyr_request), take_requests},
     [PYR_BLOCK_CHUNKS] = {sizeof(struct pyr_chunk), take_chunks},
     [PYR_BLOCK_OBSERVATIONS] = {sizeof(struct pyr_observation), take_observations},
-    [PYR_BLOCK_SAMPLES] = {sizeof(struct pyr_sample), take_samples},
+    [PYR_BLOCK_SAMPLES] = {sizeof(struct pyr_reading), take_samples},
     [PYR_BLOCK_MARKS] = {sizeof(struct pyr_mark), take_marks},
 };
 

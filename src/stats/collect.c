@@ -165,7 +165,7 @@ static int compare_observations(const void *a, const void *b) {
 }
 
 static int compare_samples(const void *a, const void *b) {
-    const struct pyr_sample *x = a, *y = b;
+    const struct pyr_reading *x = a, *y = b;
     return compare_keys(x->case_index, y->case_index, x->time_ns, y->time_ns, a, b);
 }
 
@@ -200,7 +200,7 @@ static void share_out_observations(struct collection *c) {
 }
 
 static void share_out_samples(struct collection *c) {
-    struct pyr_sample *all = (struct pyr_sample *)c->samples.items;
+    struct pyr_reading *all = (struct pyr_reading *)c->samples.items;
     size_t i = 0, count = c->samples.count;
     if (count > 1)
         qsort(all, count, sizeof *all, compare_samples);
@@ -318,7 +318,7 @@ bool pyr_collect_open(const char *run_path, struct pyr_collected **collected, st
     c->cases.size = sizeof(struct pyr_case);
     c->requests.size = sizeof(struct pyr_request);
     c->observations.size = sizeof(struct pyr_observation);
-    c->samples.size = sizeof(struct pyr_sample);
+    c->samples.size = sizeof(struct pyr_reading);
     c->marks.size = sizeof(struct pyr_mark);
     c->goals.size = sizeof(struct pyr_goal);
     struct pyr_block block;

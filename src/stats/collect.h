@@ -57,7 +57,7 @@ struct pyr_case_data {
     size_t mark_count;
     const struct pyr_observation *observations;
     size_t observation_count;
-    const struct pyr_sample *samples;
+    const struct pyr_reading *samples;
     size_t sample_count;
     struct pyr_span measured, steady; /* steady is set by the analysis between the passes */
     struct pyr_chunk_sums in_measured, in_steady;

@@ -65,7 +65,7 @@ struct content {
     struct pyr_request request;
     struct pyr_mark mark;
     struct pyr_observation observation;
-    struct pyr_sample sample;
+    struct pyr_reading sample;
 };
 
 static void take_block(struct content *content, const struct pyr_block *block) {
@@ -96,7 +96,7 @@ static void take_block(struct content *content, const struct pyr_block *block) {
         break;
     case PYR_BLOCK_SAMPLES:
         content->samples += block->count;
-        content->sample = ((const struct pyr_sample *)block->items)[last];
+        content->sample = ((const struct pyr_reading *)block->items)[last];
         break;
     case PYR_BLOCK_MARKS:
         for (size_t i = 0; i <= last; i++)
