@@ -41,6 +41,9 @@ static uint64_t touch(const struct pyr_block *block) {
         case PYR_BLOCK_MARKS:
             sum += strlen(((const struct pyr_mark *)block->items)[i].text);
             break;
+        case PYR_BLOCK_GOALS:
+            sum += strlen(((const struct pyr_goal *)block->items)[i].label);
+            break;
         default:
             break;
         }

@@ -307,6 +307,10 @@ void pyr_lane_case(struct pyr_lane *lane, const struct pyr_case *plan) {
     pyr_recorder_flush(lane->recorder);
 }
 
+void pyr_lane_goal(struct pyr_lane *lane, const struct pyr_goal *goal) {
+    push_record(lane, PYR_BLOCK_GOALS, goal, sizeof *goal);
+}
+
 void pyr_lane_observe(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
                       uint32_t repetition, double value) {
     struct pyr_observation observation = {

@@ -160,6 +160,18 @@ static size_t take_cases(struct pyr_runfile *file, size_t count) {
     return count;
 }
 
+static size_t take_goals(struct pyr_runfile *file, size_t count) {
+    struct pyr_goal *items = (void *)file->buffer;
+    for (size_t i = 0; i < count; i++) {
+        struct pyr_goal *goal = &items[i];
+        goal->metric[sizeof goal->metric - 1] = '\0';
+        goal->statistic[sizeof goal->statistic - 1] = '\0';
+        goal->suite[sizeof goal->suite - 1] = '\0';
+        goal->label[sizeof goal->label - 1] = '\0';
+    }
+    return count;
+}
+
 static size_t take_requests(struct pyr_runfile *file, size_t count) {
     const struct pyr_request *items = (const void *)file->buffer;
     for (size_t i = 0; i < count; i++)
@@ -190,6 +202,15 @@ static void take_end(struct pyr_runfile *file, size_t bytes) {
         stop(file, "bytes follow the end block");
 }
 
+/* The sizes are the format (docs/formats/run.md). */
+_Static_assert(sizeof(struct pyr_case) == 720, "format");
+_Static_assert(sizeof(struct pyr_request) == 160, "format");
+_Static_assert(sizeof(struct pyr_chunk) == 16, "format");
+_Static_assert(sizeof(struct pyr_observation) == 32, "format");
+_Static_assert(sizeof(struct pyr_reading) == 24, "format");
+_Static_assert(sizeof(struct pyr_mark) == 256, "format");
+_Static_assert(sizeof(struct pyr_goal) == 168, "format");
+
 static const struct {
     size_t item_bytes;
     size_t (*take)(struct pyr_runfile *file, size_t count); /* how many are left for the caller */
@@ -200,6 +221,7 @@ static const struct {
     [PYR_BLOCK_OBSERVATIONS] = {sizeof(struct pyr_observation), take_observations},
     [PYR_BLOCK_SAMPLES] = {sizeof(struct pyr_reading), take_samples},
     [PYR_BLOCK_MARKS] = {sizeof(struct pyr_mark), take_marks},
+    [PYR_BLOCK_GOALS] = {sizeof(struct pyr_goal), take_goals},
 };
 
 bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block) {
@@ -214,7 +236,7 @@ bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block) {
             take_end(file, bytes);
         } else if (type == PYR_BLOCK_METRICS) {
             take_metrics(file, bytes);
-        } else if (type < PYR_BLOCK_CASES || type > PYR_BLOCK_MARKS) {
+        } else if (type < PYR_BLOCK_CASES || type > PYR_BLOCK_GOALS) {
             file->left_out++;
         } else if (bytes % kinds[type].item_bytes != 0) {
             stop(file, "its length is no multiple of its items'");

@@ -55,7 +55,7 @@ static void close_recorder(struct pyr_recorder *recorder) {
 
 /* All that a file yields, counted, and whether chunks of each ordinal come in order. */
 struct content {
-    uint64_t cases, requests, chunks, observations, samples, marks, blocks;
+    uint64_t cases, requests, chunks, observations, samples, marks, goals, blocks;
     uint64_t stalls;
     uint64_t chunk_gap_sum;
     uint64_t next_gap[16]; /* by ordinal: the gap its next chunk must have */
@@ -66,6 +66,7 @@ struct content {
     struct pyr_mark mark;
     struct pyr_observation observation;
     struct pyr_reading sample;
+    struct pyr_goal goal;
 };
 
 static void take_block(struct content *content, const struct pyr_block *block) {
@@ -97,6 +98,10 @@ static void take_block(struct content *content, const struct pyr_block *block) {
     case PYR_BLOCK_SAMPLES:
         content->samples += block->count;
         content->sample = ((const struct pyr_reading *)block->items)[last];
+        break;
+    case PYR_BLOCK_GOALS:
+        content->goals += block->count;
+        content->goal = ((const struct pyr_goal *)block->items)[last];
         break;
     case PYR_BLOCK_MARKS:
         for (size_t i = 0; i <= last; i++)
@@ -140,6 +145,8 @@ static void record_one_of_each(struct pyr_lane *lane) {
     pyr_lane_observe(lane, PYR_M_LOAD_TIME, 0, 3, 12.5);
     pyr_lane_sample(lane, PYR_M_RSS, 0, 1234, 4096);
     pyr_lane_mark(lane, PYR_MARK_WARNING, 0, 1, "a sentence");
+    struct pyr_goal goal = {.metric = "ttft_sched", .statistic = "p99", .limit = 5e8};
+    pyr_lane_goal(lane, &goal);
 }
 
 static void what_was_recorded_is_read_back(void **state) {
@@ -165,6 +172,9 @@ static void what_was_recorded_is_read_back(void **state) {
     assert_int_equal(content.sample.metric, PYR_M_RSS);
     assert_true(content.sample.value == 4096);
     assert_string_equal(content.mark.text, "a sentence");
+    assert_int_equal(content.goals, 1);
+    assert_string_equal(content.goal.metric, "ttft_sched");
+    assert_true(content.goal.limit == 5e8);
 }
 
 static void an_existing_file_is_never_overwritten(void **state) {
