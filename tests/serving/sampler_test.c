@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/support.h"
+
+#include "base/mem.h"
+#include "serving/sampler.h"
+
+#include <math.h>
+#include <string.h>
+
+static int32_t plain_argmax(const float *row, uint32_t count) {
+    int32_t best = -1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!isnan(row[i]) && (best < 0 || row[i] > row[best]))
+            best = (int32_t)i;
+    }
+    return best;
+}
+
+static void argmax_agrees_with_a_plain_scan_at_every_length_and_place(void **state) {
+    (void)state;
+    struct pyr_rng rng;
+    pyr_rng_init(&rng, 7);
+    float row[1100];
+    for (int round = 0; round < 3000; round++) {
+        uint32_t count = (uint32_t)pyr_rng_below(&rng, 1100);
+        for (uint32_t i = 0; i < count; i++)
+            row[i] = (float)((int)pyr_rng_below(&rng, 40) - 60); /* many ties */
+        if (count > 0 && round % 3 == 0)
+            row[pyr_rng_below(&rng, count)] = NAN;
+        if (count > 0 && round % 5 == 0)
+            row[pyr_rng_below(&rng, count)] = INFINITY;
+        assert_int_equal(pyr_argmax(row, count), plain_argmax(row, count));
+    }
+}
+
+static void of_equal_values_the_first_wins(void **state) {
+    (void)state;
+    float row[2000];
+    for (int i = 0; i < 2000; i++)
+        row[i] = 1.5f;
+    assert_int_equal(pyr_argmax(row, 2000), 0);
+    row[0] = row[1] = 1;
+    assert_int_equal(pyr_argmax(row, 2000), 2);
+}
+
+static void a_row_without_a_number_has_no_maximum(void **state) {
+    (void)state;
+    float row[600];
+    for (int i = 0; i < 600; i++)
+        row[i] = NAN;
+    assert_int_equal(pyr_argmax(row, 600), -1);
+    assert_int_equal(pyr_argmax(row, 0), -1);
+    row[500] = -INFINITY;
+    assert_int_equal(pyr_argmax(row, 600), 500);
+}
+
+enum { DRAWS = 40000 };
+
+static void count_draws(const float *row, uint32_t count, struct pyr_sampling sampling,
+                        uint32_t *drawn) {
+    struct pyr_candidate workspace[16];
+    struct pyr_rng rng;
+    pyr_rng_init(&rng, 11);
+    memset(drawn, 0, count * sizeof *drawn);
+    for (int i = 0; i < DRAWS; i++) {
+        int32_t token = pyr_sample(row, count, &sampling, &rng, workspace);
+        assert_in_range(token, 0, count - 1);
+        drawn[token]++;
+    }
+}
+
+/* Within five standard deviations of the binomial. */
+static void assert_share(uint32_t drawn, double share) {
+    double sd = sqrt(DRAWS * share * (1 - share));
+    assert_true(fabs(drawn - DRAWS * share) <= 5 * sd);
+}
+
+static const float law[4] = {0.0f, 2.0f, 1.0f, -1.0f};
+
+static void tokens_are_drawn_by_the_softmax_of_their_logits(void **state) {
+    (void)state;
+    uint32_t drawn[4];
+    for (float temperature = 0.5f; temperature < 3; temperature += 1) {
+        double sum = 0;
+        for (int i = 0; i < 4; i++)
+            sum += exp((double)law[i] / (double)temperature);
+        count_draws(law, 4, (struct pyr_sampling){.temperature = temperature}, drawn);
+        for (int i = 0; i < 4; i++)
+            assert_share(drawn[i], exp((double)law[i] / (double)temperature) / sum);
+    }
+}
+
+static void top_k_keeps_the_likeliest(void **state) {
+    (void)state;
+    uint32_t drawn[4];
+    count_draws(law, 4, (struct pyr_sampling){.temperature = 1, .top_k = 2}, drawn);
+    assert_int_equal(drawn[0] + drawn[3], 0);
+    assert_share(drawn[1], exp(2) / (exp(2) + exp(1)));
+}
+
+static void top_p_keeps_the_token_that_crosses_it(void **state) {
+    (void)state;
+    uint32_t drawn[4];
+    /* shares: 0.0871, 0.6439, 0.2369, 0.0321 */
+    count_draws(law, 4, (struct pyr_sampling){.temperature = 1, .top_p = 0.7f}, drawn);
+    assert_int_equal(drawn[0] + drawn[3], 0);
+    assert_share(drawn[1], exp(2) / (exp(2) + exp(1)));
+    count_draws(law, 4, (struct pyr_sampling){.temperature = 1, .top_p = 0.5f}, drawn);
+    assert_int_equal(drawn[1], DRAWS);
+    /* of the top 2, 0.7311 and 0.2689, the first alone reaches 0.7 */
+    count_draws(law, 4, (struct pyr_sampling){.temperature = 1, .top_k = 2, .top_p = 0.7f}, drawn);
+    assert_int_equal(drawn[1], DRAWS);
+}
+
+static void the_same_seed_gives_the_same_draws(void **state) {
+    (void)state;
+    struct pyr_candidate workspace[4];
+    struct pyr_sampling sampling = {.temperature = 1};
+    struct pyr_rng one, two;
+    pyr_rng_init(&one, 5);
+    pyr_rng_init(&two, 5);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(pyr_sample(law, 4, &sampling, &one, workspace),
+                         pyr_sample(law, 4, &sampling, &two, workspace));
+}
+
+static void temperature_zero_is_greedy(void **state) {
+    (void)state;
+    struct pyr_rng rng;
+    pyr_rng_init(&rng, 5);
+    struct pyr_sampling sampling = {.temperature = 0, .top_k = 3};
+    assert_int_equal(pyr_sample(law, 4, &sampling, &rng, NULL), 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(argmax_agrees_with_a_plain_scan_at_every_length_and_place),
+        cmocka_unit_test(of_equal_values_the_first_wins),
+        cmocka_unit_test(a_row_without_a_number_has_no_maximum),
+        cmocka_unit_test(tokens_are_drawn_by_the_softmax_of_their_logits),
+        cmocka_unit_test(top_k_keeps_the_likeliest),
+        cmocka_unit_test(top_p_keeps_the_token_that_crosses_it),
+        cmocka_unit_test(the_same_seed_gives_the_same_draws),
+        cmocka_unit_test(temperature_zero_is_greedy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
