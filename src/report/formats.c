@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/formats.h"
+
+#include "base/fs.h"
+
+#include <string.h>
+
+const struct pyr_report_format pyr_report_formats[] = {
+    {"terminal", ".txt", "a report to read at a glance", pyr_report_terminal, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct pyr_report_format *pyr_report_format_find(const char *name) {
+    static const char *const aliases[][2] = {
+        {"text", "terminal"},   {"txt", "terminal"},     {"md", "markdown"},
+        {"prom", "prometheus"}, {"hdrhistogram", "hdr"}, {"xml", "junit"},
+    };
+    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
+        if (strcmp(name, aliases[i][0]) == 0)
+            name = aliases[i][1];
+    for (const struct pyr_report_format *row = pyr_report_formats; row->name; row++)
+        if (strcmp(row->name, name) == 0)
+            return row;
+    return NULL;
+}
+
+static bool write_one(pyr_report_fn *write, const struct pyr_result *result,
+                      const struct pyr_report_options *options, const char *path,
+                      struct pyr_err *err) {
+    struct pyr_buf out = {0};
+    bool ok = write(result, options, &out, err) &&
+              pyr_fs_write_whole(path, pyr_buf_text(&out), out.length, err);
+    pyr_buf_deinit(&out);
+    return ok;
+}
+
+bool pyr_report_write_file(const struct pyr_report_format *format, const struct pyr_result *result,
+                           const struct pyr_report_options *options, const char *path,
+                           struct pyr_err *err) {
+    if (!write_one(format->write, result, options, path, err))
+        return false;
+    if (!format->write_second)
+        return true;
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    size_t stem = dot ? (size_t)(dot - path) : strlen(path);
+    struct pyr_buf second = {0};
+    pyr_buf_append(&second, path, stem);
+    pyr_buf_puts(&second, format->second_suffix);
+    pyr_buf_puts(&second, path + stem);
+    bool ok = write_one(format->write_second, result, options, pyr_buf_text(&second), err);
+    pyr_buf_deinit(&second);
+    return ok;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The formats in which a result can be told, as one table. A format is one file (report/NAME.c)
+ * and one row; all read the same `struct pyr_result`, so that they cannot disagree.
+ */
+#ifndef PYR_REPORT_FORMATS_H
+#define PYR_REPORT_FORMATS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "stats/result.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How a report is to look; every field may be zero. Formats ignore what does not concern them. */
+struct pyr_report_options {
+    bool color;               /* terminal: escape sequences are welcome */
+    bool ascii;               /* terminal: nothing beyond ASCII */
+    unsigned width;           /* terminal: columns; 0: 80, less than 60 counts as 60 */
+    const char *const *files; /* terminal: what was written, in the order to show */
+    size_t file_count;
+    const char *commit; /* csv, bmf, gobench: what was measured, in the user's own words; or NULL */
+};
+
+/* Appends the report to `out`. Fails only on what the format cannot express at all. */
+typedef bool pyr_report_fn(const struct pyr_result *result,
+                           const struct pyr_report_options *options, struct pyr_buf *out,
+                           struct pyr_err *err);
+
+struct pyr_report_format {
+    const char *name;      /* as after --format */
+    const char *extension; /* with its dot, of files in this format */
+    const char *summary;   /* one line for --help */
+    pyr_report_fn *write;
+    /* A format of two files (github: summary and annotations; gha-benchmark: one per direction):
+     * what is put before the extension of the second, and its writer. NULL otherwise. */
+    const char *second_suffix;
+    pyr_report_fn *write_second;
+};
+
+extern const struct pyr_report_format pyr_report_formats[]; /* ends with a NULL name */
+
+/* NULL when there is none of that name (or alias: "md", "prom", "text"). */
+const struct pyr_report_format *pyr_report_format_find(const char *name);
+
+/* Writes the report whole or not at all (base/fs.h). The second file of a format that has one goes
+ * beside the first: "a.json" and "a.bigger.json". */
+bool pyr_report_write_file(const struct pyr_report_format *format, const struct pyr_result *result,
+                           const struct pyr_report_options *options, const char *path,
+                           struct pyr_err *err);
+
+/* The writers, for tests and for callers that want one of them without a look-up. */
+pyr_report_fn pyr_report_terminal;
+
+#endif

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/figures.h"
+#include "report/formats.h"
+#include "report/meta.h"
+#include "report/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* What one report needs all along; texts made on the way live in the arena. */
+struct writer {
+    struct pyr_paper paper;
+    struct pyr_arena *arena;
+    const struct pyr_result *result;
+    const struct pyr_report_options *options;
+    const char *plus_minus;
+    bool compact_used, open_used;
+};
+
+static const char *kept(struct writer *writer, struct pyr_buf *buf) {
+    char *text = pyr_arena_strndup(writer->arena, pyr_buf_text(buf), buf->length);
+    pyr_buf_deinit(buf);
+    return text;
+}
+
+static const char *clean(struct writer *writer, const char *text) {
+    struct pyr_buf buf = {0};
+    pyr_text_clean(&buf, text, writer->paper.ascii);
+    return kept(writer, &buf);
+}
+
+static void heading(struct writer *writer, const char *text, const char *rest) {
+    pyr_buf_putc(writer->paper.out, '\n');
+    const char *mark = rest ? pyr_arena_printf(writer->arena, "%s  ", text) : text;
+    pyr_paper_wrap(&writer->paper, PYR_STYLE_BOLD, mark, rest);
+}
+
+static void wrapf(struct writer *writer, enum pyr_style style, const char *mark, const char *format,
+                  ...) __attribute__((format(printf, 4, 5)));
+
+static void wrapf(struct writer *writer, enum pyr_style style, const char *mark, const char *format,
+                  ...) {
+    char text[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    pyr_paper_wrap(&writer->paper, style, mark, text);
+}
+
+/* --- what was measured ----------------------------------------------------------------------- */
+
+static void put_target(struct writer *writer, const struct pyr_report_meta *meta) {
+    struct pyr_buf line = {0};
+    const char *name = meta->name ? meta->name : meta->spec;
+    pyr_buf_puts(&line, name ? name : "an unknown target");
+    if (meta->engine)
+        pyr_buf_printf(&line, " on %s", meta->engine);
+    if (meta->kind && strcmp(meta->kind, "worker") == 0)
+        pyr_buf_puts(&line, " in a worker process");
+    double threads = pyr_report_meta_number(meta->target, "threads");
+    double cores = pyr_report_meta_number(meta->system_info, "cpu_count");
+    const char *cpu = pyr_report_meta_text(meta->system_info, "cpu_model");
+    if (threads > 0)
+        pyr_buf_printf(&line, ", %.0f thread%s", threads, threads == 1 ? "" : "s");
+    if (cores > 0)
+        pyr_buf_printf(&line, "%s %.0f core%s", threads > 0 ? " on" : ",", cores,
+                       cores == 1 ? "" : "s");
+    if (cpu)
+        pyr_buf_printf(&line, " of %s", cpu);
+    pyr_paper_wrap(&writer->paper, PYR_STYLE_BOLD, "pyrometer " PYR_VERSION "  ",
+                   pyr_buf_text(&line));
+    pyr_buf_deinit(&line);
+    if (meta->note)
+        wrapf(writer, PYR_STYLE_PLAIN, "  ", "The model was %s.", meta->note);
+    if (meta->description)
+        pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", meta->description);
+}
+
+static void put_banners(struct writer *writer) {
+    const struct pyr_result *result = writer->result;
+    if (result->partial) {
+        pyr_buf_putc(writer->paper.out, '\n');
+        wrapf(writer, PYR_STYLE_BAD, "PARTIAL  ",
+              "%s. What follows is what was measured until then.", result->partial);
+    }
+    if (result->simulated) {
+        pyr_buf_putc(writer->paper.out, '\n');
+        pyr_paper_wrap(&writer->paper, PYR_STYLE_BAD, "SIMULATED  ",
+                       "The target follows a set law and no model ran: these figures test this "
+                       "program and say nothing about any engine or machine.");
+    }
+}
+
+static void put_warnings(struct writer *writer) {
+    const struct pyr_result *result = writer->result;
+    if (!result->warning_count)
+        return;
+    heading(writer, "Warnings", NULL);
+    for (size_t i = 0; i < result->warning_count; i++)
+        pyr_paper_wrap(&writer->paper, PYR_STYLE_WARN, "  ! ", result->warnings[i]);
+}
+
+/* --- goals ----------------------------------------------------------------------------------- */
+
+static enum pyr_style verdict_style(enum pyr_goal_verdict verdict) {
+    return verdict == PYR_GOAL_MET      ? PYR_STYLE_GOOD
+           : verdict == PYR_GOAL_MISSED ? PYR_STYLE_BAD
+                                        : PYR_STYLE_WARN;
+}
+
+static const char *count_verdicts(struct writer *writer) {
+    const struct pyr_result *result = writer->result;
+    struct pyr_buf text = {0};
+    for (int verdict = PYR_GOAL_MET; verdict <= PYR_GOAL_UNKNOWN; verdict++) {
+        size_t count = 0;
+        for (size_t i = 0; i < result->goal_count; i++)
+            count += result->goals[i].verdict == (enum pyr_goal_verdict)verdict;
+        if (count)
+            pyr_buf_printf(&text, "%s%zu %s", text.length ? ", " : "", count,
+                           pyr_goal_verdict_name((enum pyr_goal_verdict)verdict));
+    }
+    return kept(writer, &text);
+}
+
+static void put_goals(struct writer *writer) {
+    const struct pyr_result *result = writer->result;
+    if (!result->goal_count)
+        return;
+    heading(writer, "Goals", count_verdicts(writer));
+    size_t widest = 0;
+    for (size_t i = 0; i < result->goal_count; i++) {
+        size_t columns = pyr_text_columns(clean(writer, result->goals[i].goal->label));
+        widest = columns > widest ? columns : widest;
+    }
+    for (size_t i = 0; i < result->goal_count; i++) {
+        const struct pyr_goal_result *row = &result->goals[i];
+        const char *label = clean(writer, row->goal->label);
+        const char *mark =
+            pyr_arena_printf(writer->arena, "  %-9s  %s%*s", pyr_goal_verdict_name(row->verdict),
+                             label, (int)(widest - pyr_text_columns(label) + 2), "");
+        const char *why = row->why ? row->why : "";
+        wrapf(writer, verdict_style(row->verdict), mark, "%s%s%s", why, row->case_id ? " in " : "",
+              row->case_id ? row->case_id : "");
+    }
+}
+
+/* --- suites ---------------------------------------------------------------------------------- */
+
+static const char *unit_of(const struct writer *writer, struct pyr_scale scale) {
+    return !writer->paper.ascii && strcmp(scale.unit, "us") == 0 ? "\u00b5s" : scale.unit;
+}
+
+static struct pyr_cell estimate_cell(struct writer *writer, const struct pyr_estimate *at,
+                                     struct pyr_scale scale) {
+    if (!pyr_estimate_is_known(at))
+        return (struct pyr_cell){"-", NULL, PYR_STYLE_DIM};
+    struct pyr_buf full = {0}, brief = {0};
+    pyr_put_interval(&full, at, scale);
+    pyr_put_compact(&brief, at, scale, writer->plus_minus);
+    writer->open_used |= !pyr_estimate_is_bounded(at);
+    return (struct pyr_cell){kept(writer, &full), kept(writer, &brief), PYR_STYLE_PLAIN};
+}
+
+/* "" or the signs by which the rows of troubled cases are known; put_notes explains them. */
+static const char *row_marks(const struct pyr_case_result *result) {
+    bool unsteady = result->steadiness == PYR_NEVER_STEADY;
+    return unsteady && result->saturating ? " ~^"
+           : unsteady                     ? " ~"
+           : result->saturating           ? " ^"
+                                          : "";
+}
+
+static void put_figures(struct writer *writer, const struct pyr_suite_result *suite,
+                        enum pyr_figure_group group) {
+    struct pyr_figure figures[PYR_FIGURES_MAX];
+    size_t count = pyr_figures_choose(suite, group, figures), rows = 0;
+    if (!count)
+        return;
+    struct pyr_column columns[PYR_FIGURES_MAX + 2] = {{"case", "", true}, {"ok", "", false}};
+    struct pyr_scale scales[PYR_FIGURES_MAX];
+    bool counts = group == PYR_FIGURES_SPEED;
+    size_t fixed = counts ? 2 : 1, column_count = fixed + count;
+    for (size_t i = 0; i < count; i++) {
+        scales[i] = pyr_scale_of_figure(suite, &figures[i]);
+        columns[fixed + i] =
+            (struct pyr_column){figures[i].header, unit_of(writer, scales[i]), false};
+    }
+    struct pyr_cell *cells =
+        pyr_arena_array(writer->arena, suite->case_count * column_count, sizeof *cells);
+    for (size_t i = 0; i < suite->case_count; i++) {
+        const struct pyr_case_result *result = &suite->cases[i];
+        if (!result->total)
+            continue;
+        struct pyr_cell *cell = &cells[rows++ * column_count];
+        const char *id = clean(writer, pyr_case_short_id(suite, result));
+        cell[0].full = pyr_arena_printf(writer->arena, "%s%s", id, row_marks(result));
+        if (counts && result->ok != result->total)
+            cell[1] = (struct pyr_cell){pyr_arena_printf(writer->arena, "%llu/%llu",
+                                                         (unsigned long long)result->ok,
+                                                         (unsigned long long)result->total),
+                                        NULL, PYR_STYLE_WARN};
+        else if (counts)
+            cell[1].full = pyr_arena_printf(writer->arena, "%llu", (unsigned long long)result->ok);
+        for (size_t j = 0; j < count; j++) {
+            struct pyr_estimate at = pyr_figure_of(result, &figures[j]);
+            cell[fixed + j] = estimate_cell(writer, &at, scales[j]);
+        }
+    }
+    if (!counts)
+        pyr_buf_putc(writer->paper.out, '\n');
+    if (!pyr_paper_table(&writer->paper, &(struct pyr_table){columns, cells, column_count, rows}))
+        writer->compact_used = true;
+}
+
+/* A list of metrics, one a row: cases without requests, and the instrument. */
+static void put_metric_rows(struct writer *writer, const char *title,
+                            const struct pyr_metric_result *rows, size_t count, int tail) {
+    struct pyr_column columns[4] = {
+        {title, "", true}, {"p50 or value", "", true}, {"n", "", false}, {"", "", true}};
+    size_t column_count = tail >= 0 ? 4 : 3;
+    if (tail >= 0)
+        columns[3].header = pyr_quantile_names[tail];
+    struct pyr_cell *cells = pyr_arena_array(writer->arena, count * column_count, sizeof *cells);
+    for (size_t i = 0; i < count; i++) {
+        const struct pyr_metric_info *info = pyr_metric_info(rows[i].metric);
+        struct pyr_estimate at[2] = {pyr_metric_headline(&rows[i]),
+                                     pyr_estimate_unknown("no quantile")};
+        if (tail >= 0 && info->kind == PYR_KIND_DISTRIBUTION)
+            at[1] = pyr_metric_quantile(&rows[i], tail);
+        struct pyr_cell *cell = &cells[i * column_count];
+        cell[0].full = info->label;
+        cell[2].full = pyr_arena_printf(writer->arena, "%llu", (unsigned long long)rows[i].n);
+        for (int j = 0; j < (tail >= 0 ? 2 : 1); j++) {
+            struct pyr_scale scale = pyr_scale_for(info->unit, at[j].value);
+            struct pyr_cell *into = &cell[j ? 3 : 1];
+            *into = estimate_cell(writer, &at[j], scale);
+            if (pyr_estimate_is_known(&at[j]))
+                into->full =
+                    pyr_arena_printf(writer->arena, "%s %s", into->full, unit_of(writer, scale));
+            into->brief = NULL;
+        }
+    }
+    pyr_paper_table(&writer->paper, &(struct pyr_table){columns, cells, column_count, count});
+}
+
+static void put_still_cases(struct writer *writer, const struct pyr_suite_result *suite) {
+    for (size_t i = 0; i < suite->case_count; i++) {
+        const struct pyr_case_result *result = &suite->cases[i];
+        if (result->total || !result->metric_count)
+            continue;
+        put_metric_rows(writer, clean(writer, pyr_case_short_id(suite, result)), result->metrics,
+                        result->metric_count, -1);
+        pyr_buf_putc(writer->paper.out, '\n');
+    }
+}
+
+static const char *suite_summary(struct writer *writer, const struct pyr_suite_result *suite) {
+    uint64_t total = 0, outcomes[PYR_OUTCOME_COUNT] = {0};
+    bool open = false, closed = false;
+    for (size_t i = 0; i < suite->case_count; i++) {
+        const struct pyr_case_result *result = &suite->cases[i];
+        total += result->total;
+        for (int j = 0; j < PYR_OUTCOME_COUNT; j++)
+            outcomes[j] += result->outcomes[j];
+        if (result->total) {
+            open |= result->plan->open_loop;
+            closed |= !result->plan->open_loop;
+        }
+    }
+    struct pyr_buf text = {0};
+    pyr_buf_printf(&text, "%zu case%s, ", suite->case_count, suite->case_count == 1 ? "" : "s");
+    pyr_put_count(&text, total);
+    pyr_buf_puts(&text, total == 1 ? " request" : " requests");
+    if (total && outcomes[PYR_OUTCOME_OK] == total)
+        pyr_buf_puts(&text, ", all ok");
+    else
+        for (int j = 0; j < PYR_OUTCOME_COUNT; j++)
+            if (outcomes[j])
+                pyr_buf_printf(&text, ", %llu %s", (unsigned long long)outcomes[j],
+                               pyr_outcome_name((enum pyr_outcome)j));
+    if (open || closed)
+        pyr_buf_printf(&text, "; times from %s",
+                       open && closed ? "the schedule (open loop) or the sending (closed loop)"
+                       : open         ? "the schedule (open loop)"
+                                      : "the sending (closed loop)");
+    return kept(writer, &text);
+}
+
+/* One note for all the cases it holds for. */
+static void put_case_notes(struct writer *writer, const struct pyr_suite_result *suite,
+                           const char *mark, const char *text,
+                           bool (*holds)(const struct pyr_case_result *result)) {
+    struct pyr_buf ids = {0};
+    for (size_t i = 0; i < suite->case_count; i++)
+        if (holds(&suite->cases[i]))
+            pyr_buf_printf(&ids, "%s%s", ids.length ? ", " : "",
+                           pyr_case_short_id(suite, &suite->cases[i]));
+    if (ids.length)
+        wrapf(writer, PYR_STYLE_WARN, mark, "%s: %s", text, pyr_buf_text(&ids));
+    pyr_buf_deinit(&ids);
+}
+
+static bool is_unsteady(const struct pyr_case_result *result) {
+    return result->total && result->steadiness == PYR_NEVER_STEADY;
+}
+
+static bool is_saturating(const struct pyr_case_result *result) {
+    return result->total && result->saturating;
+}
+
+static void put_notes(struct writer *writer, const struct pyr_suite_result *suite) {
+    put_case_notes(writer, suite, "  ~ ", "never steady, so the figures mix warm-up and run",
+                   is_unsteady);
+    put_case_notes(writer, suite, "  ^ ", "saturating: queue and TTFT were still rising at the end",
+                   is_saturating);
+    for (size_t i = 0; i < suite->case_count; i++) {
+        const struct pyr_case_result *result = &suite->cases[i];
+        const char *id = pyr_case_short_id(suite, result);
+        for (size_t j = 0; j < result->warning_count; j++)
+            wrapf(writer, PYR_STYLE_WARN, "  ! ", "%s: %s", id, result->warnings[j]);
+        if (result->serialises)
+            wrapf(writer, PYR_STYLE_WARN, "  ! ", "%s: %s", id, result->serialises);
+        if (result->flag_short)
+            wrapf(writer, PYR_STYLE_WARN, "  ! ", "%s: %llu answers were shorter than asked", id,
+                  (unsigned long long)result->flag_short);
+        for (size_t j = 0; j < result->metric_count; j++)
+            if (result->metrics[j].overflow)
+                wrapf(writer, PYR_STYLE_BAD, "  ! ",
+                      "%s: %llu values of %s lay outside the histogram", id,
+                      (unsigned long long)result->metrics[j].overflow,
+                      pyr_metric_info(result->metrics[j].metric)->label);
+    }
+    const char *case_id = NULL;
+    uint64_t needs = pyr_figures_p99_needs(suite, &case_id);
+    if (needs)
+        wrapf(writer, PYR_STYLE_PLAIN, "  ",
+              "p99 needs up to %llu more requests a case (most: %s).", (unsigned long long)needs,
+              case_id);
+}
+
+/* "CPU 98.2 %, peak RSS 812 MB": one line, with the range where the cases differ. */
+static void put_machine(struct writer *writer, const struct pyr_suite_result *suite) {
+    struct pyr_figure figures[PYR_FIGURES_MAX];
+    size_t count = pyr_figures_choose(suite, PYR_FIGURES_MACHINE, figures);
+    struct pyr_buf text = {0};
+    for (size_t i = 0; i < count; i++) {
+        double least = INFINITY, most = -INFINITY;
+        for (size_t j = 0; j < suite->case_count; j++) {
+            struct pyr_estimate at = pyr_figure_of(&suite->cases[j], &figures[i]);
+            least = fmin(least, at.value);
+            most = fmax(most, at.value);
+        }
+        struct pyr_scale scale = pyr_scale_of_figure(suite, &figures[i]);
+        pyr_buf_printf(&text, "%s%s ", i ? ", " : "", figures[i].header);
+        if (least < most) {
+            pyr_put_number(&text, least * scale.factor);
+            pyr_buf_puts(&text, " to ");
+        }
+        pyr_put_number(&text, most * scale.factor);
+        pyr_buf_printf(&text, " %s", scale.unit);
+    }
+    if (text.length)
+        pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", pyr_buf_text(&text));
+    pyr_buf_deinit(&text);
+}
+
+static void put_suite(struct writer *writer, const struct pyr_suite_result *suite) {
+    heading(writer, clean(writer, suite->name), suite_summary(writer, suite));
+    put_still_cases(writer, suite);
+    put_figures(writer, suite, PYR_FIGURES_SPEED);
+    put_figures(writer, suite, PYR_FIGURES_MORE);
+    put_machine(writer, suite);
+    put_notes(writer, suite);
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static void put_stress(struct writer *writer) {
+    const struct pyr_stress_result *stress = writer->result->stress;
+    if (!stress)
+        return;
+    heading(writer, "Sustainable load", NULL);
+    const char *unit = stress->open_loop ? "requests/s" : "requests at once";
+    struct pyr_buf text = {0};
+    if (isnan(stress->max_sustainable_load))
+        pyr_buf_puts(&text, "none of the loads tried");
+    else
+        pyr_buf_printf(&text, "%g %s", stress->max_sustainable_load, unit);
+    if (!isnan(stress->first_failing_load))
+        pyr_buf_printf(&text, "; %g failed", stress->first_failing_load);
+    if (stress->failed_by)
+        pyr_buf_printf(&text, " by %s", stress->failed_by);
+    pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", pyr_buf_text(&text));
+    pyr_buf_deinit(&text);
+}
+
+static void put_instrument(struct writer *writer) {
+    const struct pyr_result *result = writer->result;
+    if (!result->instrument_count && !result->noise_floor)
+        return;
+    heading(writer, "Instrument", "how far our own figures can be off");
+    if (result->instrument_count)
+        put_metric_rows(writer, "own error", result->instrument, result->instrument_count,
+                        PYR_Q_P99);
+    if (result->noise_floor)
+        wrapf(writer, PYR_STYLE_PLAIN, "  ",
+              "Noise floor of this machine: %.1f %% (%s, %llu pairs); "
+              "smaller differences mean nothing.",
+              100 * result->noise_floor->ratio, result->noise_floor->source,
+              (unsigned long long)result->noise_floor->pairs);
+}
+
+static void put_legend(struct writer *writer) {
+    if (!writer->result->suite_count)
+        return;
+    pyr_buf_putc(writer->paper.out, '\n');
+    struct pyr_buf text = {0};
+    pyr_buf_puts(&text, "[a, b]: 95 % interval. ");
+    if (writer->compact_used)
+        pyr_buf_printf(&text,
+                       "%s: the larger half of it, as a share of the value; a wider terminal shows "
+                       "both ends. ",
+                       writer->plus_minus);
+    if (writer->open_used)
+        pyr_buf_puts(&text, "?: an end that so few values cannot bound. ");
+    pyr_buf_puts(&text, "-: not measured.");
+    pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", pyr_buf_text(&text));
+    pyr_buf_deinit(&text);
+}
+
+static void put_end(struct writer *writer, const struct pyr_report_meta *meta) {
+    const struct pyr_result *result = writer->result;
+    if (result->recommendation_count)
+        heading(writer, "Recommendations", NULL);
+    for (size_t i = 0; i < result->recommendation_count; i++)
+        pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  - ", result->recommendations[i]);
+    pyr_buf_putc(writer->paper.out, '\n');
+    wrapf(writer, PYR_STYLE_BOLD, "Grade    ", "%s: %s", pyr_grade_name(result->grade),
+          result->grade_reason ? result->grade_reason : "no goal was set");
+    for (size_t i = 0; i < writer->options->file_count; i++)
+        pyr_paper_wrap(&writer->paper, PYR_STYLE_BOLD, i ? "         " : "Written  ",
+                       writer->options->files[i]);
+    const char *command = meta->repeat_command ? meta->repeat_command : meta->command;
+    if (command) {
+        /* Never wrapped: it is there to be copied. */
+        pyr_paper_put(&writer->paper, PYR_STYLE_BOLD, "Repeat   ");
+        pyr_buf_printf(writer->paper.out, "%s\n", clean(writer, command));
+    }
+}
+
+bool pyr_report_terminal(const struct pyr_result *result, const struct pyr_report_options *options,
+                         struct pyr_buf *out, struct pyr_err *err) {
+    (void)err;
+    unsigned width = options->width ? options->width : 80;
+    struct writer writer = {
+        .paper = {out, width < 60 ? 60 : width, options->color, options->ascii},
+        .arena = pyr_arena_create(),
+        .result = result,
+        .options = options,
+        .plus_minus = options->ascii ? "+-" : "\u00b1",
+    };
+    struct pyr_report_meta meta;
+    pyr_report_meta_open(result->meta_json, &meta);
+    put_target(&writer, &meta);
+    put_banners(&writer);
+    put_warnings(&writer);
+    put_goals(&writer);
+    for (size_t i = 0; i < result->suite_count; i++)
+        put_suite(&writer, &result->suites[i]);
+    if (!result->suite_count)
+        pyr_buf_puts(out, "\nNothing was measured.\n");
+    put_stress(&writer);
+    put_instrument(&writer);
+    put_legend(&writer);
+    put_end(&writer, &meta);
+    pyr_report_meta_close(&meta);
+    pyr_arena_destroy(writer.arena);
+    return true;
+}
