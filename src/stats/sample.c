@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "stats/sample.h"
 
+#include "base/mem.h"
+
 #include <assert.h>
-#include <stdlib.h>
 
 enum { DIGITS = 8, VALUES = 256, SMALL = 64 };
 
@@ -45,13 +46,14 @@ void pyr_sort_keys(uint64_t *keys, uint64_t *scratch, size_t n) {
         memcpy(keys, from, n * sizeof *keys);
 }
 
-static int compare_doubles(const void *left, const void *right) {
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
 void pyr_sort_doubles(double *values, size_t n) {
-    qsort(values, n, sizeof *values, compare_doubles);
+    uint64_t *keys = pyr_xcalloc(2 * n, sizeof *keys);
+    for (size_t i = 0; i < n; i++)
+        keys[i] = pyr_key_of_double(values[i]);
+    pyr_sort_keys(keys, keys + n, n);
+    for (size_t i = 0; i < n; i++)
+        values[i] = pyr_double_of_key(keys[i]);
+    pyr_free(keys);
 }
 
 double pyr_median_of_sorted(const double *sorted, size_t n) {

@@ -41,7 +41,7 @@ static inline double pyr_sample_value(const struct pyr_sample *sample, uint64_t 
  * that skips the bytes in which all keys agree. */
 void pyr_sort_keys(uint64_t *keys, uint64_t *scratch, size_t n);
 
-/* Sorts n doubles (no NaN) in place, rising. */
+/* Sorts n doubles (no NaN) in place, rising; takes scratch memory from the heap. */
 void pyr_sort_doubles(double *values, size_t n);
 
 /* The middle of n sorted doubles, the mean of the two middle ones when n is even; n > 0. */
