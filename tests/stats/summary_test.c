@@ -6,11 +6,6 @@
 
 #include <math.h>
 
-static void assert_near(double value, double expected, double within) {
-    if (!(fabs(value - expected) <= within))
-        fail_msg("%.12g is not within %g of %.12g", value, within, expected);
-}
-
 static void mean_sd_and_interval_of_few_values_are_students(void **state) {
     (void)state;
     static const double values[] = {2, 4, 4, 4, 5, 5, 7, 9};
