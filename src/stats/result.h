@@ -12,6 +12,7 @@
 #include "record/metric.h"
 #include "record/run.h"
 #include "stats/estimate.h"
+#include "stats/hist.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,6 +45,9 @@ struct pyr_metric_result {
     uint64_t overflow;            /* values outside the histogram: shown on the first screen */
     const struct pyr_curve_point *curve; /* latency, TTFT and ITL; else NULL */
     size_t curve_count;
+    /* The values themselves, in the metric's unit, so that runs can be merged and recomputed: kept
+     * for latency, TTFT and ITL, else NULL. In the result's arena. */
+    const struct pyr_hist *hist;
 };
 
 enum pyr_steadiness { PYR_STEADY, PYR_NEVER_STEADY, PYR_STEADY_UNKNOWN };
