@@ -2,6 +2,7 @@
 #include "stats/collect.h"
 
 #include "base/mem.h"
+#include "stats/timeline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -269,6 +270,9 @@ static void find_phases(struct collection *c, struct pyr_case_data *data) {
     if (data->measured.end_ns < data->measured.start_ns)
         data->measured.end_ns = data->measured.start_ns;
     data->steady = data->measured;
+    data->timeline_bins = pyr_timeline_bins(data->measured);
+    data->timeline_tokens =
+        pyr_arena_array(c->out.arena, data->timeline_bins, sizeof *data->timeline_tokens);
 }
 
 static void end_texts(struct collection *c) {
@@ -410,9 +414,8 @@ static void take_chunk(struct pyr_case_data *data, size_t index, struct chain *c
     chain->tokens = 0;
 }
 
-bool pyr_collect_chunks(struct pyr_collected *collected, struct pyr_err *err) {
+void pyr_collect_chunks(struct pyr_collected *collected) {
     struct collection *c = (struct collection *)(void *)collected;
-    (void)err;
     const struct pyr_request *requests = (const struct pyr_request *)c->requests.items;
     struct chain *chains = pyr_xcalloc(c->requests.count, sizeof *chains);
     uint64_t orphans = 0;
@@ -440,7 +443,6 @@ bool pyr_collect_chunks(struct pyr_collected *collected, struct pyr_err *err) {
             data->steady.end_ns == data->measured.end_ns)
             data->in_steady = data->in_measured; /* the same arrays; freed once */
     }
-    return true;
 }
 
 static void free_sums(struct pyr_chunk_sums *sums) {

@@ -85,7 +85,7 @@ struct pyr_collected {
 /* The first pass. Fails on a file that contradicts itself. */
 bool pyr_collect_open(const char *run_path, struct pyr_collected **collected, struct pyr_err *err);
 /* The second pass: fills the chunk sums of every case. */
-bool pyr_collect_chunks(struct pyr_collected *collected, struct pyr_err *err);
+void pyr_collect_chunks(struct pyr_collected *collected);
 void pyr_collect_close(struct pyr_collected *collected);
 
 #endif

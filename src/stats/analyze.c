@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a run file to a result: collect, find the steady part of each case, stream the chunks, make
+ * the metrics of both windows, then judge goals.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "stats/arrivals.h"
+#include "stats/collect.h"
+#include "stats/goals.h"
+#include "stats/request_metrics.h"
+#include "stats/result.h"
+#include "stats/steady.h"
+#include "stats/timeline.h"
+#include "stats/window.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Warnings of a case or of the run, gathered in the arena. */
+struct notes {
+    struct pyr_arena *arena;
+    const char **text;
+    size_t count, capacity;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+note(struct notes *notes, const char *format, ...) {
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    for (size_t i = 0; i < notes->count; i++)
+        if (strcmp(notes->text[i], line) == 0)
+            return;
+    if (notes->count == notes->capacity) {
+        size_t capacity = notes->capacity ? notes->capacity * 2 : 8;
+        const char **grown = pyr_arena_array(notes->arena, capacity, sizeof *grown);
+        if (notes->count)
+            memcpy(grown, notes->text, notes->count * sizeof *grown);
+        notes->text = grown;
+        notes->capacity = capacity;
+    }
+    notes->text[notes->count++] = pyr_arena_strdup(notes->arena, line);
+}
+
+/* --- the steady window --------------------------------------------------------------------- */
+
+/* A trend needs more than a handful of points; fewer requests than this are taken as they are, the
+ * warm-up phase having run before them. */
+enum { STEADY_REQUESTS_MIN = 100 };
+
+/* The index of the first steady request by times to first token, in order of schedule. */
+static size_t steady_request(const struct pyr_case_data *data, const struct pyr_request **in_order,
+                             size_t n, bool *judged, bool *never) {
+    double *series = pyr_xcalloc(n, sizeof *series);
+    size_t used = 0;
+    size_t *index = pyr_xcalloc(n, sizeof *index);
+    const struct pyr_request_metric *ttft =
+        pyr_request_metric_find(data->plan->open_loop ? PYR_M_TTFT_SCHED : PYR_M_TTFT_SENT);
+    for (size_t i = 0; i < n; i++) {
+        double value = ttft->of(in_order[i], data->plan);
+        if (in_order[i]->outcome != PYR_OUTCOME_OK || isnan(value))
+            continue;
+        index[used] = i;
+        series[used++] = value;
+    }
+    size_t first = 0;
+    *judged = *never = false;
+    if (used >= STEADY_REQUESTS_MIN) {
+        struct pyr_steady steady = pyr_steady_cut(series, used);
+        *judged = steady.judged;
+        *never = steady.never_steady;
+        first = steady.cut < used ? index[steady.cut] : 0;
+    }
+    pyr_free(series);
+    pyr_free(index);
+    return first;
+}
+
+/* Where a whole-second throughput series settles, in seconds from the start of the span. */
+static size_t steady_second(const struct pyr_case_data *data, const struct pyr_request **in_order,
+                            size_t n, bool *judged, bool *never) {
+    struct pyr_span span = data->measured;
+    size_t seconds = (size_t)((span.end_ns - span.start_ns) / PYR_NS_PER_S), cut = 0;
+    *judged = *never = false;
+    if (seconds < STEADY_REQUESTS_MIN)
+        return 0;
+    double *ended = pyr_xcalloc(seconds, sizeof *ended);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t at = in_order[i]->last_content_ns;
+        if (at < span.start_ns || in_order[i]->outcome != PYR_OUTCOME_OK)
+            continue;
+        size_t second = (size_t)((at - span.start_ns) / PYR_NS_PER_S);
+        if (second < seconds)
+            ended[second]++;
+    }
+    struct pyr_steady steady = pyr_steady_cut(ended, seconds);
+    *judged = steady.judged;
+    *never = steady.never_steady;
+    cut = steady.cut;
+    pyr_free(ended);
+    return cut;
+}
+
+static int by_schedule(const void *a, const void *b) {
+    const struct pyr_request *x = *(const struct pyr_request *const *)a;
+    const struct pyr_request *y = *(const struct pyr_request *const *)b;
+    if (x->scheduled_ns != y->scheduled_ns)
+        return x->scheduled_ns < y->scheduled_ns ? -1 : 1;
+    return x->ordinal < y->ordinal ? -1 : x->ordinal > y->ordinal;
+}
+
+static void find_steady(struct pyr_case_data *data, struct pyr_case_result *result) {
+    const struct pyr_request **in_order = pyr_xcalloc(data->count, sizeof(void *));
+    size_t n = 0;
+    for (size_t i = 0; i < data->count; i++)
+        if (pyr_in_span(data->measured, &data->requests[i]))
+            in_order[n++] = &data->requests[i];
+    if (n > 1)
+        qsort(in_order, n, sizeof *in_order, by_schedule);
+    bool judged, never, judged_rate, never_rate;
+    size_t request = steady_request(data, in_order, n, &judged, &never);
+    size_t second = steady_second(data, in_order, n, &judged_rate, &never_rate);
+    uint64_t cut = data->measured.start_ns + second * PYR_NS_PER_S;
+    if (request > 0 && in_order[request]->scheduled_ns > cut)
+        cut = in_order[request]->scheduled_ns;
+    if (cut < data->measured.end_ns)
+        data->steady.start_ns = cut;
+    result->steadiness = !judged && !judged_rate ? PYR_STEADY_UNKNOWN
+                         : never || never_rate   ? PYR_NEVER_STEADY
+                                                 : PYR_STEADY;
+    result->cut_s = (double)(data->steady.start_ns - data->measured.start_ns) * 1e-9;
+    pyr_free(in_order);
+}
+
+/* --- one case -------------------------------------------------------------------------------- */
+
+static void count_outcomes(const struct pyr_case_data *data, struct pyr_case_result *result) {
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *request = &data->requests[i];
+        if (!pyr_in_span(data->measured, request))
+            continue;
+        result->outcomes[request->outcome]++;
+        result->total++;
+        result->ok += request->outcome == PYR_OUTCOME_OK;
+        result->flag_short += (request->flags & PYR_REQUEST_SHORT) != 0;
+        result->flag_no_done += (request->flags & PYR_REQUEST_NO_DONE) != 0;
+        /* A sum does not depend on the order in which requests ended. */
+        if (request->text_hash)
+            result->outputs_hash += request->text_hash ^ (request->prompt_hash << 1);
+    }
+}
+
+static double metric_value(const struct pyr_case_result *result, enum pyr_metric metric) {
+    const struct pyr_metric_result *row = pyr_case_metric(result, metric);
+    return row ? row->value.value : (double)NAN;
+}
+
+/* Parallelism that stays near one while several requests are in flight: a lock, or one slot. */
+static void check_serialising(struct pyr_arena *arena, struct pyr_case_result *result) {
+    double parallelism = metric_value(result, PYR_M_PARALLELISM);
+    double in_flight = metric_value(result, PYR_M_IN_FLIGHT);
+    if (parallelism < 1.2 && in_flight > 1.8)
+        result->serialises =
+            pyr_arena_printf(arena,
+                             "this target serialises: observed parallelism %.2f with %.1f requests "
+                             "in flight",
+                             parallelism, in_flight);
+}
+
+static void check_case(const struct pyr_case_data *data, struct pyr_case_result *result,
+                       struct notes *notes) {
+    uint64_t failed = result->total - result->ok - result->outcomes[PYR_OUTCOME_CANCELLED];
+    if (failed > 0) {
+        enum pyr_outcome worst = PYR_OUTCOME_UNFINISHED;
+        for (int i = PYR_OUTCOME_UNFINISHED; i < PYR_OUTCOME_COUNT; i++)
+            if (result->outcomes[i] > result->outcomes[worst])
+                worst = (enum pyr_outcome)i;
+        note(notes, "%llu of %llu requests failed, most by: %s", (unsigned long long)failed,
+             (unsigned long long)result->total, pyr_outcome_name(worst));
+    }
+    if (result->steadiness == PYR_NEVER_STEADY)
+        note(notes, "never steady: the numbers still drift after a cut of %.1f s; run it longer",
+             result->cut_s);
+    if (result->saturating)
+        note(notes, "saturating: requests in flight and TTFT both still rise; the load is above "
+                    "what the target sustains");
+    if (result->serialises)
+        note(notes, "%s", result->serialises);
+    double little = metric_value(result, PYR_M_LITTLE_RATIO);
+    double rate = metric_value(result, PYR_M_REQUEST_THROUGHPUT);
+    const struct pyr_metric_result *latency = pyr_case_metric(result, PYR_M_LATENCY_SENT);
+    if (latency && little > 0 && result->steadiness == PYR_STEADY) {
+        struct pyr_littles_law law =
+            pyr_check_littles_law(metric_value(result, PYR_M_IN_FLIGHT), rate,
+                                  latency->mean.value * 1e-9, result->steady_s);
+        if (!law.holds)
+            note(notes, "Little's law does not hold: %.2f in flight, rate x latency gives %.2f",
+                 law.in_flight, law.in_flight_expected);
+    }
+    for (size_t i = 0; i < data->mark_count; i++) {
+        const struct pyr_mark *mark = &data->marks[i];
+        if (mark->kind == PYR_MARK_WARNING)
+            note(notes, "%s", mark->text);
+        else if (mark->kind == PYR_MARK_FREEZE)
+            note(notes, "our own process did not run for up to %.1f ms", mark->value * 1e-6);
+        else if (mark->kind == PYR_MARK_STALL)
+            note(notes, "recording had to wait for the disk");
+        else if (mark->kind == PYR_MARK_THROTTLE)
+            note(notes, "the CPU was throttled: %s", mark->text);
+    }
+}
+
+/* Trends over the steady window of what is in flight and of TTFT. */
+static void check_saturation(const struct pyr_case_data *data, struct pyr_case_result *result) {
+    if (!data->plan->open_loop || result->steadiness == PYR_STEADY_UNKNOWN)
+        return;
+    double *flight = pyr_xcalloc(result->timeline_count, sizeof *flight);
+    double *ttft = pyr_xcalloc(result->timeline_count, sizeof *ttft);
+    size_t n = 0;
+    for (size_t i = 0; i < result->timeline_count; i++) {
+        const struct pyr_timeline_point *point = &result->timeline[i];
+        if (point->start_s < result->cut_s || isnan(point->ttft_median_ns))
+            continue;
+        flight[n] = point->in_flight;
+        ttft[n++] = point->ttft_median_ns;
+    }
+    struct pyr_trend rising_flight = pyr_trend_of(NULL, flight, n);
+    struct pyr_trend rising_ttft = pyr_trend_of(NULL, ttft, n);
+    result->saturating = pyr_is_saturating(&rising_flight, &rising_ttft);
+    pyr_free(flight);
+    pyr_free(ttft);
+}
+
+static void take_spikes(const struct pyr_window *window, struct pyr_arena *arena,
+                        struct pyr_case_result *result) {
+    struct pyr_spikes spikes;
+    size_t n = pyr_window_spikes(window, arena, &spikes);
+    if (n == 0 || spikes.robust_count == 0)
+        return;
+    enum { SHOWN_MAX = 1000 };
+    const struct pyr_case_data *data = window->data;
+    struct pyr_spike *shown = pyr_arena_array(arena, SHOWN_MAX, sizeof *shown);
+    const struct pyr_request_metric *latency =
+        pyr_request_metric_find(data->plan->open_loop ? PYR_M_LATENCY_SCHED : PYR_M_LATENCY_SENT);
+    size_t count = 0;
+    for (size_t i = 0; i < data->count && count < SHOWN_MAX; i++) {
+        const struct pyr_request *request = &data->requests[i];
+        double value = latency->of(request, data->plan);
+        if (request->outcome == PYR_OUTCOME_OK && pyr_in_span(window->span, request) &&
+            value > spikes.robust_limit_ns)
+            shown[count++] = (struct pyr_spike){
+                (double)(request->last_content_ns - data->measured.start_ns) * 1e-9, value};
+    }
+    result->spikes = shown;
+    result->spike_count = count;
+}
+
+static void analyse_case(struct pyr_case_data *data, const struct pyr_collected *collected,
+                         struct pyr_arena *arena, struct pyr_case_result *result) {
+    struct pyr_goal *goals = pyr_arena_array(arena, collected->goal_count, sizeof *goals);
+    size_t goal_count = 0;
+    for (size_t i = 0; i < collected->goal_count; i++)
+        if (pyr_goal_applies(&collected->goals[i], data->plan))
+            goals[goal_count++] = collected->goals[i];
+    struct pyr_window steady = {data, data->steady, &data->in_steady, goals, goal_count};
+    struct pyr_window whole = {data, data->measured, &data->in_measured, goals, goal_count};
+    result->whole_s = (double)(data->measured.end_ns - data->measured.start_ns) * 1e-9;
+    result->steady_s = (double)(data->steady.end_ns - data->steady.start_ns) * 1e-9;
+    pyr_window_metrics(&steady, arena, &result->metrics, &result->metric_count);
+    if (data->steady.start_ns == data->measured.start_ns) {
+        result->whole = result->metrics;
+        result->whole_count = result->metric_count;
+    } else {
+        pyr_window_metrics(&whole, arena, &result->whole, &result->whole_count);
+    }
+    count_outcomes(data, result);
+    pyr_timeline_make(data, arena, result);
+    check_saturation(data, result);
+    take_spikes(&steady, arena, result);
+    check_serialising(arena, result);
+    struct notes notes = {.arena = arena};
+    check_case(data, result, &notes);
+    result->warnings = notes.text;
+    result->warning_count = notes.count;
+}
+
+/* --- the run -----------------------------------------------------------------------------------
+ */
+
+/* Cases in file order, suites in the order of their first case. */
+static void group_suites(struct pyr_result *result, const struct pyr_case_result *cases,
+                         size_t count) {
+    struct pyr_suite_result *suites = pyr_arena_array(result->arena, count, sizeof *suites);
+    size_t suite_count = 0;
+    bool *taken = pyr_xcalloc(count, sizeof *taken);
+    for (size_t i = 0; i < count; i++) {
+        if (taken[i])
+            continue;
+        struct pyr_case_result *group = pyr_arena_array(result->arena, count - i, sizeof *group);
+        struct pyr_suite_result *suite = &suites[suite_count++];
+        suite->name = cases[i].plan->suite;
+        for (size_t k = i; k < count; k++) {
+            if (taken[k] || strcmp(cases[k].plan->suite, suite->name) != 0)
+                continue;
+            taken[k] = true;
+            group[suite->case_count++] = cases[k];
+        }
+        suite->cases = group;
+    }
+    pyr_free(taken);
+    result->suites = suites;
+    result->suite_count = suite_count;
+}
+
+static void run_warnings(struct pyr_result *result, const struct pyr_collected *collected) {
+    struct notes notes = {.arena = result->arena};
+    if (result->partial)
+        note(&notes, "partial: %s", result->partial);
+    if (collected->signal)
+        note(&notes, "partial: ended by signal %d (%s)", collected->signal,
+             strsignal(collected->signal));
+    if (collected->orphan_chunks > 0 && result->partial)
+        note(&notes, "%llu tokens belong to requests that were in flight when the run was killed",
+             (unsigned long long)collected->orphan_chunks);
+    for (size_t i = 0; i < collected->loose_mark_count; i++) {
+        const struct pyr_mark *mark = &collected->loose_marks[i];
+        if (mark->kind == PYR_MARK_WARNING)
+            note(&notes, "%s", mark->text);
+    }
+    for (size_t s = 0; s < result->suite_count; s++)
+        for (size_t c = 0; c < result->suites[s].case_count; c++) {
+            const struct pyr_case_result *one = &result->suites[s].cases[c];
+            for (size_t m = 0; m < one->metric_count; m++)
+                if (one->metrics[m].overflow > 0)
+                    note(&notes, "%s of %s: %llu values lie beyond the histogram's range",
+                         pyr_metric_info(one->metrics[m].metric)->name, one->plan->id,
+                         (unsigned long long)one->metrics[m].overflow);
+        }
+    result->warnings = notes.text;
+    result->warning_count = notes.count;
+}
+
+/* meta_json is ours: a flat search for one key is enough, and keeps JSON parsing out of here. */
+static bool meta_says(const char *meta, const char *what) {
+    return strstr(meta, what) != NULL;
+}
+
+bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_err *err) {
+    struct pyr_collected *collected;
+    if (!pyr_collect_open(run_path, &collected, err))
+        return false;
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_result *result = pyr_arena_alloc(arena, sizeof *result);
+    struct pyr_case_result *cases = pyr_arena_array(arena, collected->case_count, sizeof *cases);
+    result->arena = arena;
+    result->run_path = pyr_arena_strdup(arena, run_path);
+    result->meta_json = pyr_arena_strdup(arena, pyr_runfile_meta(collected->file));
+    result->simulated = meta_says(result->meta_json, "\"simulated\": true");
+    for (size_t i = 0; i < collected->case_count; i++) {
+        /* The plan outlives the collection. */
+        struct pyr_case *plan = pyr_arena_alloc(arena, sizeof *plan);
+        *plan = *collected->cases[i].plan;
+        collected->cases[i].plan = cases[i].plan = plan;
+        find_steady(&collected->cases[i], &cases[i]);
+    }
+    pyr_collect_chunks(collected);
+    const char *partial = pyr_runfile_partial(collected->file);
+    result->partial = partial ? pyr_arena_strdup(arena, partial) : NULL;
+    result->interrupted = collected->signal != 0;
+    for (size_t i = 0; i < collected->case_count; i++)
+        analyse_case(&collected->cases[i], collected, arena, &cases[i]);
+    group_suites(result, cases, collected->case_count);
+    pyr_observed_metrics(collected->loose, collected->loose_count, arena, &result->instrument,
+                         &result->instrument_count);
+    result->requests = collected->requests;
+    result->chunks = collected->chunks;
+    run_warnings(result, collected);
+    pyr_goals_judge(collected->goals, collected->goal_count, result);
+    pyr_recommend(result);
+    pyr_collect_close(collected);
+    *out = result;
+    return true;
+}
+
+void pyr_result_destroy(struct pyr_result *result) {
+    if (result)
+        pyr_arena_destroy(result->arena);
+}

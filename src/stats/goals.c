@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "stats/goals.h"
+
+#include <math.h>
+#include <string.h>
+
+bool pyr_goal_applies(const struct pyr_goal *goal, const struct pyr_case *plan) {
+    return goal->suite[0] == '\0' || strcmp(goal->suite, plan->suite) == 0;
+}
+
+enum pyr_goal_verdict pyr_goal_verdict(const struct pyr_goal *goal,
+                                       const struct pyr_estimate *seen) {
+    if (isnan(seen->value))
+        return PYR_GOAL_UNKNOWN;
+    if (goal->at_least) {
+        if (seen->lo >= goal->limit)
+            return PYR_GOAL_MET;
+        return seen->hi < goal->limit ? PYR_GOAL_MISSED : PYR_GOAL_UNDECIDED;
+    }
+    if (seen->hi <= goal->limit)
+        return PYR_GOAL_MET;
+    return seen->lo > goal->limit ? PYR_GOAL_MISSED : PYR_GOAL_UNDECIDED;
+}
+
+static struct pyr_estimate statistic(const struct pyr_metric_result *row, const char *name) {
+    if (strcmp(name, "value") == 0)
+        return row->value;
+    if (strcmp(name, "mean") == 0)
+        return row->mean;
+    for (int i = 0; i < PYR_Q_COUNT; i++)
+        if (strcmp(name, pyr_quantile_names[i]) == 0)
+            return row->quantile[i];
+    return pyr_estimate_unknown("no such statistic");
+}
+
+/* A missed goal outweighs an undecided one, that one outweighs a met one. */
+static int weight(enum pyr_goal_verdict verdict) {
+    switch (verdict) {
+    case PYR_GOAL_MISSED:
+        return 3;
+    case PYR_GOAL_UNDECIDED:
+        return 2;
+    case PYR_GOAL_MET:
+        return 1;
+    case PYR_GOAL_UNKNOWN:
+        break;
+    }
+    return 0;
+}
+
+static bool is_worse(const struct pyr_goal_result *held, enum pyr_goal_verdict verdict,
+                     const struct pyr_estimate *seen) {
+    if (weight(verdict) != weight(held->verdict))
+        return weight(verdict) > weight(held->verdict);
+    return held->goal->at_least ? seen->value < held->seen.value : seen->value > held->seen.value;
+}
+
+static void judge(const struct pyr_goal *goal, const struct pyr_result *result,
+                  struct pyr_goal_result *out) {
+    enum pyr_metric metric = pyr_metric_find(goal->metric);
+    *out = (struct pyr_goal_result){.goal = goal, .verdict = PYR_GOAL_UNKNOWN};
+    out->seen = pyr_estimate_unknown("not measured in this run");
+    for (size_t s = 0; s < result->suite_count; s++) {
+        for (size_t c = 0; c < result->suites[s].case_count; c++) {
+            const struct pyr_case_result *one = &result->suites[s].cases[c];
+            const struct pyr_metric_result *row =
+                pyr_goal_applies(goal, one->plan) ? pyr_case_metric(one, metric) : NULL;
+            if (!row)
+                continue;
+            struct pyr_estimate seen = statistic(row, goal->statistic);
+            enum pyr_goal_verdict verdict = pyr_goal_verdict(goal, &seen);
+            if (!out->case_id || is_worse(out, verdict, &seen)) {
+                out->case_id = one->plan->id;
+                out->seen = seen;
+                out->verdict = verdict;
+            }
+        }
+    }
+}
+
+static const char *explain(struct pyr_arena *arena, const struct pyr_goal_result *goal) {
+    switch (goal->verdict) {
+    case PYR_GOAL_UNKNOWN:
+        return pyr_arena_printf(arena, "%s: %s", goal->goal->metric,
+                                goal->seen.reason ? goal->seen.reason : "unknown");
+    case PYR_GOAL_UNDECIDED:
+        return pyr_arena_printf(arena, "the interval of %s reaches across the limit%s%s",
+                                goal->case_id, goal->seen.reason ? "; " : "",
+                                goal->seen.reason ? goal->seen.reason : "");
+    case PYR_GOAL_MET:
+    case PYR_GOAL_MISSED:
+        break;
+    }
+    return pyr_arena_printf(arena, "%s at %s", pyr_goal_verdict_name(goal->verdict), goal->case_id);
+}
+
+static void grade(struct pyr_result *result) {
+    struct pyr_arena *arena = result->arena;
+    result->grade = PYR_GRADE_UNGRADED;
+    if (result->simulated) {
+        result->grade_reason = "the target is simulated";
+        return;
+    }
+    if (result->partial || result->interrupted) {
+        result->grade_reason = "the run is partial";
+        return;
+    }
+    if (result->goals_decided == 0) {
+        result->grade_reason =
+            result->goal_count ? "no goal could be decided" : "no goals were set";
+        return;
+    }
+    double share = (double)result->goals_met / (double)result->goals_decided;
+    result->grade = share >= 0.9   ? PYR_GRADE_EXCELLENT
+                    : share >= 0.8 ? PYR_GRADE_GOOD
+                    : share >= 0.6 ? PYR_GRADE_ACCEPTABLE
+                                   : PYR_GRADE_POOR;
+    result->grade_reason =
+        pyr_arena_printf(arena, "%zu of %zu decided goals met, %zu undecided", result->goals_met,
+                         result->goals_decided, result->goal_count - result->goals_decided);
+}
+
+void pyr_goals_judge(const struct pyr_goal *goals, size_t count, struct pyr_result *result) {
+    struct pyr_goal *own = pyr_arena_array(result->arena, count, sizeof *own);
+    struct pyr_goal_result *judged = pyr_arena_array(result->arena, count, sizeof *judged);
+    for (size_t i = 0; i < count; i++) {
+        own[i] = goals[i];
+        judge(&own[i], result, &judged[i]);
+        judged[i].why = explain(result->arena, &judged[i]);
+        result->goals_met += judged[i].verdict == PYR_GOAL_MET;
+        result->goals_decided +=
+            judged[i].verdict == PYR_GOAL_MET || judged[i].verdict == PYR_GOAL_MISSED;
+    }
+    result->goals = judged;
+    result->goal_count = count;
+    grade(result);
+}

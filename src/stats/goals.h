@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Goals held against results. A goal is met or missed only by the end of an interval that it needs
+ * (a most: met when the upper end is within it, missed when the lower end is beyond it); what lies
+ * across the limit, or has no such end, is undecided.
+ */
+#ifndef PYR_STATS_GOALS_H
+#define PYR_STATS_GOALS_H
+
+#include "stats/result.h"
+
+/* True when the goal is meant for the case's suite. */
+bool pyr_goal_applies(const struct pyr_goal *goal, const struct pyr_case *plan);
+
+enum pyr_goal_verdict pyr_goal_verdict(const struct pyr_goal *goal,
+                                       const struct pyr_estimate *seen);
+
+/* Judges every goal over all cases of the result (the worst case counts), and sets the grade:
+ * of the decided goals at least 90 % met is EXCELLENT, 80 % GOOD, 60 % ACCEPTABLE, below POOR;
+ * UNGRADED when simulated, partial or without a decided goal. */
+void pyr_goals_judge(const struct pyr_goal *goals, size_t count, struct pyr_result *result);
+
+/* Rules of thumb, each citing the number that triggered it. */
+void pyr_recommend(struct pyr_result *result);
+
+#endif

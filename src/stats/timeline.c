@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "stats/timeline.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "stats/sample.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    BINS_MAX = 120, /* about one every ten pixels of a wide chart */
+    BINS_MIN = 20
+};
+
+size_t pyr_timeline_bins(struct pyr_span measured) {
+    uint64_t seconds = (measured.end_ns - measured.start_ns) / PYR_NS_PER_S;
+    if (measured.end_ns == measured.start_ns)
+        return 0;
+    return seconds > BINS_MAX ? BINS_MAX : seconds < BINS_MIN ? BINS_MIN : (size_t)seconds;
+}
+
+static size_t bin_of(struct pyr_span span, uint64_t at, size_t bins) {
+    double share = (double)(at - span.start_ns) / (double)(span.end_ns - span.start_ns);
+    size_t bin = (size_t)(share * (double)bins);
+    return bin < bins ? bin : bins - 1;
+}
+
+/* Median of the values of requests that ended in each bin: keys of (bin, value) sorted together,
+ * the value cut to what fits beside the bin number. */
+static void medians(const struct pyr_case_data *data, struct pyr_timeline_point *points,
+                    size_t bins, bool ttft) {
+    enum { VALUE_BITS = 56 }; /* 834 days in nanoseconds */
+    uint64_t *keys = pyr_xcalloc(data->count * 2, sizeof *keys);
+    size_t n = 0;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *r = &data->requests[i];
+        uint64_t end = ttft ? r->first_content_ns : r->last_content_ns;
+        uint64_t start = data->plan->open_loop ? r->scheduled_ns : r->sent_ns;
+        if (r->outcome != PYR_OUTCOME_OK || end < data->measured.start_ns ||
+            end >= data->measured.end_ns || start == 0 || end < start)
+            continue;
+        uint64_t value = end - start;
+        keys[n++] = (uint64_t)bin_of(data->measured, end, bins) << VALUE_BITS |
+                    (value & ((UINT64_C(1) << VALUE_BITS) - 1));
+    }
+    pyr_sort_keys(keys, keys + data->count, n);
+    for (size_t i = 0; i < n;) {
+        size_t bin = (size_t)(keys[i] >> VALUE_BITS), first = i;
+        while (i < n && keys[i] >> VALUE_BITS == bin)
+            i++;
+        uint64_t mask = (UINT64_C(1) << VALUE_BITS) - 1;
+        double median = (double)(keys[first + (i - first - 1) / 2] & mask);
+        if (ttft) {
+            points[bin].ttft_median_ns = median;
+        } else {
+            points[bin].latency_median_ns = median;
+            points[bin].latency_max_ns = (double)(keys[i - 1] & mask);
+            points[bin].ok = i - first;
+        }
+    }
+    pyr_free(keys);
+}
+
+/* Adds a request's share of time in flight to the bins that it crosses. */
+static void add_flight(const struct pyr_case_data *data, struct pyr_timeline_point *points,
+                       size_t bins, uint64_t start, uint64_t end) {
+    struct pyr_span span = data->measured;
+    if (start == 0 || end <= span.start_ns || start >= span.end_ns || end <= start)
+        return;
+    start = start < span.start_ns ? span.start_ns : start;
+    end = end > span.end_ns ? span.end_ns : end;
+    double width = (double)(span.end_ns - span.start_ns) / (double)bins;
+    size_t last = bin_of(span, end - 1, bins);
+    for (size_t bin = bin_of(span, start, bins); bin <= last; bin++) {
+        double from = fmax((double)(start - span.start_ns), (double)bin * width);
+        double to = fmin((double)(end - span.start_ns), (double)(bin + 1) * width);
+        points[bin].in_flight += fmax(to - from, 0) / width;
+    }
+}
+
+static void add_asked(const struct pyr_case_data *data, struct pyr_timeline_point *points,
+                      size_t bins) {
+    double rate = data->plan->open_loop ? data->plan->rate : (double)NAN;
+    double concurrency = data->plan->open_loop ? (double)NAN : (double)data->plan->concurrency;
+    size_t mark = 0;
+    for (size_t bin = 0; bin < bins; bin++) {
+        double width = (double)(data->measured.end_ns - data->measured.start_ns) / (double)bins;
+        uint64_t end = data->measured.start_ns + (uint64_t)((double)(bin + 1) * width);
+        for (; mark < data->mark_count && data->marks[mark].time_ns < end; mark++) {
+            if (data->marks[mark].kind == PYR_MARK_ASKED_RATE)
+                rate = data->marks[mark].value;
+            else if (data->marks[mark].kind == PYR_MARK_ASKED_CONCURRENCY)
+                concurrency = data->marks[mark].value;
+        }
+        points[bin].asked_rate = rate;
+        points[bin].asked_concurrency = concurrency;
+    }
+}
+
+static double median_between(const struct pyr_case_data *data, struct pyr_span span, bool ttft) {
+    uint64_t *keys = pyr_xcalloc(data->count * 2, sizeof *keys);
+    size_t n = 0;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *r = &data->requests[i];
+        uint64_t end = ttft ? r->first_content_ns : r->last_content_ns;
+        uint64_t start = data->plan->open_loop ? r->scheduled_ns : r->sent_ns;
+        if (r->outcome == PYR_OUTCOME_OK && r->scheduled_ns >= span.start_ns &&
+            r->scheduled_ns < span.end_ns && start > 0 && end >= start)
+            keys[n++] = end - start;
+    }
+    pyr_sort_keys(keys, keys + data->count, n);
+    double median = n ? (double)keys[(n - 1) / 2] : (double)NAN;
+    pyr_free(keys);
+    return median;
+}
+
+static void make_phases(const struct pyr_case_data *data, struct pyr_arena *arena,
+                        struct pyr_case_result *result) {
+    struct pyr_phase_result *phases = pyr_arena_array(arena, data->phase_count, sizeof *phases);
+    uint64_t origin = data->phase_count ? data->phases[0].span.start_ns : 0;
+    for (size_t k = 0; k < data->phase_count; k++) {
+        const struct pyr_phase_span *span = &data->phases[k];
+        struct pyr_phase_result *phase = &phases[k];
+        phase->name = pyr_arena_strdup(arena, span->name);
+        phase->start_s = (double)(span->span.start_ns - origin) * 1e-9;
+        phase->seconds = (double)(span->span.end_ns - span->span.start_ns) * 1e-9;
+        for (size_t i = 0; i < data->count; i++) {
+            if (data->requests[i].phase != span->number)
+                continue;
+            phase->requests++;
+            phase->ok += data->requests[i].outcome == PYR_OUTCOME_OK;
+        }
+        phase->latency_p50_ns = median_between(data, span->span, false);
+        phase->ttft_p50_ns = median_between(data, span->span, true);
+        phase->rate = phase->seconds > 0 ? (double)phase->ok / phase->seconds : (double)NAN;
+        phase->asked_rate = data->plan->open_loop ? data->plan->rate : (double)NAN;
+        phase->asked_concurrency =
+            data->plan->open_loop ? (double)NAN : (double)data->plan->concurrency;
+        for (size_t m = 0; m < data->mark_count; m++) {
+            const struct pyr_mark *mark = &data->marks[m];
+            if (mark->time_ns < span->span.start_ns || mark->time_ns >= span->span.end_ns)
+                continue;
+            if (mark->kind == PYR_MARK_ASKED_RATE)
+                phase->asked_rate = mark->value;
+            else if (mark->kind == PYR_MARK_ASKED_CONCURRENCY)
+                phase->asked_concurrency = mark->value;
+        }
+    }
+    result->phases = phases;
+    result->phase_count = data->phase_count;
+}
+
+void pyr_timeline_make(const struct pyr_case_data *data, struct pyr_arena *arena,
+                       struct pyr_case_result *result) {
+    make_phases(data, arena, result);
+    size_t bins = data->timeline_bins;
+    if (bins == 0 || data->count == 0)
+        return;
+    struct pyr_timeline_point *points = pyr_arena_array(arena, bins, sizeof *points);
+    double width_s =
+        (double)(data->measured.end_ns - data->measured.start_ns) * 1e-9 / (double)bins;
+    for (size_t i = 0; i < bins; i++) {
+        points[i].start_s = (double)i * width_s;
+        points[i].width_s = width_s;
+        points[i].output_tokens = data->timeline_tokens[i];
+        points[i].latency_median_ns = points[i].latency_max_ns = points[i].ttft_median_ns = NAN;
+    }
+    medians(data, points, bins, false);
+    medians(data, points, bins, true);
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *r = &data->requests[i];
+        uint64_t end = r->last_content_ns ? r->last_content_ns : r->closed_ns;
+        add_flight(data, points, bins, r->sent_ns, end);
+        if (r->outcome != PYR_OUTCOME_OK && r->outcome != PYR_OUTCOME_CANCELLED &&
+            r->closed_ns >= data->measured.start_ns && r->closed_ns < data->measured.end_ns)
+            points[bin_of(data->measured, r->closed_ns, bins)].failed++;
+    }
+    add_asked(data, points, bins);
+    result->timeline = points;
+    result->timeline_count = bins;
+}

@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: MIT */
+#include "stats/window.h"
+
+#include "base/mem.h"
+#include "stats/arrivals.h"
+#include "stats/hist.h"
+#include "stats/overlap.h"
+#include "stats/quantile.h"
+#include "stats/request_metrics.h"
+#include "stats/sample.h"
+#include "stats/spikes.h"
+#include "stats/summary.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* More values than this are kept in histograms (0.14 % error, stated) instead of exactly: sorting
+ * them takes 3 x 8 bytes each. */
+enum { EXACT_VALUES_MAX = 4 << 20 };
+
+struct builder {
+    const struct pyr_window *window;
+    struct pyr_arena *arena;
+    struct pyr_metric_result *metrics; /* (PYR_METRIC_COUNT) */
+    size_t count;
+    uint64_t *values, *sorted, *scratch; /* (capacity) each */
+    size_t capacity;
+    double seconds; /* of the window; NaN when it is empty */
+};
+
+static struct pyr_metric_result *add(struct builder *b, enum pyr_metric metric, uint64_t n) {
+    assert(b->count < PYR_METRIC_COUNT);
+    struct pyr_metric_result *result = &b->metrics[b->count++];
+    memset(result, 0, sizeof *result);
+    result->metric = metric;
+    result->source = pyr_metric_info(metric)->source;
+    result->n = n;
+    result->value = result->mean = pyr_estimate_unknown(NULL);
+    result->sd = result->min = result->max = NAN;
+    result->vif = result->n_effective = result->early_stopping_p99 = NAN;
+    for (int i = 0; i < PYR_Q_COUNT; i++)
+        result->quantile[i] = pyr_estimate_unknown(NULL);
+    return result;
+}
+
+static void add_scalar(struct builder *b, enum pyr_metric metric, uint64_t n,
+                       struct pyr_estimate value) {
+    add(b, metric, n)->value = value;
+}
+
+/* --- distributions ------------------------------------------------------------------------- */
+
+/* The q of a percentile plot: even steps on a log(1-q) axis, as far as n reaches. */
+enum { CURVE_POINTS_MAX = 40 };
+
+static size_t curve_levels(uint64_t n, double *q) {
+    size_t count = 0;
+    for (size_t i = 0; i < CURVE_POINTS_MAX; i++) {
+        double level = 1 - pow(10, -(double)i * 0.1 - 0.02);
+        if ((double)n < 1 / (1 - level))
+            break;
+        q[count++] = level;
+    }
+    return count;
+}
+
+static void take_quantiles(struct pyr_metric_result *result, const struct pyr_quantile *q) {
+    for (int i = 0; i < PYR_Q_COUNT; i++) {
+        result->quantile[i] = q[i].estimate;
+        result->needed[i] = q[i].needed;
+    }
+    result->vif = q[PYR_Q_P50].vif;
+    result->n_effective = q[PYR_Q_P50].n_effective;
+    result->early_stopping_p99 = q[PYR_Q_P99].early_stopping;
+}
+
+static void take_curve(struct builder *b, struct pyr_metric_result *result,
+                       const struct pyr_sample *sample) {
+    double levels[CURVE_POINTS_MAX];
+    size_t count = curve_levels(sample->n, levels);
+    struct pyr_curve_point *points = pyr_arena_array(b->arena, count, sizeof *points);
+    enum { AT_ONCE = 16 }; /* what pyr_quantiles takes */
+    for (size_t first = 0; first < count; first += AT_ONCE) {
+        struct pyr_quantile seen[AT_ONCE];
+        size_t some = count - first < AT_ONCE ? count - first : AT_ONCE;
+        pyr_quantiles(sample, levels + first, some, b->arena, seen);
+        for (size_t i = 0; i < some; i++)
+            points[first + i] = (struct pyr_curve_point){levels[first + i], seen[i].estimate};
+    }
+    result->curve = points;
+    result->curve_count = count;
+}
+
+/* A mergeable histogram, for the metrics that are merged over runs. Whole values only. */
+static const struct pyr_hist *keep_hist(struct builder *b, const uint64_t *values, size_t n) {
+    struct pyr_hist *hist = pyr_arena_alloc(b->arena, sizeof *hist);
+    for (size_t i = 0; i < n; i++)
+        pyr_hist_record(hist, values[i]);
+    return hist;
+}
+
+/* From b->values[0 .. n), in send order. */
+static struct pyr_metric_result *add_distribution(struct builder *b, enum pyr_metric metric,
+                                                  size_t n, bool is_double, bool curve) {
+    struct pyr_metric_result *result = add(b, metric, n);
+    memcpy(b->sorted, b->values, n * sizeof *b->sorted);
+    pyr_sort_keys(b->sorted, b->scratch, n);
+    struct pyr_sample sample = {b->values, b->sorted, n, is_double};
+    struct pyr_quantile quantiles[PYR_Q_COUNT];
+    pyr_quantiles(&sample, pyr_quantile_levels, PYR_Q_COUNT, b->arena, quantiles);
+    take_quantiles(result, quantiles);
+    struct pyr_summary summary;
+    pyr_summarise(&sample, &summary);
+    result->mean = summary.mean;
+    result->sd = summary.sd;
+    result->min = summary.min;
+    result->max = summary.max;
+    if (curve) {
+        take_curve(b, result, &sample);
+        result->hist = keep_hist(b, b->values, n);
+    }
+    return result;
+}
+
+static void reserve(struct builder *b, size_t n) {
+    if (n <= b->capacity)
+        return;
+    b->values = pyr_xrealloc(b->values, n * sizeof *b->values);
+    b->sorted = pyr_xrealloc(b->sorted, n * sizeof *b->sorted);
+    b->scratch = pyr_xrealloc(b->scratch, n * sizeof *b->scratch);
+    b->capacity = n;
+}
+
+bool pyr_in_span(struct pyr_span span, const struct pyr_request *request) {
+    return request->scheduled_ns >= span.start_ns && request->scheduled_ns < span.end_ns;
+}
+
+static bool is_inside(struct pyr_span span, uint64_t time_ns) {
+    return time_ns >= span.start_ns && time_ns < span.end_ns;
+}
+
+static void add_request_metric(struct builder *b, const struct pyr_request_metric *row) {
+    const struct pyr_case_data *data = b->window->data;
+    size_t n = 0;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *request = &data->requests[i];
+        if (!pyr_in_span(b->window->span, request) ||
+            (row->ok_only && request->outcome != PYR_OUTCOME_OK))
+            continue;
+        double value = row->of(request, data->plan);
+        if (isnan(value))
+            continue;
+        b->values[n++] = row->whole ? (uint64_t)value : pyr_key_of_double(value);
+    }
+    if (n > 0)
+        add_distribution(b, row->metric, n, !row->whole, row->curve);
+}
+
+static void add_stalls(struct builder *b) {
+    const struct pyr_case_data *data = b->window->data;
+    size_t n = 0;
+    for (size_t i = 0; i < data->count; i++)
+        if (pyr_in_span(b->window->span, &data->requests[i]) && data->stall_ns[i] > 0 &&
+            data->requests[i].outcome == PYR_OUTCOME_OK)
+            b->values[n++] = data->stall_ns[i];
+    if (n > 0)
+        add_distribution(b, PYR_M_STALL, n, false, false);
+}
+
+/* Too many values to sort: histograms of successive shares stand in for the order. */
+static void add_gap_histogram(struct builder *b, enum pyr_metric metric, bool per_token,
+                              const struct pyr_gaps *gaps) {
+    struct pyr_hist *all = pyr_hist_create(), *batches[PYR_BATCHES];
+    for (int i = 0; i < PYR_BATCHES; i++)
+        batches[i] = pyr_hist_create();
+    for (size_t i = 0; i < gaps->count; i++) {
+        uint64_t gap = gaps->packed[i] >> 8, tokens = gaps->packed[i] & 255;
+        struct pyr_hist *batch = batches[i * PYR_BATCHES / gaps->count];
+        if (per_token && tokens > 0)
+            pyr_hist_record_n(batch, gap / tokens, tokens);
+        else if (!per_token)
+            pyr_hist_record(batch, gap);
+    }
+    const struct pyr_hist *views[PYR_BATCHES];
+    struct pyr_err err;
+    for (int i = 0; i < PYR_BATCHES; i++) {
+        if (!pyr_hist_merge(all, batches[i], &err))
+            assert(!"more gaps than a file can hold");
+        views[i] = batches[i];
+    }
+    struct pyr_metric_result *result = add(b, metric, all->count);
+    struct pyr_quantile quantiles[PYR_Q_COUNT];
+    pyr_quantiles_of_hist(all, views, PYR_BATCHES, pyr_quantile_levels, PYR_Q_COUNT, b->arena,
+                          quantiles);
+    take_quantiles(result, quantiles);
+    struct pyr_summary summary;
+    pyr_summarise_hist(all, views, PYR_BATCHES, &summary);
+    result->mean = summary.mean;
+    result->sd = summary.sd;
+    result->min = summary.min;
+    result->max = summary.max;
+    result->from_histogram = true;
+    result->relative_error = PYR_HIST_RELATIVE_ERROR;
+    result->overflow = all->overflow;
+    struct pyr_hist *kept = pyr_arena_alloc(b->arena, sizeof *kept);
+    *kept = *all;
+    result->hist = kept;
+    for (int i = 0; i < PYR_BATCHES; i++)
+        pyr_hist_destroy(batches[i]);
+    pyr_hist_destroy(all);
+}
+
+static void add_gaps(struct builder *b, enum pyr_metric metric, bool per_token) {
+    const struct pyr_gaps *gaps = &b->window->sums->gaps;
+    size_t n = 0;
+    for (size_t i = 0; i < gaps->count; i++)
+        n += per_token ? gaps->packed[i] & 255 : 1;
+    if (n == 0)
+        return;
+    if (n > EXACT_VALUES_MAX) {
+        add_gap_histogram(b, metric, per_token, gaps);
+        return;
+    }
+    reserve(b, n);
+    n = 0;
+    for (size_t i = 0; i < gaps->count; i++) {
+        uint64_t gap = gaps->packed[i] >> 8, tokens = gaps->packed[i] & 255;
+        if (!per_token)
+            b->values[n++] = gap;
+        for (uint64_t k = 0; per_token && k < tokens; k++)
+            b->values[n++] = gap / tokens;
+    }
+    add_distribution(b, metric, n, false, metric == PYR_M_ITL);
+}
+
+static void add_lags(struct builder *b) {
+    const struct pyr_chunk_sums *sums = b->window->sums;
+    size_t n = sums->lag_count < EXACT_VALUES_MAX ? sums->lag_count : EXACT_VALUES_MAX;
+    if (n > 0) {
+        reserve(b, n);
+        memcpy(b->values, sums->lags, n * sizeof *b->values);
+        add_distribution(b, PYR_M_CLIENT_LAG, n, false, false);
+    }
+    if (sums->lag_count > 0)
+        add_scalar(b, PYR_M_COALESCED_SHARE, sums->chunks,
+                   pyr_proportion(sums->coalesced, sums->chunks, 1));
+}
+
+/* --- rates ------------------------------------------------------------------------------------ */
+
+/* A count of things that happened inside the window, by sub-window. */
+struct tally {
+    double part[PYR_SUBWINDOWS];
+    uint64_t total;
+};
+
+static void count_at(const struct builder *b, struct tally *tally, uint64_t time_ns,
+                     uint64_t amount) {
+    struct pyr_span span = b->window->span;
+    if (!is_inside(span, time_ns))
+        return;
+    double share =
+        (double)(time_ns - span.start_ns) / (double)(span.end_ns - span.start_ns) * PYR_SUBWINDOWS;
+    size_t part = share < PYR_SUBWINDOWS ? (size_t)share : PYR_SUBWINDOWS - 1;
+    tally->part[part] += (double)amount;
+    tally->total += amount;
+}
+
+static void add_rate(struct builder *b, enum pyr_metric metric, const struct tally *tally,
+                     uint64_t n) {
+    if (n > 0 && b->seconds > 0)
+        add_scalar(b, metric, n,
+                   pyr_rate(tally->part, PYR_SUBWINDOWS, b->seconds / PYR_SUBWINDOWS));
+}
+
+static bool goal_met(const struct builder *b, const struct pyr_request *request,
+                     const struct pyr_goal *goal, size_t index) {
+    enum pyr_metric metric = pyr_metric_find(goal->metric);
+    double value = NAN;
+    if (metric == PYR_M_STALL)
+        value = (double)b->window->data->stall_ns[index];
+    else if (pyr_request_metric_find(metric))
+        value = pyr_request_metric_find(metric)->of(request, b->window->data->plan);
+    /* A single-token request has no TPOT and is judged by its other times. */
+    if (isnan(value))
+        return true;
+    return goal->at_least ? value >= goal->limit : value <= goal->limit;
+}
+
+static void add_goodput(struct builder *b) {
+    const struct pyr_window *w = b->window;
+    struct tally good = {0};
+    uint64_t goals = 0, judged = 0;
+    for (size_t g = 0; g < w->goal_count; g++)
+        goals += w->goals[g].per_request;
+    for (size_t i = 0; goals > 0 && i < w->data->count; i++) {
+        const struct pyr_request *request = &w->data->requests[i];
+        if (!is_inside(w->span, request->last_content_ns) || request->outcome != PYR_OUTCOME_OK)
+            continue;
+        bool met = true;
+        for (size_t g = 0; g < w->goal_count; g++)
+            if (w->goals[g].per_request)
+                met = met && goal_met(b, request, &w->goals[g], i);
+        judged++;
+        if (met)
+            count_at(b, &good, request->last_content_ns, 1);
+    }
+    add_rate(b, PYR_M_GOODPUT, &good, judged);
+}
+
+static void add_throughput(struct builder *b) {
+    const struct pyr_case_data *data = b->window->data;
+    struct tally ended = {0}, offered = {0}, prompt = {0}, output = {0}, total = {0};
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *request = &data->requests[i];
+        count_at(b, &offered, request->scheduled_ns, 1);
+        count_at(b, &prompt, request->first_content_ns, request->prompt_tokens);
+        if (request->outcome == PYR_OUTCOME_OK)
+            count_at(b, &ended, request->last_content_ns, 1);
+    }
+    for (int i = 0; i < PYR_SUBWINDOWS; i++) {
+        uint64_t tokens = b->window->sums->tokens[i];
+        output.part[i] = (double)tokens;
+        output.total += tokens;
+        total.part[i] = output.part[i] + prompt.part[i];
+    }
+    total.total = output.total + prompt.total;
+    add_rate(b, PYR_M_REQUEST_THROUGHPUT, &ended, ended.total);
+    if (data->plan->open_loop)
+        add_rate(b, PYR_M_OFFERED_RATE, &offered, offered.total);
+    add_goodput(b);
+    add_rate(b, PYR_M_OUTPUT_TOKEN_THROUGHPUT, &output, output.total);
+    add_rate(b, PYR_M_PROMPT_TOKEN_THROUGHPUT, &prompt, prompt.total);
+    add_rate(b, PYR_M_TOTAL_TOKEN_THROUGHPUT, &total, total.total);
+}
+
+/* --- concurrency, errors -----------------------------------------------------------------------
+ */
+
+static size_t intervals_of(const struct builder *b, bool served, uint64_t *starts, uint64_t *ends) {
+    const struct pyr_case_data *data = b->window->data;
+    size_t n = 0;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *r = &data->requests[i];
+        uint64_t start = !served          ? r->sent_ns
+                         : r->admitted_ns ? r->admitted_ns
+                                          : r->first_content_ns;
+        uint64_t end = r->last_content_ns ? r->last_content_ns : r->closed_ns;
+        if (start == 0 || end < start)
+            continue;
+        starts[n] = start;
+        ends[n++] = end;
+    }
+    return n;
+}
+
+static double mean_of_metric(const struct builder *b, enum pyr_metric metric) {
+    for (size_t i = 0; i < b->count; i++)
+        if (b->metrics[i].metric == metric)
+            return b->metrics[i].mean.value;
+    return NAN;
+}
+
+static double value_of_metric(const struct builder *b, enum pyr_metric metric) {
+    for (size_t i = 0; i < b->count; i++)
+        if (b->metrics[i].metric == metric)
+            return b->metrics[i].value.value;
+    return NAN;
+}
+
+static struct pyr_estimate counted(double value) {
+    return (struct pyr_estimate){value, NAN, NAN, "one reading of this window"};
+}
+
+static void add_concurrency(struct builder *b) {
+    struct pyr_span span = b->window->span;
+    size_t n = intervals_of(b, false, b->values, b->sorted);
+    if (n == 0 || !(b->seconds > 0))
+        return;
+    struct pyr_overlap flight =
+        pyr_overlap_of(b->values, b->sorted, b->scratch, n, span.start_ns, span.end_ns);
+    add_scalar(b, PYR_M_IN_FLIGHT, n, counted(flight.mean));
+    add_scalar(b, PYR_M_IN_FLIGHT_MAX, n, counted((double)flight.max));
+    size_t served = intervals_of(b, true, b->values, b->sorted);
+    struct pyr_overlap work =
+        pyr_overlap_of(b->values, b->sorted, b->scratch, served, span.start_ns, span.end_ns);
+    if (!isnan(work.mean_active))
+        add_scalar(b, PYR_M_PARALLELISM, served, counted(work.mean_active));
+    double expected =
+        value_of_metric(b, PYR_M_REQUEST_THROUGHPUT) * mean_of_metric(b, PYR_M_LATENCY_SENT) * 1e-9;
+    if (expected > 0)
+        add_scalar(b, PYR_M_LITTLE_RATIO, n, counted(flight.mean / expected));
+}
+
+static bool is_timeout(unsigned outcome) {
+    return outcome == PYR_OUTCOME_TIMEOUT_CONNECT || outcome == PYR_OUTCOME_TIMEOUT_FIRST ||
+           outcome == PYR_OUTCOME_TIMEOUT_BETWEEN || outcome == PYR_OUTCOME_TIMEOUT_TOTAL;
+}
+
+static void add_errors(struct builder *b) {
+    const struct pyr_case_data *data = b->window->data;
+    bool *failed = pyr_xcalloc(data->count, 1), *timed_out = pyr_xcalloc(data->count, 1);
+    uint64_t all = 0;
+    int64_t counted_tokens = 0, usage_tokens = 0;
+    uint64_t with_usage = 0;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *r = &data->requests[i];
+        if (!pyr_in_span(b->window->span, r) || r->outcome == PYR_OUTCOME_CANCELLED)
+            continue;
+        failed[all] = r->outcome != PYR_OUTCOME_OK;
+        timed_out[all++] = is_timeout(r->outcome);
+        if (r->outcome == PYR_OUTCOME_OK && (r->flags & PYR_REQUEST_USAGE)) {
+            with_usage++;
+            counted_tokens += r->output_tokens;
+            usage_tokens += r->usage_output_tokens;
+        }
+    }
+    if (all > 0) {
+        add_scalar(b, PYR_M_ERROR_RATE, all, pyr_proportion_of_flags(failed, all));
+        add_scalar(b, PYR_M_TIMEOUT_RATE, all, pyr_proportion_of_flags(timed_out, all));
+    }
+    pyr_free(failed);
+    pyr_free(timed_out);
+    if (with_usage > 0 && counted_tokens > 0)
+        add_scalar(b, PYR_M_USAGE_MISMATCH, with_usage,
+                   counted((double)(usage_tokens - counted_tokens) / (double)counted_tokens));
+}
+
+static void add_spike_rates(struct builder *b) {
+    struct pyr_spikes spikes;
+    size_t n = pyr_window_spikes(b->window, b->arena, &spikes);
+    if (n == 0)
+        return;
+    add_scalar(b, PYR_M_SPIKE_RATE, n, spikes.three_sigma);
+    add_scalar(b, PYR_M_SPIKE_RATE_ROBUST, n, spikes.robust);
+}
+
+static double asked_cv(const struct pyr_case *plan) {
+    return strcmp(plan->arrival, "constant") == 0 ? 0 : 1;
+}
+
+static void add_dispersion(struct builder *b) {
+    const struct pyr_case_data *data = b->window->data;
+    size_t n = 0;
+    for (size_t i = 0; data->plan->open_loop && i < data->count; i++)
+        if (pyr_in_span(b->window->span, &data->requests[i]))
+            b->values[n++] = data->requests[i].dispatched_ns;
+    if (n < 2)
+        return;
+    pyr_sort_keys(b->values, b->scratch, n);
+    /* 5 % is how far constant pacing may be from no spread at all. */
+    struct pyr_arrivals seen = pyr_check_arrivals(b->values, n, asked_cv(data->plan), 0.05);
+    struct pyr_estimate cv = {seen.cv, NAN, NAN, seen.reason ? seen.reason : "one reading"};
+    add_scalar(b, PYR_M_ARRIVAL_DISPERSION, n - 1, cv);
+}
+
+/* --- samples and observations --------------------------------------------------------------------
+ */
+
+static void add_samples(struct builder *b, enum pyr_metric metric) {
+    const struct pyr_case_data *data = b->window->data;
+    reserve(b, data->sample_count);
+    size_t n = 0;
+    for (size_t i = 0; i < data->sample_count; i++) {
+        const struct pyr_reading *s = &data->samples[i];
+        if (s->metric != metric || !is_inside(b->window->span, s->time_ns) || isnan(s->value))
+            continue;
+        b->values[n++] = pyr_key_of_double(s->value);
+    }
+    if (n == 0)
+        return;
+    if (pyr_metric_info(metric)->kind == PYR_KIND_DISTRIBUTION) {
+        add_distribution(b, metric, n, true, false);
+        return;
+    }
+    struct pyr_sample sample = {b->values, NULL, n, true};
+    struct pyr_summary summary;
+    pyr_summarise(&sample, &summary);
+    add_scalar(b, metric, n, summary.mean);
+}
+
+/* Values of one metric from observations[0 .. count), in order of time. */
+static void add_observations(struct builder *b, enum pyr_metric metric,
+                             const struct pyr_observation *observations, size_t count) {
+    reserve(b, count);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (observations[i].metric == metric && !isnan(observations[i].value))
+            b->values[n++] = pyr_key_of_double(observations[i].value);
+    if (n == 0)
+        return;
+    if (pyr_metric_info(metric)->kind == PYR_KIND_DISTRIBUTION) {
+        add_distribution(b, metric, n, true, false);
+        return;
+    }
+    struct pyr_sample sample = {b->values, NULL, n, true};
+    struct pyr_summary summary;
+    pyr_summarise(&sample, &summary);
+    if (n == 1)
+        summary.mean.reason = "one reading";
+    add_scalar(b, metric, n, summary.mean);
+}
+
+/* The greatest of the samples, for what has no high-water mark of its own. */
+static void add_peak(struct builder *b, enum pyr_metric metric, enum pyr_metric of) {
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->metrics[i].metric == metric)
+            return;
+        if (b->metrics[i].metric == of) {
+            double peak = b->metrics[i].max;
+            add_scalar(b, metric, b->metrics[i].n, counted(peak));
+            b->metrics[b->count - 1].source = "greatest of the samples";
+            return;
+        }
+    }
+}
+
+static int by_metric(const void *a, const void *b) {
+    const struct pyr_metric_result *x = a, *y = b;
+    return x->metric < y->metric ? -1 : x->metric > y->metric;
+}
+
+static void finish(struct builder *b, const struct pyr_metric_result **metrics, size_t *count) {
+    if (b->count > 1)
+        qsort(b->metrics, b->count, sizeof *b->metrics, by_metric);
+    *metrics = b->metrics;
+    *count = b->count;
+    pyr_free(b->values);
+    pyr_free(b->sorted);
+    pyr_free(b->scratch);
+}
+
+static bool is_listed(const struct builder *b, enum pyr_metric metric) {
+    for (size_t i = 0; i < b->count; i++)
+        if (b->metrics[i].metric == metric)
+            return true;
+    return false;
+}
+
+void pyr_window_metrics(const struct pyr_window *window, struct pyr_arena *arena,
+                        const struct pyr_metric_result **metrics, size_t *count) {
+    const struct pyr_case_data *data = window->data;
+    struct builder b = {.window = window, .arena = arena};
+    b.metrics = pyr_arena_array(arena, PYR_METRIC_COUNT, sizeof *b.metrics);
+    b.seconds = (double)(window->span.end_ns - window->span.start_ns) * 1e-9;
+    reserve(&b, data->count);
+    for (int i = 0; i < pyr_request_metric_count; i++)
+        add_request_metric(&b, &pyr_request_metrics[i]);
+    add_stalls(&b);
+    add_gaps(&b, PYR_M_ITL, true);
+    add_gaps(&b, PYR_M_ICL, false);
+    add_lags(&b);
+    add_throughput(&b);
+    add_concurrency(&b);
+    add_errors(&b);
+    add_spike_rates(&b);
+    add_dispersion(&b);
+    for (int m = 0; m < PYR_METRIC_COUNT; m++) {
+        if (!is_listed(&b, (enum pyr_metric)m))
+            add_samples(&b, (enum pyr_metric)m);
+        if (!is_listed(&b, (enum pyr_metric)m))
+            add_observations(&b, (enum pyr_metric)m, data->observations, data->observation_count);
+    }
+    add_peak(&b, PYR_M_RSS_PEAK, PYR_M_RSS);
+    finish(&b, metrics, count);
+}
+
+void pyr_observed_metrics(const struct pyr_observation *observations, size_t observation_count,
+                          struct pyr_arena *arena, const struct pyr_metric_result **metrics,
+                          size_t *count) {
+    struct builder b = {.arena = arena};
+    b.metrics = pyr_arena_array(arena, PYR_METRIC_COUNT, sizeof *b.metrics);
+    for (int m = 0; m < PYR_METRIC_COUNT; m++)
+        add_observations(&b, (enum pyr_metric)m, observations, observation_count);
+    finish(&b, metrics, count);
+}
+
+size_t pyr_window_spikes(const struct pyr_window *window, struct pyr_arena *arena,
+                         struct pyr_spikes *spikes) {
+    const struct pyr_case_data *data = window->data;
+    const struct pyr_request_metric *row =
+        pyr_request_metric_find(data->plan->open_loop ? PYR_M_LATENCY_SCHED : PYR_M_LATENCY_SENT);
+    uint64_t *memory = pyr_xcalloc(data->count * 4, sizeof *memory);
+    uint64_t *latency = memory, *starts = memory + data->count;
+    uint64_t *sorted = starts + data->count, *scratch = sorted + data->count;
+    size_t n = 0;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *r = &data->requests[i];
+        double value = row->of(r, data->plan);
+        if (r->outcome != PYR_OUTCOME_OK || !pyr_in_span(window->span, r) || isnan(value))
+            continue;
+        latency[n] = (uint64_t)value;
+        starts[n++] = r->scheduled_ns;
+    }
+    if (n > 0) {
+        memcpy(sorted, latency, n * sizeof *sorted);
+        pyr_sort_keys(sorted, scratch, n);
+        struct pyr_sample sample = {latency, sorted, n, false};
+        pyr_find_spikes(&sample, starts, arena, spikes);
+    }
+    pyr_free(memory);
+    return n;
+}

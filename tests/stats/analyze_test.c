@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a run file with known stamps to a result with known numbers.
+ */
+#include "support/support.h"
+
+#include "base/clock.h"
+#include "record/recorder.h"
+#include "stats/result.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define MS PYR_NS_PER_MS
+
+struct run {
+    char path[512];
+    uint64_t now_ns;
+    struct pyr_clock clock;
+    struct pyr_recorder *recorder;
+    struct pyr_lane *lane;
+    uint32_t ordinals;
+};
+
+static void start(struct run *run, const char *name) {
+    char dir[400];
+    struct pyr_err err;
+    assert_non_null(pyr_test_temp_dir(dir, sizeof dir));
+    snprintf(run->path, sizeof run->path, "%s/%s.pyr", dir, name);
+    run->now_ns = 1000 * MS;
+    run->clock.virtual_now_ns = &run->now_ns;
+    run->ordinals = 0;
+    struct pyr_recorder_config config = {.path = run->path,
+                                         .lanes = 1,
+                                         .inline_writer = true,
+                                         .meta_json = "{\"command\": \"test\"}"};
+    assert_ok(err, pyr_recorder_open(&config, &run->clock, &run->recorder, &err));
+    run->lane = pyr_recorder_lane(run->recorder, 0);
+}
+
+static struct pyr_result *finish(struct run *run) {
+    struct pyr_err err;
+    assert_ok(err, pyr_recorder_close(run->recorder, &err));
+    struct pyr_result *result;
+    assert_ok(err, pyr_result_make(run->path, &result, &err));
+    unlink(run->path);
+    return result;
+}
+
+static void begin_case(struct run *run, uint32_t index, const char *suite, const char *id) {
+    struct pyr_case plan = {.index = index, .concurrency = 2};
+    snprintf(plan.suite, sizeof plan.suite, "%s", suite);
+    snprintf(plan.id, sizeof plan.id, "%s", id);
+    snprintf(plan.arrival, sizeof plan.arrival, "closed");
+    pyr_lane_case(run->lane, &plan);
+    pyr_lane_mark(run->lane, PYR_MARK_PHASE_START, index, 1, "measured");
+}
+
+/* A request that is sent at once, admitted after 1 ms, prefilled after 3 ms, first content after
+ * 5 ms, then four more tokens 2 ms apart. */
+static void add_request(struct run *run, uint32_t case_index, uint64_t at_ns,
+                        enum pyr_outcome outcome) {
+    struct pyr_request r = {.ordinal = run->ordinals++,
+                            .case_index = case_index,
+                            .phase = 1,
+                            .outcome = (uint8_t)outcome,
+                            .flags = PYR_REQUEST_STREAMED};
+    r.scheduled_ns = r.dispatched_ns = r.sent_ns = at_ns;
+    r.closed_ns = at_ns + 13 * MS;
+    if (outcome == PYR_OUTCOME_OK) {
+        r.admitted_ns = at_ns + 1 * MS;
+        r.prefilled_ns = at_ns + 3 * MS;
+        r.first_byte_ns = r.first_content_ns = r.first_output_ns = at_ns + 5 * MS;
+        r.last_content_ns = at_ns + 13 * MS;
+        r.prompt_tokens = 10;
+        r.output_tokens = r.asked_tokens = r.chunks = 5;
+        r.text_hash = 42;
+        uint64_t previous = r.sent_ns;
+        for (int i = 0; i < 5; i++) {
+            uint64_t at = at_ns + (5 + 2 * (uint64_t)i) * MS;
+            pyr_lane_content(run->lane, r.ordinal, previous, at, 0, 0, 3, 1, false);
+            previous = at;
+        }
+    }
+    pyr_lane_request(run->lane, &r);
+}
+
+static const struct pyr_metric_result *metric(const struct pyr_case_result *one,
+                                              enum pyr_metric which) {
+    const struct pyr_metric_result *row = pyr_case_metric(one, which);
+    if (!row)
+        fail_msg("no metric %s", pyr_metric_info(which)->name);
+    return row;
+}
+
+static void known_stamps_give_known_numbers(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "known");
+    begin_case(&run, 0, "concurrent", "c2");
+    uint64_t origin = run.now_ns;
+    for (uint64_t i = 0; i < 400; i++)
+        add_request(&run, 0, origin + i * 10 * MS, PYR_OUTCOME_OK);
+    run.now_ns = origin + 4000 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    struct pyr_result *result = finish(&run);
+    assert_null(result->partial);
+    assert_int_equal(result->suite_count, 1);
+    assert_int_equal(result->requests, 400);
+    assert_int_equal(result->chunks, 2000);
+    const struct pyr_case_result *one = &result->suites[0].cases[0];
+    assert_int_equal(one->ok, 400);
+    assert_near(metric(one, PYR_M_TTFT_SENT)->quantile[PYR_Q_P50].value, 5e6, 0);
+    assert_near(metric(one, PYR_M_ITL)->mean.value, 2e6, 0);
+    assert_int_equal(metric(one, PYR_M_ITL)->n, 1600);
+    assert_near(metric(one, PYR_M_TPOT)->max, 2e6, 0);
+    assert_near(metric(one, PYR_M_STALL)->max, 2e6, 0);
+    assert_near(metric(one, PYR_M_LATENCY_SCHED)->quantile[PYR_Q_P99].value, 13e6, 0);
+    assert_near(metric(one, PYR_M_QUEUE_TIME)->min, 1e6, 0);
+    assert_near(metric(one, PYR_M_SERVICE_TIME)->min, 12e6, 0);
+    assert_near(metric(one, PYR_M_PREFILL_RATE)->mean.value, 5000, 1e-6);
+    assert_near(metric(one, PYR_M_DECODE_RATE)->mean.value, 500, 1e-6);
+    assert_near(metric(one, PYR_M_REQUEST_THROUGHPUT)->value.value, 100, 0.5);
+    assert_near(metric(one, PYR_M_OUTPUT_TOKEN_THROUGHPUT)->value.value, 500, 2.5);
+    assert_near(metric(one, PYR_M_PROMPT_TOKEN_THROUGHPUT)->value.value, 1000, 5);
+    assert_near(metric(one, PYR_M_TOTAL_TOKEN_THROUGHPUT)->value.value, 1500, 7.5);
+    assert_near(metric(one, PYR_M_IN_FLIGHT)->value.value, 1.3, 0.01);
+    assert_near(metric(one, PYR_M_PARALLELISM)->value.value, 1.2, 0.01);
+    assert_near(metric(one, PYR_M_LITTLE_RATIO)->value.value, 1, 0.01);
+    assert_near(metric(one, PYR_M_ERROR_RATE)->value.value, 0, 0);
+    assert_true(metric(one, PYR_M_ERROR_RATE)->value.hi > 0);
+    uint64_t tokens = 0;
+    for (size_t i = 0; i < one->timeline_count; i++)
+        tokens += one->timeline[i].output_tokens;
+    assert_in_range(tokens, 1990, 2000);
+    pyr_result_destroy(result);
+}
+
+static void failures_are_counted_and_are_never_latencies(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "failures");
+    begin_case(&run, 0, "concurrent", "c2");
+    for (uint64_t i = 0; i < 100; i++)
+        add_request(&run, 0, run.now_ns + i * 10 * MS,
+                    i % 4 == 0 ? PYR_OUTCOME_RESET : PYR_OUTCOME_OK);
+    run.now_ns += 1000 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    struct pyr_result *result = finish(&run);
+    const struct pyr_case_result *one = &result->suites[0].cases[0];
+    assert_int_equal(one->total, 100);
+    assert_int_equal(one->ok, 75);
+    assert_int_equal(one->outcomes[PYR_OUTCOME_RESET], 25);
+    assert_int_equal(metric(one, PYR_M_LATENCY_SENT)->n, 75);
+    assert_near(metric(one, PYR_M_ERROR_RATE)->value.value, 0.25, 1e-12);
+    assert_true(one->warning_count > 0);
+    assert_non_null(strstr(one->warnings[0], "reset"));
+    pyr_result_destroy(result);
+}
+
+static void the_warm_up_is_left_out(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "warmup");
+    struct pyr_case plan = {.index = 0, .concurrency = 1, .suite = "inference", .id = "short"};
+    pyr_lane_case(run.lane, &plan);
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_START, 0, 0, "warmup");
+    for (uint64_t i = 0; i < 10; i++)
+        add_request(&run, 0, run.now_ns + i * 20 * MS, PYR_OUTCOME_OK);
+    run.now_ns += 200 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 0, "warmup");
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_START, 0, 1, "measured");
+    for (uint64_t i = 0; i < 30; i++)
+        add_request(&run, 0, run.now_ns + i * 20 * MS, PYR_OUTCOME_OK);
+    run.now_ns += 600 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    struct pyr_result *result = finish(&run);
+    const struct pyr_case_result *one = &result->suites[0].cases[0];
+    assert_int_equal(one->total, 30);
+    assert_int_equal(metric(one, PYR_M_LATENCY_SENT)->n, 30);
+    assert_near(metric(one, PYR_M_REQUEST_THROUGHPUT)->value.value, 50, 0.01);
+    assert_int_equal(one->phase_count, 2);
+    assert_int_equal(one->steadiness, PYR_STEADY_UNKNOWN);
+    pyr_result_destroy(result);
+}
+
+static struct pyr_goal goal(const char *metric_name, const char *statistic, double limit) {
+    struct pyr_goal made = {.limit = limit, .user = 1, .per_request = 1};
+    snprintf(made.metric, sizeof made.metric, "%s", metric_name);
+    snprintf(made.statistic, sizeof made.statistic, "%s", statistic);
+    snprintf(made.label, sizeof made.label, "%s", metric_name);
+    return made;
+}
+
+static void a_goal_is_decided_only_by_a_bound(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "goals");
+    struct pyr_goal met = goal("latency_sent", "p50", 20e6);
+    struct pyr_goal missed = goal("latency_sent", "p50", 10e6);
+    struct pyr_goal unbounded = goal("latency_sent", "p99", 20e6);
+    struct pyr_goal nowhere = goal("cold_start", "p50", 1e9);
+    pyr_lane_goal(run.lane, &met);
+    pyr_lane_goal(run.lane, &missed);
+    pyr_lane_goal(run.lane, &unbounded);
+    pyr_lane_goal(run.lane, &nowhere);
+    begin_case(&run, 0, "concurrent", "c2");
+    for (uint64_t i = 0; i < 120; i++)
+        add_request(&run, 0, run.now_ns + i * 10 * MS, PYR_OUTCOME_OK);
+    run.now_ns += 1200 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    struct pyr_result *result = finish(&run);
+    assert_int_equal(result->goal_count, 4);
+    assert_int_equal(result->goals[0].verdict, PYR_GOAL_MET);
+    assert_int_equal(result->goals[1].verdict, PYR_GOAL_MISSED);
+    assert_int_equal(result->goals[2].verdict, PYR_GOAL_UNDECIDED);
+    assert_int_equal(result->goals[3].verdict, PYR_GOAL_UNKNOWN);
+    assert_int_equal(result->goals_decided, 2);
+    /* Every request missed the goal of 10 ms, so that none is good. */
+    assert_near(metric(&result->suites[0].cases[0], PYR_M_GOODPUT)->value.value, 0, 0);
+    pyr_result_destroy(result);
+}
+
+static void a_run_without_its_end_is_partial_and_still_read(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "partial");
+    begin_case(&run, 0, "concurrent", "c2");
+    for (uint64_t i = 0; i < 50; i++)
+        add_request(&run, 0, run.now_ns + i * 10 * MS, PYR_OUTCOME_OK);
+    pyr_recorder_flush(run.recorder);
+    struct pyr_err err;
+    struct pyr_result *result;
+    assert_ok(err, pyr_result_make(run.path, &result, &err));
+    assert_non_null(result->partial);
+    assert_int_equal(result->suites[0].cases[0].ok, 50);
+    pyr_result_destroy(result);
+    assert_ok(err, pyr_recorder_close(run.recorder, &err));
+    unlink(run.path);
+}
+
+static void observations_become_metrics_of_their_case(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "observations");
+    struct pyr_case plan = {.index = 0, .suite = "inference", .id = "load"};
+    pyr_lane_case(run.lane, &plan);
+    for (uint32_t i = 0; i < 7; i++)
+        pyr_lane_observe(run.lane, PYR_M_LOAD_TIME, 0, i, 1e9 + i * 1e6);
+    pyr_lane_observe(run.lane, PYR_M_KV_MEMORY, 0, 0, 4096);
+    struct pyr_result *result = finish(&run);
+    const struct pyr_case_result *one = &result->suites[0].cases[0];
+    assert_near(metric(one, PYR_M_LOAD_TIME)->quantile[PYR_Q_P50].value, 1.003e9, 0);
+    assert_near(metric(one, PYR_M_KV_MEMORY)->value.value, 4096, 0);
+    pyr_result_destroy(result);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_stamps_give_known_numbers),
+        cmocka_unit_test(failures_are_counted_and_are_never_latencies),
+        cmocka_unit_test(the_warm_up_is_left_out),
+        cmocka_unit_test(a_goal_is_decided_only_by_a_bound),
+        cmocka_unit_test(a_run_without_its_end_is_partial_and_still_read),
+        cmocka_unit_test(observations_become_metrics_of_their_case),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
