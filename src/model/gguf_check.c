@@ -186,12 +186,21 @@ static uint64_t hash_bytes(const char *bytes, uint64_t length) {
     return hash ^ hash >> 32;
 }
 
+static bool hex_digit(char c, unsigned *digit) {
+    *digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+             : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
+             : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                                    : 16;
+    return *digit < 16;
+}
+
 static bool is_byte_token(const struct pyr_gguf_string *token, unsigned *byte) {
-    char text[8] = {0};
-    if (token->length != 6)
+    unsigned high, low;
+    if (token->length != 6 || memcmp(token->text, "<0x", 3) != 0 || token->text[5] != '>' ||
+        !hex_digit(token->text[3], &high) || !hex_digit(token->text[4], &low))
         return false;
-    memcpy(text, token->text, 6);
-    return sscanf(text, "<0x%2X>", byte) == 1 && text[5] == '>';
+    *byte = high << 4 | low;
+    return true;
 }
 
 /* llama.cpp keeps the tokens in a map and asserts that none was lost. */
