@@ -167,6 +167,18 @@ bool pyr_proc_read(const struct pyr_root *root, pid_t pid, enum pyr_proc_detail 
     return true;
 }
 
+bool pyr_proc_reset_peak(pid_t pid, struct pyr_err *err) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/clear_refs", (int)pid);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return pyr_fail_errno(err, errno, "%s: the peak cannot be reset", path);
+    bool ok = write(fd, "5", 1) == 1; /* proc(5): 5 resets the peak resident set size */
+    int cause = errno;
+    close(fd);
+    return ok || pyr_fail_errno(err, cause, "%s: the peak cannot be reset", path);
+}
+
 static void add(uint64_t *sum, uint64_t value) {
     *sum = *sum == PYR_PROC_UNKNOWN || value == PYR_PROC_UNKNOWN ? PYR_PROC_UNKNOWN : *sum + value;
 }

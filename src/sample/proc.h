@@ -53,6 +53,10 @@ enum { PYR_PROC_TREE_MAX = 512 };
 bool pyr_proc_read_tree(const struct pyr_root *root, pid_t pid, enum pyr_proc_detail detail,
                         struct pyr_proc_usage *usage, struct pyr_err *err);
 
+/* Forgets the peak (VmHWM) of a process, so that the next one is that of a phase. Live machine
+ * only; fails where the kernel or the rights do not allow it. */
+bool pyr_proc_reset_peak(pid_t pid, struct pyr_err *err);
+
 /* pid and its descendants, parents before children; returns how many were written. */
 size_t pyr_proc_tree(const struct pyr_root *root, pid_t pid, pid_t *pids, size_t capacity);
 
