@@ -9,14 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct pyr_curve_point {
+struct pyr_curve_knot {
     uint64_t time_ns; /* since the start of the case; not before the point in front of it */
     double value;     /* >= 0, finite */
 };
 
 struct pyr_curve {
-    const struct pyr_curve_point *points; /* (count), the caller's */
-    size_t count;                         /* at least 1 */
+    const struct pyr_curve_knot *points; /* (count), the caller's */
+    size_t count;                        /* at least 1 */
 };
 
 double pyr_curve_value(const struct pyr_curve *curve, uint64_t time_ns);
