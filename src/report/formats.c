@@ -7,6 +7,8 @@
 
 const struct pyr_report_format pyr_report_formats[] = {
     {"terminal", ".txt", "a report to read at a glance", pyr_report_terminal, NULL, NULL},
+    {"json", ".json", "everything, for programs (docs/formats/results.md)", pyr_report_json, NULL,
+     NULL},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
