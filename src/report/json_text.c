@@ -65,13 +65,25 @@ static void newline(struct pyr_buf *buf, int depth) {
     pyr_buf_printf(buf, "\n%*s", 2 * depth, "");
 }
 
+/* Gives up as soon as the line is full, so that trying costs no more than a line. */
+struct line {
+    struct pyr_buf *buf;
+    size_t end;
+};
+
+static int append_to_line(const char *bytes, size_t count, void *data) {
+    struct line *line = data;
+    if (line->buf->length + count > line->end)
+        return -1;
+    pyr_buf_append(line->buf, bytes, count);
+    return 0;
+}
+
 static void put_pretty(struct pyr_buf *buf, const json_t *value, int depth) {
     size_t start = buf->length;
-    int failed = json_dump_callback(value, append, buf, JSON_ENCODE_ANY | PRECISION);
-    assert(!failed);
-    (void)failed;
     bool container = json_is_object(value) || json_is_array(value);
-    if (!container || buf->length - start + (size_t)(2 * depth) <= LINE_COLUMNS)
+    struct line line = {buf, container ? start + LINE_COLUMNS - (size_t)(2 * depth) : SIZE_MAX};
+    if (json_dump_callback(value, append_to_line, &line, JSON_ENCODE_ANY | PRECISION) == 0)
         return;
     /* Too long for a line: again, member by member. */
     buf->length = start;
