@@ -158,8 +158,9 @@ struct pyr_case {
     uint32_t concurrency; /* closed loop: asked; open loop: cap, 0 none */
     double rate;          /* open loop: requests/s asked; 0: closed loop */
     uint8_t open_loop;
+    uint8_t simulated; /* the target follows a set law: nothing of this was measured */
     uint8_t exact_output;
-    uint8_t reserved[6];
+    uint8_t reserved[5];
     char suite[32];
     char id[96];      /* stable across runs: what compare matches by */
     char arrival[16]; /* "closed", "constant", "poisson", "gamma", "burst" */

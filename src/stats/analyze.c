@@ -347,11 +347,6 @@ static void run_warnings(struct pyr_result *result, const struct pyr_collected *
     result->warning_count = notes.count;
 }
 
-/* meta_json is ours: a flat search for one key is enough, and keeps JSON parsing out of here. */
-static bool meta_says(const char *meta, const char *what) {
-    return strstr(meta, what) != NULL;
-}
-
 bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_err *err) {
     struct pyr_collected *collected;
     if (!pyr_collect_open(run_path, &collected, err))
@@ -362,12 +357,12 @@ bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_e
     result->arena = arena;
     result->run_path = pyr_arena_strdup(arena, run_path);
     result->meta_json = pyr_arena_strdup(arena, pyr_runfile_meta(collected->file));
-    result->simulated = meta_says(result->meta_json, "\"simulated\": true");
     for (size_t i = 0; i < collected->case_count; i++) {
         /* The plan outlives the collection. */
         struct pyr_case *plan = pyr_arena_alloc(arena, sizeof *plan);
         *plan = *collected->cases[i].plan;
         collected->cases[i].plan = cases[i].plan = plan;
+        result->simulated |= plan->simulated != 0;
         find_steady(&collected->cases[i], &cases[i]);
     }
     pyr_collect_chunks(collected);
