@@ -278,18 +278,16 @@ static void start_record(struct pyr_serving_request *request) {
     request->next = request->previous = NULL;
 }
 
-/* Why no engine could serve it, or NULL. One bad token would fail the batch of all others. */
-static const char *unservable(const struct pyr_serving *serving,
+/* Why no engine could serve its prompt, or NULL. One bad token would fail the batch of all. */
+static const char *bad_prompt(const struct pyr_serving *serving,
                               const struct pyr_serving_request *request) {
-    if (request->prompt_tokens == 0)
-        return "the prompt has no tokens; give it some text";
-    if (request->output_tokens == 0)
-        return "no output tokens asked for; ask for at least one";
     for (uint32_t i = 0; i < request->prompt_tokens; i++) {
         if (request->prompt[i] < 0 || (uint32_t)request->prompt[i] >= serving->vocabulary)
             return "the prompt holds a token outside the vocabulary; tokenise it with this model";
     }
-    return NULL;
+    if (request->prompt_tokens == 0)
+        return "the prompt has no tokens; give it some text";
+    return request->output_tokens == 0 ? "no output tokens asked for; ask for at least one" : NULL;
 }
 
 void pyr_serving_submit(struct pyr_serving *serving, struct pyr_serving_request *request,
@@ -305,13 +303,9 @@ void pyr_serving_submit(struct pyr_serving *serving, struct pyr_serving_request 
                           request->between_tokens_ns != PYR_NEVER;
     serving->limited += request->has_limits;
 
-    const char *why = unservable(serving, request);
-    if (why) {
-        finish(serving, request, PYR_OUTCOME_ENGINE, why, now_ns);
-        return;
-    }
     /* The last output token is never fed back, so it needs no place. */
-    uint64_t places = (uint64_t)request->prompt_tokens + request->output_tokens - 1;
+    uint64_t fed_back = request->output_tokens > 0 ? request->output_tokens - 1 : 0;
+    uint64_t places = request->prompt_tokens + fed_back;
     if (places > serving->info.tokens_per_sequence) {
         char text[PYR_SERVING_ERROR_BYTES];
         snprintf(text, sizeof text,
@@ -319,6 +313,11 @@ void pyr_serving_submit(struct pyr_serving *serving, struct pyr_serving_request 
                  "make the context longer",
                  request->prompt_tokens, request->output_tokens, serving->info.tokens_per_sequence);
         finish(serving, request, PYR_OUTCOME_TOO_LONG, text, now_ns);
+        return;
+    }
+    const char *why = bad_prompt(serving, request);
+    if (why) {
+        finish(serving, request, PYR_OUTCOME_ENGINE, why, now_ns);
         return;
     }
     /* Those at the head of the queue that find a free sequence at the next step do not wait. */

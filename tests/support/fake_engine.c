@@ -20,8 +20,22 @@ struct pyr_context {
     float logits[FAKE_VOCABULARY];
 };
 
+struct fake_plan *fake_next_plan;
+
 struct pyr_model *fake_model(struct fake_plan *plan) {
     return (struct pyr_model *)plan;
+}
+
+static bool fake_load(const struct pyr_model_config *config, struct pyr_model **model,
+                      struct pyr_err *err) {
+    if (config->option_count > 0)
+        return pyr_fail(err, PYR_E_USAGE, "%s: unknown option", config->options[0].key);
+    *model = fake_model(fake_next_plan);
+    return true;
+}
+
+static void fake_unload(struct pyr_model *model) {
+    (void)model;
 }
 
 static uint64_t advance(uint64_t state, uint32_t position, int32_t token) {
@@ -168,7 +182,9 @@ static void fake_sequence_remove(struct pyr_context *context, int32_t seq, uint3
 const struct pyr_engine fake_engine = {
     .name = "fake",
     .summary = "for tests",
+    .load = fake_load,
     .describe = fake_describe,
+    .unload = fake_unload,
     .context_plan = fake_context_plan,
     .context_create = fake_context_create,
     .context_destroy = fake_context_destroy,

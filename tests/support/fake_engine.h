@@ -28,6 +28,9 @@ struct fake_plan {
 };
 
 extern const struct pyr_engine fake_engine;
+/* What load gives for "fake:"; a test that links its own pyr_engines with fake_engine in it can
+ * open such a target. */
+extern struct fake_plan *fake_next_plan;
 /* The model is its plan. */
 struct pyr_model *fake_model(struct fake_plan *plan);
 

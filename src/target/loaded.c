@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "target/loaded.h"
+
+#include "base/arena.h"
+#include "base/parse.h"
+#include "model/model_find.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { DEFAULT_CONTEXT_TOKENS = 2048 }; /* where neither the load nor the model sets a limit */
+
+struct choice {
+    const struct pyr_engine *engine;
+    char path[PATH_MAX]; /* the model's, or the text behind "sim:" */
+};
+
+static bool choose_engine(const char *spec, struct choice *choice, struct pyr_err *err) {
+    const char *colon = strchr(spec, ':');
+    for (size_t i = 0; colon && pyr_engines[i]; i++) {
+        const struct pyr_engine *engine = pyr_engines[i];
+        size_t length = strlen(engine->name);
+        if (engine->extension || (size_t)(colon - spec) != length ||
+            strncmp(spec, engine->name, length) != 0)
+            continue;
+        choice->engine = engine;
+        snprintf(choice->path, sizeof choice->path, "%s", colon + 1);
+        return true;
+    }
+    if (!pyr_model_find(spec, choice->path, err))
+        return false;
+    size_t length = strlen(choice->path);
+    for (size_t i = 0; pyr_engines[i]; i++) {
+        const char *extension = pyr_engines[i]->extension;
+        if (!extension || length < strlen(extension) ||
+            strcmp(choice->path + length - strlen(extension), extension) != 0)
+            continue;
+        choice->engine = pyr_engines[i];
+        return true;
+    }
+    return pyr_fail(err, PYR_E_UNSUPPORTED,
+                    "%s: no engine of this program reads such a file; give a .gguf file",
+                    choice->path);
+}
+
+static bool parse_rows(const struct pyr_target_option *option, uint32_t *rows,
+                       struct pyr_err *err) {
+    uint64_t value;
+    if (!pyr_parse_u64(option->value, &value, err))
+        return pyr_err_prefix(err, "%s", option->key);
+    if (value == 0 || value > 65536)
+        return pyr_fail(err, PYR_E_USAGE, "%s=%s: out of range; give 1 to 65536", option->key,
+                        option->value);
+    *rows = (uint32_t)value;
+    return true;
+}
+
+/* Sorts the options into our own and the engine's. */
+static bool sort_options(const struct pyr_target_config *config, struct pyr_arena *arena,
+                         struct pyr_model_config *model, struct pyr_serving_policy *policy,
+                         struct pyr_err *err) {
+    struct pyr_option *options = pyr_arena_array(arena, config->option_count, sizeof *options);
+    for (size_t i = 0; i < config->option_count; i++) {
+        const struct pyr_target_option *option = &config->options[i];
+        if (strcmp(option->key, "engine_dir") == 0)
+            model->engine_dir = option->value;
+        else if (strcmp(option->key, "plugin_dir") == 0)
+            model->plugin_dir = option->value;
+        else if (strcmp(option->key, "batch_tokens") == 0) {
+            if (!parse_rows(option, &policy->batch_tokens, err))
+                return false;
+        } else if (strcmp(option->key, "prefill_tokens") == 0) {
+            if (!parse_rows(option, &policy->prefill_tokens, err))
+                return false;
+        } else
+            options[model->option_count++] =
+                (struct pyr_option){.key = option->key, .value = option->value};
+    }
+    model->options = options;
+    return true;
+}
+
+static bool load(const struct pyr_target_config *config, struct pyr_arena *arena,
+                 struct pyr_loaded *loaded, struct pyr_err *err) {
+    struct choice *choice = pyr_arena_alloc(arena, sizeof *choice);
+    struct pyr_model_config model = {0};
+    if (!choose_engine(config->spec, choice, err) ||
+        !sort_options(config, arena, &model, &loaded->policy, err))
+        return false;
+    model.path = choice->path;
+    loaded->engine = choice->engine;
+    uint64_t start_ns = pyr_clock_real_ns();
+    if (!loaded->engine->load(&model, &loaded->model, err))
+        return false;
+    loaded->load_ns = pyr_clock_real_ns() - start_ns;
+    loaded->engine->describe(loaded->model, &loaded->info);
+    if (pyr_pieces_create(loaded->engine, loaded->model, &loaded->pieces, err))
+        return true;
+    loaded->engine->unload(loaded->model);
+    return false;
+}
+
+bool pyr_loaded_open(const struct pyr_target_config *config, struct pyr_loaded *loaded,
+                     struct pyr_err *err) {
+    *loaded = (struct pyr_loaded){0};
+    struct pyr_arena *arena = pyr_arena_create();
+    bool ok = load(config, arena, loaded, err);
+    pyr_arena_destroy(arena);
+    return ok;
+}
+
+void pyr_loaded_close(struct pyr_loaded *loaded) {
+    pyr_pieces_destroy(loaded->pieces);
+    loaded->engine->unload(loaded->model);
+}
+
+void pyr_loaded_serving_config(const struct pyr_loaded *loaded,
+                               const struct pyr_target_config *config, uint32_t in_flight,
+                               struct pyr_serving_config *serving) {
+    uint32_t tokens = config->tokens_per_sequence;
+    if (tokens == 0)
+        tokens = loaded->info.trained_context;
+    *serving = (struct pyr_serving_config){
+        .sequences = config->sequences ? config->sequences : in_flight,
+        .tokens_per_sequence = tokens ? tokens : DEFAULT_CONTEXT_TOKENS,
+        .threads = config->threads ? config->threads : 1,
+        .queue_limit = config->queue_limit,
+        .seed = config->seed,
+        .policy = loaded->policy,
+    };
+}
+
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+void pyr_loaded_describe(const struct pyr_loaded *loaded, const char *spec,
+                         struct pyr_target_info *info) {
+    const struct pyr_model_info *model = &loaded->info;
+    bool is_file = loaded->engine->extension != NULL;
+    snprintf(info->name, sizeof info->name, "%s", is_file ? last_part(spec) : spec);
+    snprintf(info->engine, sizeof info->engine, "%s %s", model->engine, model->engine_version);
+    snprintf(info->description, sizeof info->description, "%s", model->description);
+    info->simulated = model->simulated;
+    info->virtual_time = model->virtual_time;
+    info->counts_tokens = info->tokenises = info->streams = true;
+    info->max_handles = 1;
+    info->vocabulary_size = model->vocabulary_size;
+    info->parameter_count = model->parameter_count;
+    info->weight_bytes = model->weight_bytes;
+    info->bytes_per_token = model->bytes_per_token;
+    info->load_ns = loaded->load_ns;
+}
+
+void pyr_loaded_describe_serving(const struct pyr_serving_info *serving, uint32_t in_flight,
+                                 struct pyr_target_info *info) {
+    info->sequences = serving->sequences;
+    info->tokens_per_sequence = serving->tokens_per_sequence;
+    info->threads = serving->threads;
+    info->kv_bytes = serving->kv_bytes;
+    if (in_flight > serving->sequences)
+        snprintf(info->notes, sizeof info->notes,
+                 "%u requests at once are served by %u sequences of the engine: the others wait "
+                 "in its queue, and the wait is reported as queue time",
+                 in_flight, serving->sequences);
+}
