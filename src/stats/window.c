@@ -356,18 +356,11 @@ static size_t intervals_of(const struct builder *b, bool served, uint64_t *start
     return n;
 }
 
-static double mean_of_metric(const struct builder *b, enum pyr_metric metric) {
+static const struct pyr_metric_result *listed(const struct builder *b, enum pyr_metric metric) {
     for (size_t i = 0; i < b->count; i++)
         if (b->metrics[i].metric == metric)
-            return b->metrics[i].mean.value;
-    return NAN;
-}
-
-static double value_of_metric(const struct builder *b, enum pyr_metric metric) {
-    for (size_t i = 0; i < b->count; i++)
-        if (b->metrics[i].metric == metric)
-            return b->metrics[i].value.value;
-    return NAN;
+            return &b->metrics[i];
+    return NULL;
 }
 
 static struct pyr_estimate counted(double value) {
@@ -388,8 +381,9 @@ static void add_concurrency(struct builder *b) {
         pyr_overlap_of(b->values, b->sorted, b->scratch, served, span.start_ns, span.end_ns);
     if (!isnan(work.mean_active))
         add_scalar(b, PYR_M_PARALLELISM, served, counted(work.mean_active));
-    double expected =
-        value_of_metric(b, PYR_M_REQUEST_THROUGHPUT) * mean_of_metric(b, PYR_M_LATENCY_SENT) * 1e-9;
+    const struct pyr_metric_result *rate = listed(b, PYR_M_REQUEST_THROUGHPUT);
+    const struct pyr_metric_result *latency = listed(b, PYR_M_LATENCY_SENT);
+    double expected = rate && latency ? rate->value.value * latency->mean.value * 1e-9 : 0;
     if (expected > 0)
         add_scalar(b, PYR_M_LITTLE_RATIO, n, counted(flight.mean / expected));
 }
@@ -503,6 +497,24 @@ static void add_observations(struct builder *b, enum pyr_metric metric,
     add_scalar(b, metric, n, summary.mean);
 }
 
+/* How near decoding one sequence comes to what the memory can deliver. With several in flight the
+ * weights are read once for all of them, and the figure would mean something else. */
+static void add_bandwidth_share(struct builder *b) {
+    const struct pyr_metric_result *rate = listed(b, PYR_M_DECODE_RATE);
+    const struct pyr_metric_result *bandwidth = listed(b, PYR_M_MEMORY_BANDWIDTH);
+    const struct pyr_metric_result *bytes = listed(b, PYR_M_WEIGHT_BYTES_PER_TOKEN);
+    if (!rate || !bandwidth || !bytes || b->window->data->plan->open_loop ||
+        b->window->data->plan->concurrency != 1)
+        return;
+    double factor = bytes->value.value / bandwidth->value.value;
+    struct pyr_estimate share = rate->quantile[PYR_Q_P50];
+    share.value *= factor;
+    share.lo *= factor;
+    share.hi *= factor;
+    add_scalar(b, PYR_M_BANDWIDTH_SHARE, rate->n, share);
+    b->metrics[b->count - 1].source = "median decode rate x bytes per token / measured bandwidth";
+}
+
 /* The greatest of the samples, for what has no high-water mark of its own. */
 static void add_peak(struct builder *b, enum pyr_metric metric, enum pyr_metric of) {
     for (size_t i = 0; i < b->count; i++) {
@@ -532,13 +544,6 @@ static void finish(struct builder *b, const struct pyr_metric_result **metrics, 
     pyr_free(b->scratch);
 }
 
-static bool is_listed(const struct builder *b, enum pyr_metric metric) {
-    for (size_t i = 0; i < b->count; i++)
-        if (b->metrics[i].metric == metric)
-            return true;
-    return false;
-}
-
 void pyr_window_metrics(const struct pyr_window *window, struct pyr_arena *arena,
                         const struct pyr_metric_result **metrics, size_t *count) {
     const struct pyr_case_data *data = window->data;
@@ -558,12 +563,13 @@ void pyr_window_metrics(const struct pyr_window *window, struct pyr_arena *arena
     add_spike_rates(&b);
     add_dispersion(&b);
     for (int m = 0; m < PYR_METRIC_COUNT; m++) {
-        if (!is_listed(&b, (enum pyr_metric)m))
+        if (!listed(&b, (enum pyr_metric)m))
             add_samples(&b, (enum pyr_metric)m);
-        if (!is_listed(&b, (enum pyr_metric)m))
+        if (!listed(&b, (enum pyr_metric)m))
             add_observations(&b, (enum pyr_metric)m, data->observations, data->observation_count);
     }
     add_peak(&b, PYR_M_RSS_PEAK, PYR_M_RSS);
+    add_bandwidth_share(&b);
     finish(&b, metrics, count);
 }
 

@@ -75,6 +75,7 @@ struct pyr_bench_options {
 struct pyr_bench_progress {
     const char *suite, *case_id;
     uint32_t case_index, case_count; /* of the whole run */
+    double case_share;               /* how far this case is, 0..1 */
     double elapsed_s, remaining_s;   /* remaining: an estimate, NaN when unknown */
     uint64_t sent, ok, failed, in_flight;
     double requests_per_s, output_tokens_per_s;
@@ -86,9 +87,11 @@ struct pyr_bench_outcome {
     struct pyr_result *result; /* the caller destroys it; NULL when there is none */
     char results_path[4096];   /* results.json as written */
     char run_path[4096];       /* the run file */
-    int signal;                /* that ended it early, or 0 */
-    bool missed_goal;          /* one that the user named */
-    bool invalid;              /* the measurement itself is not to be trusted (exit 4) */
+    const char *files[16];     /* all that was written, in the arena of the result */
+    size_t file_count;
+    int signal;       /* that ended it early, or 0 */
+    bool missed_goal; /* one that the user named */
+    bool invalid;     /* the measurement itself is not to be trusted (exit 4) */
 };
 
 /* Runs the benchmark and writes its files. A signal or a failing target in mid-run ends it with a

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Drives the cases of one suite on the open target.
+ */
+#include "suite/session.h"
+
+#include "base/rng.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    /* Open loop without a cap: how many may pile up before our own queue fills. */
+    OPEN_LOOP_SLOTS = 4096,
+    DRAIN_DEFAULT_S = 30
+};
+
+/* The same class at the same load asks for the same prompts in every run and every variant, so that
+ * outputs can be compared request by request. */
+static uint64_t case_seed(const struct pyr_session *s, const struct pyr_plan_case *one) {
+    uint64_t class = (uint64_t)(one->prompt_class - s->plan->classes);
+    return pyr_mix64(pyr_mix64(s->options->seed + class) + one->record.concurrency);
+}
+
+static uint32_t slots_of(const struct pyr_plan_case *one) {
+    return one->record.concurrency ? one->record.concurrency : OPEN_LOOP_SLOTS;
+}
+
+/* What is left of the run's time, shared out evenly over the cases that are still to come. */
+static uint64_t time_for(const struct pyr_session *s, const struct pyr_plan_case *one) {
+    uint64_t now = pyr_now_ns(&s->clock), left = s->plan->case_count - one->record.index;
+    uint64_t share = now < s->deadline_ns ? (s->deadline_ns - now) / left : 1;
+    return share < one->level_time_ns ? share : one->level_time_ns;
+}
+
+struct watch {
+    struct pyr_session *session;
+    const struct pyr_plan_case *one;
+};
+
+static double quantile_ns(const struct pyr_hist *hist, double q) {
+    return hist->count ? pyr_hist_at_rank(hist, (uint64_t)ceil(q * (double)hist->count)).value
+                       : (double)NAN;
+}
+
+static void tell_live(void *context, const struct pyr_load_live *live) {
+    const struct watch *watch = context;
+    const struct pyr_session *s = watch->session;
+    struct pyr_bench_progress now = {.suite = watch->one->record.suite,
+                                     .case_id = watch->one->record.id,
+                                     .case_index = watch->one->record.index,
+                                     .case_count = (uint32_t)s->plan->case_count};
+    now.case_share = live->done_share;
+    now.elapsed_s = (double)(live->now_ns - s->started_ns) * 1e-9;
+    double done = (now.case_index + live->done_share) / now.case_count;
+    double limit = (double)(s->deadline_ns - s->started_ns) * 1e-9 - now.elapsed_s;
+    now.remaining_s = done > 0.02 ? fmin(now.elapsed_s * (1 - done) / done, limit) : limit;
+    now.sent = live->sent;
+    now.ok = live->outcomes[PYR_OUTCOME_OK];
+    now.failed = live->ended - now.ok - live->outcomes[PYR_OUTCOME_CANCELLED];
+    now.in_flight = live->in_flight;
+    double measured_s = live->measured_start_ns && live->now_ns > live->measured_start_ns
+                            ? (double)(live->now_ns - live->measured_start_ns) * 1e-9
+                            : (double)NAN;
+    now.requests_per_s = (double)live->measured_ended / measured_s;
+    now.output_tokens_per_s = (double)live->output_tokens / measured_s;
+    now.ttft_p50_ns = quantile_ns(live->ttft_ns, 0.5);
+    now.latency_p50_ns = quantile_ns(live->latency_ns, 0.5);
+    now.latency_p90_ns = quantile_ns(live->latency_ns, 0.9);
+    s->progress(s->progress_context, &now);
+}
+
+static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_plan_case *one,
+                                      struct watch *watch) {
+    const struct pyr_bench_options *o = s->options;
+    bool in_process = s->info.tokenises;
+    struct pyr_load_plan plan = {
+        .case_index = one->record.index,
+        .first_ordinal = s->ordinals,
+        .open_loop = one->record.open_loop,
+        .concurrency = one->record.concurrency,
+        .think_ns = o->think_ns,
+        .arrivals = {.kind = s->plan->arrival,
+                     .rate = one->record.rate,
+                     .cv = o->arrival_cv,
+                     .seed = case_seed(s, one)},
+        .warmup_requests = one->warmup_requests,
+        .warmup_ns = one->warmup_ns,
+        .requests = one->requests,
+        .duration_ns = time_for(s, one),
+        .drain_ns = o->drain_ns ? o->drain_ns : DRAIN_DEFAULT_S * PYR_NS_PER_S,
+        .limits = {.total_ns = o->timeout_ns},
+        /* Lengths are part of the case: an early end would make it another one. */
+        .exact_output = in_process || o->exact_output,
+        .short_is_error = o->exact_output,
+        .temperature = o->temperature,
+        .cancel_share = o->cancel_share,
+        .cancel_after_ns = o->cancel_after_ns,
+        .seed = case_seed(s, one),
+        .spin = !in_process ? s->cpus_allowed > 1 : s->info.threads < s->cpus_allowed,
+        .stop = o->stop,
+        .live = s->progress ? tell_live : NULL,
+        .live_context = watch,
+    };
+    return plan;
+}
+
+static struct pyr_workload *make_workload(struct pyr_session *s, const struct pyr_plan_case *one,
+                                          uint32_t slots, struct pyr_err *err) {
+    struct pyr_workload_options wanted = {.classes = one->prompt_class,
+                                          .class_count = 1,
+                                          .prompts_path = s->options->prompts_path,
+                                          .shared_prefix = s->options->shared_prefix,
+                                          .requests = one->requests + one->warmup_requests,
+                                          .max_in_flight = slots,
+                                          .seed = case_seed(s, one)};
+    struct pyr_workload *workload;
+    return pyr_workload_create(&wanted, s->target, &workload, err) ? workload : NULL;
+}
+
+static void count_outcomes(struct pyr_session *s, const struct pyr_load_result *result,
+                           uint32_t case_index) {
+    for (int i = 0; i < PYR_OUTCOME_COUNT; i++) {
+        if (i == PYR_OUTCOME_OK)
+            s->ok += result->outcomes[i];
+        else if (i != PYR_OUTCOME_CANCELLED)
+            s->failed += result->outcomes[i];
+        if (!result->first_error[i][0])
+            continue;
+        pyr_session_warn(s, case_index, "%s: %s", pyr_outcome_name((enum pyr_outcome)i),
+                         result->first_error[i]);
+        if (!s->first_failure[0])
+            snprintf(s->first_failure, sizeof s->first_failure, "%s: %s",
+                     pyr_outcome_name((enum pyr_outcome)i), result->first_error[i]);
+    }
+}
+
+static void observe_once(struct pyr_session *s, enum pyr_metric metric, uint32_t index,
+                         double value) {
+    if (value > 0)
+        pyr_lane_observe(pyr_session_lane(s), metric, index, 0, value);
+}
+
+static void observe_target(struct pyr_session *s, const struct pyr_plan_case *one) {
+    uint32_t index = one->record.index;
+    observe_once(s, PYR_M_KV_MEMORY, index, (double)s->info.kv_bytes);
+    observe_once(s, PYR_M_HARNESS_MEMORY, index, (double)s->harness_bytes);
+    if (s->engine_bytes > s->harness_bytes)
+        observe_once(s, PYR_M_ENGINE_MEMORY, index, (double)(s->engine_bytes - s->harness_bytes));
+    observe_once(s, PYR_M_MEMORY_BANDWIDTH, index, s->bandwidth);
+    observe_once(s, PYR_M_WEIGHT_BYTES_PER_TOKEN, index, (double)s->info.bytes_per_token);
+}
+
+static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct pyr_plan_case *one,
+                     uint32_t slots, struct pyr_err *err) {
+    struct pyr_case record = one->record;
+    record.simulated = s->info.simulated;
+    pyr_lane_case(pyr_session_lane(s), &record);
+    if (s->sampler)
+        pyr_sampler_set_case(s->sampler, record.index);
+    struct pyr_workload *workload = make_workload(s, one, slots, err);
+    if (!workload)
+        return false;
+    struct watch watch = {s, one};
+    struct pyr_load_plan plan = plan_load(s, one, &watch);
+    struct pyr_load_result result;
+    bool ok = pyr_load_run(load, &plan, workload, &result, err);
+    pyr_workload_destroy(workload);
+    if (s->sampler)
+        pyr_sampler_set_case(s->sampler, PYR_NO_CASE);
+    s->ordinals += result.records;
+    if (result.end == PYR_LOAD_ENDED_SIGNAL)
+        s->signal = result.signal;
+    count_outcomes(s, &result, record.index);
+    observe_target(s, one);
+    if (result.end == PYR_LOAD_ENDED_RECORDER) {
+        const struct pyr_err *cause = pyr_recorder_error(s->recorder);
+        return pyr_fail(err, cause ? cause->code : PYR_E_IO, "%s",
+                        cause ? cause->text : "the run file cannot be written");
+    }
+    return ok;
+}
+
+/* The prompts that a context cannot hold are a case that this model cannot run. */
+static bool fits(struct pyr_session *s, const struct pyr_plan_case *one) {
+    uint32_t need = pyr_workload_longest(one->prompt_class, 1);
+    if (s->options->prompts_path || s->info.tokens_per_sequence == 0 ||
+        need <= s->info.tokens_per_sequence)
+        return true;
+    pyr_lane_case(pyr_session_lane(s), &one->record);
+    pyr_session_warn(s, one->record.index, "skipped: it needs %u tokens, a sequence holds %u", need,
+                     s->info.tokens_per_sequence);
+    return false;
+}
+
+void pyr_cases_run(struct pyr_session *s, size_t first, size_t last) {
+    uint32_t slots = 1;
+    for (size_t i = first; i < last; i++)
+        if (slots_of(&s->plan->cases[i]) > slots)
+            slots = slots_of(&s->plan->cases[i]);
+    struct pyr_load_config config = {
+        .target = s->target,
+        .max_in_flight = slots,
+        .recorder = s->recorder,
+        .lane = pyr_recorder_lane(s->recorder, PYR_LANE_LOAD),
+        .engine_lane = pyr_recorder_lane(s->recorder, PYR_LANE_ENGINE),
+        .virtual_now_ns = s->info.virtual_time ? &s->virtual_now_ns : NULL,
+    };
+    struct pyr_load *load;
+    if (!pyr_load_open(&config, &load, &s->broken))
+        return;
+    s->target->ops->describe(s->target, &s->info);
+    bool ok = true;
+    for (size_t i = first; ok && i < last && !pyr_session_stopped(s); i++) {
+        if (!fits(s, &s->plan->cases[i]))
+            continue;
+        ok = run_case(s, load, &s->plan->cases[i], slots, &s->broken);
+    }
+    pyr_load_close(load);
+}

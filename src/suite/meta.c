@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "suite/meta.h"
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "sample/machine.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Text from outside may be no UTF-8, which JSON cannot hold: such bytes become '?'. */
+static json_t *text_or_null(const char *text) {
+    if (!text)
+        return json_null();
+    json_t *value = json_string(text);
+    if (value)
+        return value;
+    char plain[1024];
+    size_t used = 0;
+    for (; *text && used < sizeof plain - 1; text++)
+        plain[used++] = (unsigned char)*text < 0x80 ? *text : '?';
+    plain[used] = '\0';
+    return json_string(plain);
+}
+
+static json_t *seconds(uint64_t ns) {
+    return json_real((double)ns / (double)PYR_NS_PER_S);
+}
+
+static json_t *describe_length(const struct pyr_length *length) {
+    if (length->kind == PYR_LENGTH_FIXED)
+        return json_integer((json_int_t)length->mean);
+    return json_pack("{s:f, s:f, s:i, s:i}", "mean", length->mean, "sd", length->sd, "min",
+                     (int)length->min, "max", (int)length->max);
+}
+
+static json_t *describe_classes(const struct pyr_plan *plan) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < plan->class_count; i++)
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o}", "name", text_or_null(plan->classes[i].name),
+                            "prompt_tokens", describe_length(&plan->classes[i].prompt_tokens),
+                            "output_tokens", describe_length(&plan->classes[i].output_tokens)));
+    return list;
+}
+
+static json_t *describe_levels(const struct pyr_plan *plan) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < plan->case_count; i++) {
+        const struct pyr_plan_case *one = &plan->cases[i];
+        json_int_t level = one->record.concurrency;
+        size_t n = json_array_size(list);
+        if (one->kind == PYR_CASE_LOAD && strcmp(one->record.suite, "concurrent") == 0 &&
+            (n == 0 || json_integer_value(json_array_get(list, n - 1)) < level))
+            json_array_append_new(list, json_integer(level));
+    }
+    return list;
+}
+
+static json_t *describe_options(const struct pyr_bench_options *options) {
+    json_t *object = json_object();
+    for (size_t i = 0; i < options->target_option_count; i++)
+        json_object_set_new(object, options->target_options[i].key,
+                            text_or_null(options->target_options[i].value));
+    return object;
+}
+
+static json_t *describe_goals(const struct pyr_plan *plan) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < plan->goal_count; i++)
+        json_array_append_new(list, text_or_null(plan->goals[i].label));
+    return list;
+}
+
+static json_t *describe_threads(const struct pyr_plan *plan) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < plan->variant_count; i++)
+        json_array_append_new(list, json_integer(plan->variants[i].threads));
+    return list;
+}
+
+/* The effective configuration: what was used, wherever it came from. */
+static json_t *describe_config(const struct pyr_bench_options *o, const struct pyr_plan *plan) {
+    json_t *config = json_object();
+    json_object_set_new(config, "preset", text_or_null(plan->preset));
+    json_object_set_new(config, "load_model", json_string(plan->arrival ? "open" : "closed"));
+    json_object_set_new(config, "arrival",
+                        text_or_null(plan->arrival ? plan->arrival->name : NULL));
+    json_object_set_new(config, "rate", plan->arrival ? json_real(o->rate) : json_null());
+    json_object_set_new(config, "clients",
+                        o->clients ? json_integer((json_int_t)o->clients) : json_null());
+    json_object_set_new(config, "concurrency", describe_levels(plan));
+    json_object_set_new(config, "classes", describe_classes(plan));
+    const struct pyr_plan_case *any = &plan->cases[plan->case_count - 1];
+    json_object_set_new(config, "iterations", json_integer((json_int_t)any->requests));
+    json_object_set_new(config, "warmup_iterations",
+                        json_integer((json_int_t)any->warmup_requests));
+    json_object_set_new(config, "warmup_s", seconds(any->warmup_ns));
+    json_object_set_new(config, "level_time_s", seconds(any->level_time_ns));
+    json_object_set_new(config, "duration_s", seconds(plan->duration_ns));
+    json_object_set_new(config, "think_s", seconds(o->think_ns));
+    json_object_set_new(config, "timeout_s", o->timeout_ns ? seconds(o->timeout_ns) : json_null());
+    json_object_set_new(config, "drain_s", seconds(o->drain_ns));
+    json_object_set_new(config, "threads", describe_threads(plan));
+    json_object_set_new(config, "options", describe_options(o));
+    json_object_set_new(config, "engine_dir", text_or_null(o->engine_dir));
+    json_object_set_new(config, "isolate", json_boolean(o->isolate));
+    json_object_set_new(config, "prompts", text_or_null(o->prompts_path));
+    json_object_set_new(config, "shared_prefix", json_real(o->shared_prefix));
+    json_object_set_new(config, "cancel_share", json_real(o->cancel_share));
+    json_object_set_new(config, "temperature", json_real((double)o->temperature));
+    json_object_set_new(config, "exact_output", json_boolean(o->exact_output));
+    json_object_set_new(config, "seed", json_integer((json_int_t)o->seed));
+    json_object_set_new(config, "goals", describe_goals(plan));
+    return config;
+}
+
+static json_t *count_or_null(uint64_t count) {
+    return count ? json_integer((json_int_t)count) : json_null();
+}
+
+static json_t *describe_target(const struct pyr_bench_options *o,
+                               const struct pyr_target_info *info) {
+    json_t *target = json_object();
+    json_object_set_new(target, "spec", text_or_null(o->target));
+    json_object_set_new(target, "note", text_or_null(o->target_note));
+    json_object_set_new(target, "kind", text_or_null(info->kind));
+    json_object_set_new(target, "name", text_or_null(info->name));
+    json_object_set_new(target, "engine", text_or_null(info->engine));
+    json_object_set_new(target, "description", text_or_null(info->description));
+    json_object_set_new(target, "notes", text_or_null(info->notes));
+    json_object_set_new(target, "simulated", json_boolean(info->simulated));
+    json_object_set_new(target, "parameters", count_or_null(info->parameter_count));
+    json_object_set_new(target, "weight_bytes", count_or_null(info->weight_bytes));
+    json_object_set_new(target, "bytes_per_token", count_or_null(info->bytes_per_token));
+    json_object_set_new(target, "vocabulary_size", count_or_null(info->vocabulary_size));
+    json_object_set_new(target, "trained_context", count_or_null(info->tokens_per_sequence));
+    return target;
+}
+
+char *pyr_meta_make(const struct pyr_bench_options *options, const struct pyr_plan *plan,
+                    const struct pyr_target_info *target, uint64_t started_unix_ns) {
+    static const struct pyr_root live = {""};
+    json_t *meta = json_object();
+    json_object_set_new(meta, "program", json_string("pyrometer"));
+    json_object_set_new(meta, "version", json_string(PYR_VERSION));
+    json_object_set_new(meta, "command", text_or_null(options->command_line));
+    json_object_set_new(meta, "repeat_command", text_or_null(options->command_line));
+    json_object_set_new(meta, "started_unix_ns", json_integer((json_int_t)started_unix_ns));
+    char iso[32];
+    time_t when = (time_t)(started_unix_ns / PYR_NS_PER_S);
+    struct tm utc;
+    gmtime_r(&when, &utc);
+    strftime(iso, sizeof iso, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    json_object_set_new(meta, "started_iso", json_string(iso));
+    json_object_set_new(meta, "target", describe_target(options, target));
+    json_object_set_new(meta, "config", describe_config(options, plan));
+    json_object_set_new(meta, "system_info", pyr_machine_describe(&live));
+    char *text = json_dumps(meta, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+    json_decref(meta);
+    return text;
+}

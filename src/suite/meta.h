@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The META block of a run file: what was planned, on what, by which command. The keys are listed in
+ * docs/formats/results.md.
+ */
+#ifndef PYR_SUITE_META_H
+#define PYR_SUITE_META_H
+
+#include "suite/plan.h"
+#include "target/target.h"
+
+/* JSON text, to be released with free(). `started_unix_ns`: wall clock. */
+char *pyr_meta_make(const struct pyr_bench_options *options, const struct pyr_plan *plan,
+                    const struct pyr_target_info *target, uint64_t started_unix_ns);
+
+#endif

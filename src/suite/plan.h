@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a benchmark will do, worked out before anything runs: the options of the user over those of
+ * the preset, spread out into variants (ways to open the target) and cases (one workload at one
+ * load).
+ */
+#ifndef PYR_SUITE_PLAN_H
+#define PYR_SUITE_PLAN_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "load/arrivals.h"
+#include "load/workload.h"
+#include "record/run.h"
+#include "suite/bench.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One way to open the target: compute threads and one choice of each swept option. */
+struct pyr_variant {
+    uint32_t threads;
+    const struct pyr_target_option *options;
+    size_t option_count;
+    const char *label; /* "" for the only one, else "threads=2/flash_attn=on" */
+};
+
+enum pyr_case_kind {
+    PYR_CASE_STARTUP, /* cold and warm loads: observations, no requests */
+    PYR_CASE_LOAD     /* requests through the driver */
+};
+
+struct pyr_plan_case {
+    enum pyr_case_kind kind;
+    struct pyr_case record; /* index, suite, id, params, ... as it will be written */
+    uint32_t variant;
+    const struct pyr_prompt_class *prompt_class; /* of plan->classes */
+    uint64_t requests, warmup_requests, warmup_ns, level_time_ns;
+};
+
+struct pyr_plan {
+    const char *preset;
+    const struct pyr_prompt_class *classes;
+    size_t class_count;
+    const struct pyr_variant *variants;
+    size_t variant_count;
+    struct pyr_plan_case *cases; /* by variant, then suite, then load */
+    size_t case_count;
+    const struct pyr_goal *goals;
+    size_t goal_count;
+    const struct pyr_arrival_kind *arrival; /* open loop, or NULL */
+    uint64_t duration_ns;                   /* of the whole run */
+    uint32_t cold_loads, warm_loads;
+    const char *const *skipped; /* sentences: suites that this version does not have */
+    size_t skipped_count;
+};
+
+/* `compute_threads`: what the machine offers when the user names none. `startup`: the target is a
+ * model file that can be loaded cold. */
+bool pyr_plan_make(const struct pyr_bench_options *options, uint32_t compute_threads, bool startup,
+                   struct pyr_arena *arena, struct pyr_plan *plan, struct pyr_err *err);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the parts of a running benchmark share. Private to suite/bench.c, startup.c and cases.c.
+ */
+#ifndef PYR_SUITE_SESSION_H
+#define PYR_SUITE_SESSION_H
+
+#include "base/clock.h"
+#include "load/driver.h"
+#include "record/recorder.h"
+#include "sample/sampler.h"
+#include "suite/bench.h"
+#include "suite/plan.h"
+#include "target/target.h"
+
+/* Lanes of the recorder: who writes to which. */
+enum { PYR_LANE_LOAD, PYR_LANE_ENGINE, PYR_LANE_SAMPLER, PYR_LANE_COUNT };
+
+struct pyr_session {
+    const struct pyr_bench_options *options;
+    const struct pyr_plan *plan;
+    pyr_bench_progress_fn *progress;
+    void *progress_context;
+
+    uint64_t virtual_now_ns;
+    struct pyr_clock clock;
+    struct pyr_recorder *recorder;
+    struct pyr_sampler *sampler;      /* NULL in virtual time */
+    uint64_t started_ns, deadline_ns; /* of the whole run */
+    uint32_t ordinals;                /* requests recorded so far */
+    uint32_t cpus_allowed;
+
+    /* The target that is open, and how. */
+    struct pyr_target *target;
+    struct pyr_target_info info;
+    uint32_t variant;
+    uint64_t harness_bytes, engine_bytes; /* resident, before and after opening it; 0 unknown */
+    double bandwidth;                     /* bytes/s; 0: not measured */
+
+    int signal; /* that ended the run, or 0 */
+    uint64_t ok, failed;
+    char first_failure[256];
+    struct pyr_err broken; /* why the rest of the run was given up; code PYR_OK: it was not */
+};
+
+struct pyr_lane *pyr_session_lane(const struct pyr_session *s);
+/* A sentence for the report, of one case or (PYR_NO_CASE) of the run. */
+void pyr_session_warn(struct pyr_session *s, uint32_t case_index, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool pyr_session_stopped(const struct pyr_session *s);
+
+/* How to open the target for a variant. */
+struct pyr_target_config pyr_session_target_config(struct pyr_session *s, uint32_t variant);
+
+/* Cold and warm loads of the model file, as observations of the case. Opens its own targets. */
+void pyr_startup_measure(struct pyr_session *s, const struct pyr_plan_case *one);
+
+/* Cases [first, last) of one suite and variant, on the open target. */
+void pyr_cases_run(struct pyr_session *s, size_t first, size_t last);
+
+#endif
