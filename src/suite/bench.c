@@ -2,6 +2,7 @@
 #include "suite/bench.h"
 
 #include "base/fs.h"
+#include "base/mem.h"
 #include "report/formats.h"
 #include "sample/bandwidth.h"
 #include "sample/machine.h"
@@ -13,7 +14,6 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -171,7 +171,7 @@ static bool open_recorder(struct pyr_session *s, const struct pyr_outputs *outpu
                                          .inline_writer = s->info.virtual_time,
                                          .meta_json = meta};
     bool ok = pyr_recorder_open(&config, &s->clock, &s->recorder, err);
-    free(meta);
+    pyr_free(meta);
     return ok;
 }
 

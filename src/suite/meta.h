@@ -9,7 +9,7 @@
 #include "suite/plan.h"
 #include "target/target.h"
 
-/* JSON text, to be released with free(). `started_unix_ns`: wall clock. */
+/* JSON text, to be released with pyr_free. `started_unix_ns`: wall clock. */
 char *pyr_meta_make(const struct pyr_bench_options *options, const struct pyr_plan *plan,
                     const struct pyr_target_info *target, uint64_t started_unix_ns);
 
