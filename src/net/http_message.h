@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * HTTP/1.1 messages from bytes at any split: llhttp with what we keep of a head. No I/O, no
+ * allocation. Heads are bounded; bodies are handed on as they come.
+ */
+#ifndef PYR_NET_HTTP_MESSAGE_H
+#define PYR_NET_HTTP_MESSAGE_H
+
+#include <llhttp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PYR_HTTP_HEAD_BYTES_MAX = 65536 };
+
+/* A piece of the body; called in order, never with count 0. */
+typedef void pyr_http_body(void *user, const char *bytes, size_t count);
+
+enum pyr_http_result {
+    PYR_HTTP_MORE,  /* everything was taken; the message is not over */
+    PYR_HTTP_WHOLE, /* the message is over; *taken tells where */
+    PYR_HTTP_BAD    /* not HTTP: `reason` says why */
+};
+
+/* A field of a head that we look for; the value is cut to its size, "" when absent. */
+struct pyr_http_field {
+    const char *name; /* lower case */
+    char *value;
+    size_t value_size;
+};
+
+enum { PYR_HTTP_FIELD_NAME_BYTES = 24 };
+
+struct pyr_http_parser {
+    llhttp_t parser;
+    pyr_http_body *body;
+    void *user;
+    const struct pyr_http_field *fields;
+    size_t field_count;
+    char *target; /* of a request: method is in parser.method */
+    size_t target_size, target_length;
+    size_t head_bytes;
+    size_t value_length;
+    const struct pyr_http_field *current;
+    char name[PYR_HTTP_FIELD_NAME_BYTES];
+    size_t name_length;
+    bool in_value, head_done, whole, bad_head;
+    const char *reason;
+};
+
+/* An answer. `status` is 0 until the head is over; interim answers (1xx) are passed over. */
+struct pyr_http_response {
+    struct pyr_http_parser message;
+    uint16_t status;
+    bool keep_alive; /* known when the message is whole */
+    char content_type[64];
+    char retry_after[32];
+    char server[64];
+    char location[128];
+    struct pyr_http_field fields[4];
+};
+
+/* The struct must not move between init and the end of the message. */
+void pyr_http_response_init(struct pyr_http_response *response, pyr_http_body *body, void *user);
+enum pyr_http_result pyr_http_response_feed(struct pyr_http_response *response, const char *bytes,
+                                            size_t count, size_t *taken);
+/* The connection was closed: WHOLE when that is how this body ends, else BAD. */
+enum pyr_http_result pyr_http_response_eof(struct pyr_http_response *response);
+
+/* A request, for the server. */
+struct pyr_http_head {
+    struct pyr_http_parser message;
+    bool keep_alive, expect_continue;
+    char target[1024]; /* path and query as sent */
+    char authorization[256];
+    char content_type[64];
+    char accept[128];
+    char if_none_match[64];
+    char host[256];
+    char origin[256];
+    char expect[32];
+    struct pyr_http_field fields[7];
+};
+
+void pyr_http_head_init(struct pyr_http_head *head, pyr_http_body *body, void *user);
+enum pyr_http_result pyr_http_head_feed(struct pyr_http_head *head, const char *bytes, size_t count,
+                                        size_t *taken);
+const char *pyr_http_head_method(const struct pyr_http_head *head); /* "GET" */
+
+/* "OK", "Not Found": for a status line. */
+const char *pyr_http_status_text(unsigned status);
+
+#endif

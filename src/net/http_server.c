@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/http_server.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/listen.h"
+#include "net/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* LINGERING: all is written and our side closed; what still comes is read and dropped, for a close
+ * with unread bytes would reset the connection under the answer. */
+enum phase { READING, ANSWERING, STREAMING, LINGERING };
+
+/* One connection, which is also its current exchange. */
+struct pyr_http_exchange {
+    struct pyr_http_server *server;
+    struct pyr_http_exchange *previous, *next; /* of all connections, or of the dead */
+    int fd;
+    enum phase phase;
+    bool chunked, keep_alive, close_when_written, dead, watching_write;
+    uint64_t since_ns; /* the request began to come in; 0: idle */
+    struct pyr_http_head head;
+    struct pyr_buf body;
+    bool body_too_long;
+    struct pyr_buf ahead; /* received beyond the request being answered */
+    struct pyr_buf queue;
+    size_t queue_sent;
+    void *data;
+};
+
+struct pyr_http_server {
+    struct pyr_http_server_config config;
+    struct pyr_loop loop;
+    int listener, wake;
+    uint16_t port;
+    bool stopping;
+    unsigned count;
+    struct pyr_http_exchange *connections, *dead;
+    uint64_t swept_ns;
+    char *received; /* (READ_BYTES) */
+};
+
+enum { READ_BYTES = 65536, EVENTS = 64 };
+#define LINGER_NS (2 * PYR_NS_PER_S) /* longer than any round trip that a client needs to close */
+
+/* --- connections --------------------------------------------------------------------------------
+ */
+
+static void unlink_connection(struct pyr_http_exchange *exchange) {
+    struct pyr_http_server *server = exchange->server;
+    if (exchange->previous)
+        exchange->previous->next = exchange->next;
+    else
+        server->connections = exchange->next;
+    if (exchange->next)
+        exchange->next->previous = exchange->previous;
+    server->count--;
+}
+
+/* Closed now, freed at the end of the step: events and callers may still hold it. */
+static void kill_connection(struct pyr_http_exchange *exchange, bool reset) {
+    if (exchange->dead)
+        return;
+    struct pyr_http_server *server = exchange->server;
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    if (reset)
+        setsockopt(exchange->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(exchange->fd);
+    exchange->dead = true;
+    unlink_connection(exchange);
+    exchange->next = server->dead;
+    server->dead = exchange;
+}
+
+/* The peer went away or broke the rules. */
+static void lose_connection(struct pyr_http_exchange *exchange) {
+    bool open = (exchange->phase == ANSWERING || exchange->phase == STREAMING) &&
+                !exchange->close_when_written;
+    if (exchange->dead)
+        return;
+    kill_connection(exchange, false);
+    if (open && exchange->server->config.gone)
+        exchange->server->config.gone(exchange->server->config.user, exchange);
+}
+
+static void free_dead(struct pyr_http_server *server) {
+    while (server->dead) {
+        struct pyr_http_exchange *one = server->dead;
+        server->dead = one->next;
+        pyr_buf_deinit(&one->body);
+        pyr_buf_deinit(&one->ahead);
+        pyr_buf_deinit(&one->queue);
+        pyr_free(one);
+    }
+}
+
+static void watch(struct pyr_http_exchange *exchange, bool write) {
+    if (exchange->dead || write == exchange->watching_write)
+        return;
+    exchange->watching_write = write;
+    pyr_loop_change(&exchange->server->loop, exchange->fd, EPOLLIN | (write ? EPOLLOUT : 0),
+                    exchange);
+}
+
+static void on_body(void *user, const char *bytes, size_t count) {
+    struct pyr_http_exchange *exchange = user;
+    if (exchange->body.length + count > exchange->server->config.body_max)
+        exchange->body_too_long = true;
+    else
+        pyr_buf_append(&exchange->body, bytes, count);
+}
+
+static void await_request(struct pyr_http_exchange *exchange) {
+    exchange->phase = READING;
+    exchange->chunked = false;
+    exchange->since_ns = 0;
+    exchange->body_too_long = false;
+    exchange->data = NULL;
+    pyr_buf_clear(&exchange->body);
+    pyr_http_head_init(&exchange->head, on_body, exchange);
+}
+
+static void accept_connections(struct pyr_http_server *server) {
+    for (;;) {
+        int fd = pyr_accept(server->listener);
+        if (fd < 0)
+            return;
+        if (server->count >= server->config.connections_max) {
+            close(fd);
+            continue;
+        }
+        struct pyr_http_exchange *exchange = pyr_xcalloc(1, sizeof *exchange);
+        exchange->server = server;
+        exchange->fd = fd;
+        if (!pyr_loop_add(&server->loop, fd, EPOLLIN, exchange)) {
+            close(fd);
+            pyr_free(exchange);
+            continue;
+        }
+        exchange->next = server->connections;
+        if (exchange->next)
+            exchange->next->previous = exchange;
+        server->connections = exchange;
+        server->count++;
+        await_request(exchange);
+    }
+}
+
+/* --- writing ------------------------------------------------------------------------------------
+ */
+
+/* Sends what is queued; false when the connection was lost. */
+static bool flush_queue(struct pyr_http_exchange *exchange) {
+    while (exchange->queue_sent < exchange->queue.length) {
+        ssize_t sent = send(exchange->fd, exchange->queue.data + exchange->queue_sent,
+                            exchange->queue.length - exchange->queue_sent, MSG_NOSIGNAL);
+        if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+            break;
+        if (sent < 0) {
+            lose_connection(exchange);
+            return false;
+        }
+        exchange->queue_sent += (size_t)sent;
+    }
+    if (exchange->queue_sent == exchange->queue.length) {
+        pyr_buf_clear(&exchange->queue);
+        exchange->queue_sent = 0;
+    }
+    watch(exchange, exchange->queue.length > 0);
+    return true;
+}
+
+/* Sends at once what can be sent and queues the rest. A loss is found by the next step, so that no
+ * callback comes from inside a caller's own write. */
+static void put(struct pyr_http_exchange *exchange, const char *bytes, size_t count) {
+    if (exchange->dead)
+        return;
+    if (exchange->queue.length == 0) {
+        ssize_t sent = send(exchange->fd, bytes, count, MSG_NOSIGNAL);
+        if (sent < 0)
+            sent = 0;
+        bytes += sent;
+        count -= (size_t)sent;
+    }
+    if (count) {
+        pyr_buf_append(&exchange->queue, bytes, count);
+        watch(exchange, true);
+    }
+}
+
+size_t pyr_http_queued(const struct pyr_http_exchange *exchange) {
+    return exchange->queue.length - exchange->queue_sent;
+}
+
+static bool has_room(struct pyr_http_exchange *exchange, size_t count) {
+    size_t queued = pyr_http_queued(exchange);
+    return queued == 0 || queued + count <= exchange->server->config.queue_max;
+}
+
+bool pyr_http_raw(struct pyr_http_exchange *exchange, const void *bytes, size_t count) {
+    if (!has_room(exchange, count))
+        return false;
+    put(exchange, bytes, count);
+    return true;
+}
+
+static void put_head(struct pyr_http_exchange *exchange, struct pyr_buf *buf, unsigned status,
+                     const char *content_type, const char *fields) {
+    pyr_buf_printf(buf, "HTTP/1.1 %u %s\r\n", status, pyr_http_status_text(status));
+    if (content_type)
+        pyr_buf_printf(buf, "Content-Type: %s\r\n", content_type);
+    if (!exchange->keep_alive)
+        pyr_buf_puts(buf, "Connection: close\r\n");
+    if (fields)
+        pyr_buf_puts(buf, fields);
+}
+
+static void linger(struct pyr_http_exchange *exchange) {
+    shutdown(exchange->fd, SHUT_WR);
+    exchange->phase = LINGERING;
+    exchange->since_ns = pyr_clock_real_ns();
+}
+
+/* The answer is complete: the next request, or the end of the connection. */
+static void finish(struct pyr_http_exchange *exchange) {
+    if (exchange->dead)
+        return;
+    if (!exchange->keep_alive || exchange->server->stopping) {
+        exchange->close_when_written = true;
+        if (pyr_http_queued(exchange) == 0)
+            linger(exchange);
+        return;
+    }
+    await_request(exchange);
+    /* A request that came meanwhile is taken up by the event that this brings. */
+    if (exchange->ahead.length)
+        watch(exchange, true);
+}
+
+void pyr_http_reply(struct pyr_http_exchange *exchange, unsigned status, const char *content_type,
+                    const char *fields, const void *body, size_t body_bytes) {
+    assert(exchange->phase == ANSWERING);
+    struct pyr_buf buf = {0};
+    put_head(exchange, &buf, status, content_type, fields);
+    if (status != 204 && status != 304)
+        pyr_buf_printf(&buf, "Content-Length: %zu\r\n", body_bytes);
+    pyr_buf_puts(&buf, "\r\n");
+    if (strcmp(pyr_http_head_method(&exchange->head), "HEAD") != 0)
+        pyr_buf_append(&buf, body, body_bytes);
+    put(exchange, buf.data, buf.length);
+    pyr_buf_deinit(&buf);
+    finish(exchange);
+}
+
+void pyr_http_reply_text(struct pyr_http_exchange *exchange, unsigned status,
+                         const char *content_type, const char *body) {
+    pyr_http_reply(exchange, status, content_type, NULL, body, strlen(body));
+}
+
+void pyr_http_begin(struct pyr_http_exchange *exchange, unsigned status, const char *content_type,
+                    const char *fields) {
+    assert(exchange->phase == ANSWERING);
+    exchange->phase = STREAMING;
+    exchange->chunked = exchange->head.message.parser.http_minor > 0;
+    if (!exchange->chunked)
+        exchange->keep_alive = false;
+    struct pyr_buf buf = {0};
+    put_head(exchange, &buf, status, content_type, fields);
+    pyr_buf_puts(&buf, exchange->chunked ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");
+    put(exchange, buf.data, buf.length);
+    pyr_buf_deinit(&buf);
+}
+
+bool pyr_http_write(struct pyr_http_exchange *exchange, const void *bytes, size_t count) {
+    assert(exchange->phase == STREAMING);
+    if (count == 0)
+        return true;
+    if (!has_room(exchange, count + 16))
+        return false;
+    if (!exchange->chunked) {
+        put(exchange, bytes, count);
+        return true;
+    }
+    /* Small pieces, the rule, go out in one send with their frame. */
+    char frame[2048];
+    int head = snprintf(frame, sizeof frame, "%zx\r\n", count);
+    if (count <= sizeof frame - 32) {
+        memcpy(frame + head, bytes, count);
+        memcpy(frame + (size_t)head + count, "\r\n", 2);
+        put(exchange, frame, (size_t)head + count + 2);
+    } else {
+        put(exchange, frame, (size_t)head);
+        put(exchange, bytes, count);
+        put(exchange, "\r\n", 2);
+    }
+    return true;
+}
+
+void pyr_http_end(struct pyr_http_exchange *exchange) {
+    assert(exchange->phase == STREAMING);
+    if (exchange->chunked)
+        put(exchange, "0\r\n\r\n", 5);
+    finish(exchange);
+}
+
+void pyr_http_abort(struct pyr_http_exchange *exchange, bool reset) {
+    kill_connection(exchange, reset);
+}
+
+void pyr_http_exchange_set(struct pyr_http_exchange *exchange, void *data) {
+    exchange->data = data;
+}
+
+void *pyr_http_exchange_get(const struct pyr_http_exchange *exchange) {
+    return exchange->data;
+}
+
+/* --- reading ------------------------------------------------------------------------------------
+ */
+
+static void refuse(struct pyr_http_exchange *exchange, unsigned status) {
+    exchange->phase = ANSWERING;
+    exchange->keep_alive = false;
+    pyr_http_reply_text(exchange, status, "text/plain", pyr_http_status_text(status));
+}
+
+static void handle_request(struct pyr_http_exchange *exchange) {
+    struct pyr_http_server *server = exchange->server;
+    char path[sizeof exchange->head.target];
+    memcpy(path, exchange->head.target, sizeof path);
+    char *query = strchr(path, '?');
+    if (query)
+        *query++ = '\0';
+    exchange->phase = ANSWERING;
+    exchange->keep_alive = exchange->head.keep_alive;
+    struct pyr_http_request request = {
+        .method = pyr_http_head_method(&exchange->head),
+        .path = path,
+        .query = query ? query : "",
+        .head = &exchange->head,
+        .body = pyr_buf_text(&exchange->body),
+        .body_bytes = exchange->body.length,
+    };
+    server->config.handle(server->config.user, exchange, &request);
+}
+
+/* Takes bytes as far as the end of a request; the rest waits until that one is answered. */
+static void take(struct pyr_http_exchange *exchange, const char *bytes, size_t count) {
+    while (count && exchange->phase == READING && !exchange->dead) {
+        if (!exchange->since_ns)
+            exchange->since_ns = pyr_clock_real_ns();
+        bool head_was_done = exchange->head.message.head_done;
+        size_t taken;
+        enum pyr_http_result result = pyr_http_head_feed(&exchange->head, bytes, count, &taken);
+        if (result == PYR_HTTP_BAD) {
+            refuse(exchange,
+                   exchange->head.message.head_bytes > PYR_HTTP_HEAD_BYTES_MAX ? 431 : 400);
+            return;
+        }
+        if (exchange->body_too_long) {
+            refuse(exchange, 413);
+            return;
+        }
+        bytes += taken;
+        count -= taken;
+        if (result == PYR_HTTP_WHOLE)
+            handle_request(exchange);
+        else if (!head_was_done && exchange->head.message.head_done &&
+                 exchange->head.expect_continue)
+            put(exchange, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    }
+    if (count && !exchange->dead)
+        pyr_buf_append(&exchange->ahead, bytes, count);
+}
+
+static void take_ahead(struct pyr_http_exchange *exchange) {
+    while (exchange->ahead.length && exchange->phase == READING && !exchange->dead) {
+        struct pyr_buf ahead = exchange->ahead;
+        exchange->ahead = (struct pyr_buf){0};
+        take(exchange, ahead.data, ahead.length);
+        pyr_buf_deinit(&ahead);
+    }
+}
+
+static void receive(struct pyr_http_exchange *exchange) {
+    ssize_t got = recv(exchange->fd, exchange->server->received, READ_BYTES, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0 || exchange->ahead.length + (size_t)got > exchange->server->config.body_max) {
+        lose_connection(exchange);
+        return;
+    }
+    if (exchange->phase == LINGERING || exchange->close_when_written)
+        return;
+    take(exchange, exchange->server->received, (size_t)got);
+}
+
+static void serve_events(struct pyr_http_exchange *exchange, uint32_t events) {
+    if (exchange->dead)
+        return;
+    if (events & EPOLLOUT) {
+        if (!flush_queue(exchange))
+            return;
+        if (pyr_http_queued(exchange) == 0) {
+            if (exchange->close_when_written && exchange->phase != LINGERING)
+                linger(exchange);
+            if (exchange->phase == STREAMING && exchange->server->config.writable)
+                exchange->server->config.writable(exchange->server->config.user, exchange);
+        }
+    }
+    if (!exchange->dead && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+        receive(exchange);
+    take_ahead(exchange);
+}
+
+/* Once a second: requests that take too long to come in, clients that do not close. */
+static void sweep(struct pyr_http_server *server, uint64_t now_ns) {
+    server->swept_ns = now_ns;
+    struct pyr_http_exchange *next;
+    for (struct pyr_http_exchange *one = server->connections; one; one = next) {
+        next = one->next;
+        if (one->phase == READING && one->since_ns &&
+            now_ns - one->since_ns > server->config.request_time_ns)
+            refuse(one, 408);
+        else if (one->phase == LINGERING && now_ns - one->since_ns > LINGER_NS)
+            kill_connection(one, false);
+    }
+}
+
+void pyr_http_server_step(struct pyr_http_server *server, uint64_t timeout_ns) {
+    struct epoll_event events[EVENTS];
+    int count = pyr_loop_wait(&server->loop, events, EVENTS,
+                              timeout_ns > PYR_NS_PER_S && timeout_ns != PYR_NEVER && server->count
+                                  ? PYR_NS_PER_S
+                                  : timeout_ns);
+    for (int i = 0; i < count; i++) {
+        void *data = events[i].data.ptr;
+        if (data == &server->listener) {
+            accept_connections(server);
+        } else if (data == &server->wake) {
+            uint64_t drop;
+            if (read(server->wake, &drop, sizeof drop) == sizeof drop && server->config.woken)
+                server->config.woken(server->config.user);
+        } else {
+            serve_events(data, events[i].events);
+        }
+    }
+    uint64_t now_ns = pyr_clock_real_ns();
+    if (now_ns - server->swept_ns > PYR_NS_PER_S)
+        sweep(server, now_ns);
+    free_dead(server);
+}
+
+/* --- the server
+ * ----------------------------------------------------------------------------------- */
+
+bool pyr_http_server_open(const struct pyr_http_server_config *config,
+                          struct pyr_http_server **result, struct pyr_err *err) {
+    struct pyr_http_server *server = pyr_xcalloc(1, sizeof *server);
+    *server = (struct pyr_http_server){.config = *config, .listener = -1, .wake = -1};
+    server->loop.fd = -1;
+    struct pyr_http_server_config *own = &server->config;
+    own->connections_max = own->connections_max ? own->connections_max : 1024;
+    own->body_max = own->body_max ? own->body_max : (size_t)16 << 20;
+    own->queue_max = own->queue_max ? own->queue_max : (size_t)1 << 20;
+    own->request_time_ns = own->request_time_ns ? own->request_time_ns : 30 * PYR_NS_PER_S;
+    server->received = pyr_xcalloc(1, READ_BYTES);
+    server->swept_ns = pyr_clock_real_ns();
+    bool good = pyr_loop_open(&server->loop, err);
+    if (good && config->unix_path)
+        good = pyr_listen_unix(config->unix_path, &server->listener, err);
+    else if (good)
+        good = pyr_listen(config->host, config->port, &server->listener, &server->port, err);
+    if (good) {
+        server->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        good = (server->wake >= 0 &&
+                pyr_loop_add(&server->loop, server->listener, EPOLLIN, &server->listener) &&
+                pyr_loop_add(&server->loop, server->wake, EPOLLIN, &server->wake)) ||
+               pyr_fail_errno(err, errno, "HTTP server");
+    }
+    if (!good) {
+        pyr_http_server_close(server);
+        return false;
+    }
+    *result = server;
+    return true;
+}
+
+uint16_t pyr_http_server_port(const struct pyr_http_server *server) {
+    return server->port;
+}
+
+int pyr_http_server_fd(const struct pyr_http_server *server) {
+    return server->loop.fd;
+}
+
+unsigned pyr_http_server_connections(const struct pyr_http_server *server) {
+    return server->count;
+}
+
+void pyr_http_server_wake(struct pyr_http_server *server) {
+    uint64_t one = 1;
+    ssize_t written = write(server->wake, &one, sizeof one);
+    (void)written; /* a full counter is a wake already on its way */
+}
+
+void pyr_http_server_stop(struct pyr_http_server *server) {
+    server->stopping = true;
+    if (server->listener >= 0) {
+        pyr_loop_remove(&server->loop, server->listener);
+        close(server->listener);
+        server->listener = -1;
+    }
+    struct pyr_http_exchange *next;
+    for (struct pyr_http_exchange *one = server->connections; one; one = next) {
+        next = one->next;
+        if (one->phase == READING && pyr_http_queued(one) == 0)
+            kill_connection(one, false);
+    }
+}
+
+void pyr_http_server_close(struct pyr_http_server *server) {
+    if (!server)
+        return;
+    while (server->connections)
+        lose_connection(server->connections);
+    free_dead(server);
+    if (server->listener >= 0)
+        close(server->listener);
+    if (server->wake >= 0)
+        close(server->wake);
+    if (server->config.unix_path)
+        unlink(server->config.unix_path);
+    pyr_loop_close(&server->loop);
+    pyr_free(server->received);
+    pyr_free(server);
+}

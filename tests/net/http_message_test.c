@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/support.h"
+
+#include "base/buf.h"
+#include "net/http_message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void keep(void *user, const char *bytes, size_t count) {
+    pyr_buf_append(user, bytes, count);
+}
+
+/* Feeds the text in pieces of at most `longest` bytes; *taken counts what belonged to the message.
+ */
+static enum pyr_http_result feed(struct pyr_http_response *response, const char *text,
+                                 size_t longest, size_t *taken, struct pyr_buf *body) {
+    size_t length = strlen(text), at = 0;
+    enum pyr_http_result result = PYR_HTTP_MORE;
+    pyr_buf_clear(body);
+    pyr_http_response_init(response, keep, body);
+    while (at < length && result == PYR_HTTP_MORE) {
+        size_t count = length - at < longest ? length - at : longest, one = 0;
+        char *piece = malloc(count);
+        memcpy(piece, text + at, count);
+        result = pyr_http_response_feed(response, piece, count, &one);
+        free(piece);
+        at += one;
+    }
+    *taken = at;
+    return result;
+}
+
+static void answers_are_read_at_any_split(void **state) {
+    (void)state;
+    const char *text =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nServer: x\r\n"
+        "Retry-After: 7\r\nX-Long-Header-Name-That-Nobody-Reads: y\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\n\r\n";
+    struct pyr_buf body = {0};
+    for (size_t longest = 1; longest < 200; longest += 3) {
+        struct pyr_http_response response;
+        size_t taken;
+        assert_int_equal(feed(&response, text, longest, &taken, &body), PYR_HTTP_WHOLE);
+        assert_int_equal(taken, strlen(text));
+        assert_int_equal(response.status, 200);
+        assert_string_equal(response.content_type, "text/event-stream");
+        assert_string_equal(response.server, "x");
+        assert_string_equal(response.retry_after, "7");
+        assert_string_equal(pyr_buf_text(&body), "hello world");
+        assert_true(response.keep_alive);
+    }
+    pyr_buf_deinit(&body);
+}
+
+static void the_end_of_an_answer_is_known(void **state) {
+    (void)state;
+    struct pyr_buf body = {0};
+    struct pyr_http_response response;
+    size_t taken;
+    const char *two = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 200";
+    assert_int_equal(feed(&response, two, 100, &taken, &body), PYR_HTTP_WHOLE);
+    assert_int_equal(taken, strlen(two) - 12);
+    assert_int_equal(
+        feed(&response, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", 100, &taken, &body),
+        PYR_HTTP_WHOLE);
+    assert_false(response.keep_alive);
+    /* Interim answers are passed over. */
+    assert_int_equal(
+        feed(&response,
+             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", 100,
+             &taken, &body),
+        PYR_HTTP_WHOLE);
+    assert_int_equal(response.status, 200);
+    assert_string_equal(pyr_buf_text(&body), "x");
+    /* A body without length ends with the connection. */
+    assert_int_equal(feed(&response, "HTTP/1.0 200 OK\r\n\r\nall", 100, &taken, &body),
+                     PYR_HTTP_MORE);
+    assert_int_equal(pyr_http_response_eof(&response), PYR_HTTP_WHOLE);
+    pyr_buf_deinit(&body);
+}
+
+static void cut_and_foreign_answers_are_refused(void **state) {
+    (void)state;
+    static const char *const cut[] = {
+        "",
+        "HTTP/1.1 2",
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n"};
+    static const char *const foreign[] = {
+        "SSH-2.0-OpenSSH\r\n", "<html>", "\x16\x03\x01", "HTTP/1.1 abc\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"};
+    struct pyr_buf body = {0};
+    struct pyr_http_response response;
+    size_t taken;
+    for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+        assert_int_equal(feed(&response, cut[i], 100, &taken, &body), PYR_HTTP_MORE);
+        assert_int_equal(pyr_http_response_eof(&response), PYR_HTTP_BAD);
+        assert_non_null(response.message.reason);
+    }
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        assert_int_equal(feed(&response, foreign[i], 100, &taken, &body), PYR_HTTP_BAD);
+        assert_non_null(response.message.reason);
+    }
+    pyr_buf_deinit(&body);
+}
+
+static void a_head_without_end_is_refused(void **state) {
+    (void)state;
+    struct pyr_http_response response;
+    pyr_http_response_init(&response, NULL, NULL);
+    size_t taken;
+    const char *start = "HTTP/1.1 200 OK\r\n",
+               *line = "X: 0123456789012345678901234567890123456789\r\n";
+    assert_int_equal(pyr_http_response_feed(&response, start, strlen(start), &taken),
+                     PYR_HTTP_MORE);
+    enum pyr_http_result result = PYR_HTTP_MORE;
+    for (int i = 0; i < 10000 && result == PYR_HTTP_MORE; i++)
+        result = pyr_http_response_feed(&response, line, strlen(line), &taken);
+    assert_int_equal(result, PYR_HTTP_BAD);
+}
+
+static void requests_are_read(void **state) {
+    (void)state;
+    struct pyr_http_head head;
+    struct pyr_buf body = {0};
+    pyr_http_head_init(&head, keep, &body);
+    const char *text = "POST /v1/x?q=1 HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "
+                       "k\r\nContent-Length: 3\r\n\r\nabcGET";
+    size_t taken;
+    assert_int_equal(pyr_http_head_feed(&head, text, strlen(text), &taken), PYR_HTTP_WHOLE);
+    assert_int_equal(taken, strlen(text) - 3);
+    assert_string_equal(head.target, "/v1/x?q=1");
+    assert_string_equal(head.authorization, "Bearer k");
+    assert_string_equal(pyr_http_head_method(&head), "POST");
+    assert_string_equal(pyr_buf_text(&body), "abc");
+    assert_true(head.keep_alive);
+    pyr_buf_deinit(&body);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_are_read_at_any_split),
+        cmocka_unit_test(the_end_of_an_answer_is_known),
+        cmocka_unit_test(cut_and_foreign_answers_are_refused),
+        cmocka_unit_test(a_head_without_end_is_refused),
+        cmocka_unit_test(requests_are_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

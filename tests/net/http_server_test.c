@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Server and client connection in one thread, stepped in turn: no timing decides anything.
+ */
+#include "support/support.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "net/conn.h"
+#include "net/http_server.h"
+
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+struct world {
+    struct pyr_http_server *server;
+    struct pyr_endpoint endpoint;
+    char received[PYR_CONN_READ_BYTES], plain[PYR_CONN_PLAIN_BYTES];
+    struct pyr_conn_buffers buffers;
+    struct pyr_stamp_clock clock;
+    struct pyr_http_exchange *stream; /* a streamed answer that the handler left open */
+    struct pyr_http_exchange *gone;
+    int handled, writable, woken;
+    struct pyr_buf got; /* bodies as the handler saw them */
+};
+
+static struct world world;
+
+static void handle(void *user, struct pyr_http_exchange *exchange,
+                   const struct pyr_http_request *request) {
+    struct world *w = user;
+    w->handled++;
+    pyr_buf_printf(&w->got, "[%s %s %s %s]", request->method, request->path, request->query,
+                   request->body);
+    if (strcmp(request->path, "/stream") == 0) {
+        pyr_http_begin(exchange, 200, "text/event-stream", "X-Extra: 1\r\n");
+        w->stream = exchange;
+    } else if (strcmp(request->path, "/later") == 0) {
+        w->stream = exchange;
+    } else if (strcmp(request->path, "/raw") == 0) {
+        pyr_http_raw(exchange, "garbage\r\n\r\n", 11);
+        pyr_http_abort(exchange, false);
+    } else if (strcmp(request->path, "/reset") == 0) {
+        pyr_http_abort(exchange, true);
+    } else {
+        pyr_http_reply_text(exchange, 200, "text/plain", request->path);
+    }
+}
+
+static void gone(void *user, struct pyr_http_exchange *exchange) {
+    ((struct world *)user)->gone = exchange;
+    ((struct world *)user)->stream = NULL;
+}
+
+static void writable(void *user, struct pyr_http_exchange *exchange) {
+    (void)exchange;
+    ((struct world *)user)->writable++;
+}
+
+static void woken(void *user) {
+    ((struct world *)user)->woken++;
+}
+
+static void open_world(const char *unix_path) {
+    memset(&world, 0, sizeof world);
+    world.buffers = (struct pyr_conn_buffers){world.received, world.plain};
+    pyr_stamp_clock_measure(&world.clock);
+    struct pyr_http_server_config config = {.unix_path = unix_path,
+                                            .body_max = 300000,
+                                            .queue_max = 100000,
+                                            .handle = handle,
+                                            .gone = gone,
+                                            .writable = writable,
+                                            .woken = woken,
+                                            .user = &world};
+    struct pyr_err err;
+    assert_ok(err, pyr_http_server_open(&config, &world.server, &err));
+    char url[200];
+    if (unix_path)
+        snprintf(url, sizeof url, "unix:%s:/v1", unix_path);
+    else
+        snprintf(url, sizeof url, "http://127.0.0.1:%u/v1", pyr_http_server_port(world.server));
+    assert_ok(err, pyr_endpoint_open(url, NULL, NULL, &world.endpoint, &err));
+}
+
+static void close_world(void) {
+    pyr_http_server_close(world.server);
+    pyr_endpoint_close(&world.endpoint);
+    pyr_buf_deinit(&world.got);
+}
+
+static void step(void) {
+    pyr_http_server_step(world.server, 0);
+}
+
+static void connect_client(struct pyr_conn *conn) {
+    pyr_conn_init(conn, &world.endpoint);
+    assert_true(pyr_conn_start(conn, 1));
+    while (conn->state != PYR_CONN_READY) {
+        step();
+        struct pollfd pollfd = {.fd = conn->fd, .events = POLLOUT};
+        poll(&pollfd, 1, 10);
+        assert_true(pyr_conn_advance(conn, &world.buffers));
+    }
+}
+
+static void send_text(struct pyr_conn *conn, const char *text) {
+    size_t length = strlen(text);
+    while (length) {
+        ssize_t sent = pyr_conn_write(conn, text, length);
+        assert_true(sent >= 0);
+        text += sent;
+        length -= (size_t)sent;
+        step();
+    }
+}
+
+/* Steps the server and reads until the text ends in `end` or the connection is over. */
+static enum pyr_io read_until(struct pyr_conn *conn, struct pyr_buf *text, const char *end) {
+    pyr_buf_clear(text);
+    for (int i = 0; i < 20000; i++) {
+        step();
+        struct pyr_read read = {0};
+        enum pyr_io io = pyr_conn_read(conn, &world.buffers, &world.clock, &read);
+        if (io == PYR_IO_DATA) {
+            pyr_buf_append(text, read.bytes, read.count);
+            uint64_t now = pyr_clock_real_ns();
+            /* A clock step between the measurement and here would be the machine's. */
+            if (conn->stamps)
+                assert_true(read.kernel_ns > 0 && read.kernel_ns < now + PYR_NS_PER_S);
+        } else if (io != PYR_IO_AGAIN) {
+            return io;
+        }
+        size_t length = strlen(end);
+        if (text->length >= length && memcmp(text->data + text->length - length, end, length) == 0)
+            return PYR_IO_DATA;
+    }
+    return PYR_IO_AGAIN;
+}
+
+static void requests_are_answered_and_the_connection_kept(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn;
+    struct pyr_buf text = {0};
+    connect_client(&conn);
+    for (int i = 0; i < 3; i++) {
+        send_text(&conn, "POST /echo?a=b HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
+        assert_int_equal(read_until(&conn, &text, "/echo"), PYR_IO_DATA);
+        assert_non_null(strstr(text.data, "HTTP/1.1 200 OK\r\n"));
+        assert_non_null(strstr(text.data, "Content-Length: 5\r\n"));
+    }
+    assert_string_equal(world.got.data,
+                        "[POST /echo a=b body][POST /echo a=b body][POST /echo a=b body]");
+    assert_int_equal(pyr_http_server_connections(world.server), 1);
+    pyr_conn_close(&conn, false);
+    while (pyr_http_server_connections(world.server))
+        step();
+    pyr_buf_deinit(&text);
+    close_world();
+}
+
+static void requests_sent_ahead_are_answered_in_order(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn;
+    struct pyr_buf text = {0};
+    connect_client(&conn);
+    send_text(&conn,
+              "GET /stream HTTP/1.1\r\n\r\nGET /one HTTP/1.1\r\n\r\nGET /two HTTP/1.1\r\n\r\n");
+    read_until(&conn, &text, "\r\n\r\n");
+    assert_int_equal(world.handled, 1);
+    assert_true(pyr_http_write(world.stream, "x", 1));
+    pyr_http_end(world.stream);
+    assert_int_equal(read_until(&conn, &text, "/two"), PYR_IO_DATA);
+    assert_memory_equal(text.data, "1\r\nx\r\n0\r\n\r\nHTTP/1.1 200", 23);
+    assert_true(strstr(text.data, "/one") < strstr(text.data, "/two"));
+    pyr_conn_close(&conn, false);
+    pyr_buf_deinit(&text);
+    close_world();
+}
+
+static void a_slow_reader_holds_the_writer_back(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn;
+    struct pyr_buf text = {0};
+    static char block[50000];
+    memset(block, 'x', sizeof block);
+    connect_client(&conn);
+    send_text(&conn, "GET /stream HTTP/1.1\r\n\r\n");
+    while (!world.stream)
+        step();
+    size_t taken = 0;
+    while (pyr_http_write(world.stream, block, sizeof block))
+        assert_true(++taken < 10000);
+    assert_true(pyr_http_queued(world.stream) > 0 && pyr_http_queued(world.stream) <= 100000);
+    assert_int_equal(world.writable, 0);
+    size_t received = 0;
+    while (!world.writable) {
+        struct pyr_read read = {0};
+        if (pyr_conn_read(&conn, &world.buffers, &world.clock, &read) == PYR_IO_DATA)
+            received += read.count;
+        step();
+    }
+    pyr_http_end(world.stream);
+    read_until(&conn, &text, "0\r\n\r\n");
+    assert_true(received + text.length > taken * sizeof block);
+    pyr_conn_close(&conn, false);
+    pyr_buf_deinit(&text);
+    close_world();
+}
+
+static void a_client_that_leaves_is_noticed(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn;
+    static const char *const paths[] = {"GET /stream HTTP/1.1\r\n\r\n",
+                                        "GET /later HTTP/1.1\r\n\r\n"};
+    for (int i = 0; i < 2; i++) {
+        connect_client(&conn);
+        send_text(&conn, paths[i]);
+        while (!world.stream)
+            step();
+        struct pyr_http_exchange *exchange = world.stream;
+        pyr_conn_close(&conn, i == 0);
+        while (!world.gone)
+            step();
+        assert_ptr_equal(world.gone, exchange);
+        world.gone = NULL;
+    }
+    close_world();
+}
+
+static void bad_requests_get_their_status_and_a_close(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn;
+    struct pyr_buf text = {0}, big = {0};
+    connect_client(&conn);
+    send_text(&conn, "NONSENSE\r\n\r\n");
+    assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
+    assert_non_null(strstr(text.data, "HTTP/1.1 400 Bad Request"));
+    pyr_conn_close(&conn, false);
+
+    connect_client(&conn);
+    pyr_buf_puts(&big, "POST / HTTP/1.1\r\nContent-Length: 400000\r\n\r\n");
+    for (int i = 0; i < 400000; i++)
+        pyr_buf_putc(&big, 'x');
+    send_text(&conn, big.data);
+    assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
+    assert_non_null(strstr(text.data, "HTTP/1.1 413"));
+    pyr_conn_close(&conn, false);
+    assert_int_equal(world.handled, 0);
+
+    connect_client(&conn);
+    send_text(&conn, "POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    assert_int_equal(read_until(&conn, &text, "Continue\r\n\r\n"), PYR_IO_DATA);
+    send_text(&conn, "ab");
+    assert_int_equal(read_until(&conn, &text, "/x"), PYR_IO_DATA);
+    pyr_conn_close(&conn, false);
+    pyr_buf_deinit(&text);
+    pyr_buf_deinit(&big);
+    close_world();
+}
+
+static void closes_and_resets_reach_the_client(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn;
+    struct pyr_buf text = {0};
+    connect_client(&conn);
+    send_text(&conn, "GET /raw HTTP/1.1\r\n\r\n");
+    assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
+    assert_string_equal(text.data, "garbage\r\n\r\n");
+    pyr_conn_close(&conn, false);
+    connect_client(&conn);
+    send_text(&conn, "GET /reset HTTP/1.1\r\n\r\n");
+    assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_FAILED);
+    assert_int_equal(conn.failure, PYR_CONN_RESET);
+    pyr_conn_close(&conn, false);
+    /* HTTP/1.0 knows no chunks: the end of the connection is the end of the answer. */
+    connect_client(&conn);
+    send_text(&conn, "GET /stream HTTP/1.0\r\n\r\n");
+    read_until(&conn, &text, "\r\n\r\n");
+    assert_null(strstr(text.data, "chunked"));
+    pyr_http_write(world.stream, "plain", 5);
+    pyr_http_end(world.stream);
+    assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
+    assert_string_equal(text.data, "plain");
+    pyr_conn_close(&conn, false);
+    pyr_buf_deinit(&text);
+    close_world();
+}
+
+static void stop_lets_open_answers_end(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn, idle;
+    struct pyr_buf text = {0};
+    connect_client(&conn);
+    connect_client(&idle);
+    send_text(&conn, "GET /stream HTTP/1.1\r\n\r\n");
+    read_until(&conn, &text, "\r\n\r\n");
+    while (pyr_http_server_connections(world.server) < 2)
+        step();
+    pyr_http_server_stop(world.server);
+    assert_int_equal(read_until(&idle, &text, "never"), PYR_IO_EOF);
+    pyr_http_write(world.stream, "last", 4);
+    pyr_http_end(world.stream);
+    assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
+    assert_string_equal(text.data, "4\r\nlast\r\n0\r\n\r\n");
+    pyr_conn_close(&conn, false);
+    pyr_conn_close(&idle, false);
+    struct pyr_conn refused;
+    pyr_conn_init(&refused, &world.endpoint);
+    bool started = pyr_conn_start(&refused, 1);
+    while (started && refused.state == PYR_CONN_CONNECTING)
+        started = pyr_conn_advance(&refused, &world.buffers);
+    assert_false(started);
+    assert_int_equal(refused.failure, PYR_CONN_REFUSED);
+    pyr_buf_deinit(&text);
+    close_world();
+}
+
+static void a_unix_socket_works_the_same(void **state) {
+    (void)state;
+    char dir[200], path[300];
+    assert_non_null(pyr_test_temp_dir(dir, sizeof dir));
+    snprintf(path, sizeof path, "%s/s", dir);
+    open_world(path);
+    struct pyr_conn conn;
+    struct pyr_buf text = {0};
+    connect_client(&conn);
+    assert_false(conn.stamps);
+    send_text(&conn, "GET /x HTTP/1.1\r\n\r\n");
+    assert_int_equal(read_until(&conn, &text, "/x"), PYR_IO_DATA);
+    pyr_conn_close(&conn, false);
+    /* A second server may not take a socket that is in use. */
+    struct pyr_http_server_config config = {.unix_path = path, .handle = handle};
+    struct pyr_http_server *second;
+    struct pyr_err err;
+    assert_false(pyr_http_server_open(&config, &second, &err));
+    pyr_buf_deinit(&text);
+    close_world();
+    rmdir(dir);
+}
+
+static void wake_and_limits_hold(void **state) {
+    (void)state;
+    open_world(NULL);
+    pyr_http_server_wake(world.server);
+    pyr_http_server_wake(world.server);
+    pyr_http_server_step(world.server, PYR_NEVER);
+    assert_int_equal(world.woken, 1);
+    close_world();
+    struct pyr_endpoint endpoint;
+    struct pyr_err err;
+    assert_false(pyr_endpoint_open("http://no-such-host.invalid/v1", NULL, NULL, &endpoint, &err));
+    assert_non_null(strstr(err.text, "no-such-host.invalid"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_answered_and_the_connection_kept),
+        cmocka_unit_test(requests_sent_ahead_are_answered_in_order),
+        cmocka_unit_test(a_slow_reader_holds_the_writer_back),
+        cmocka_unit_test(a_client_that_leaves_is_noticed),
+        cmocka_unit_test(bad_requests_get_their_status_and_a_close),
+        cmocka_unit_test(closes_and_resets_reach_the_client),
+        cmocka_unit_test(stop_lets_open_answers_end),
+        cmocka_unit_test(a_unix_socket_works_the_same),
+        cmocka_unit_test(wake_and_limits_hold),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
