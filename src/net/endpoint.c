@@ -13,7 +13,7 @@
 static bool resolve(struct pyr_endpoint *endpoint, const struct pyr_url *url, struct pyr_err *err) {
     if (url->unix_socket) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
-        strcpy(address.sun_path, url->socket_path);
+        memcpy(address.sun_path, url->socket_path, sizeof address.sun_path);
         memcpy(&endpoint->addresses[0].address, &address, sizeof address);
         endpoint->addresses[0].bytes = sizeof address;
         endpoint->address_count = 1;

@@ -77,7 +77,7 @@ bool pyr_listen_unix(const char *path, int *fd, struct pyr_err *err) {
     if (strlen(path) >= sizeof address.sun_path)
         return pyr_fail(err, PYR_E_USAGE, "%s: longer than the %zu bytes a socket path may have",
                         path, sizeof address.sun_path - 1);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path));
     if (is_stale(&address))
         unlink(path);
     *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -30,7 +30,7 @@ static bool parse_unix(const char *text, struct pyr_url *url, struct pyr_err *er
                         sizeof url->socket_path - 1);
     url->unix_socket = true;
     memcpy(url->socket_path, socket, length);
-    strcpy(url->host, "localhost");
+    memcpy(url->host, "localhost", sizeof "localhost");
     url->port = 80;
     return copy_path(url, path ? path + 1 : "", text, err);
 }
