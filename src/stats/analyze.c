@@ -116,13 +116,20 @@ static int by_schedule(const void *a, const void *b) {
     return x->ordinal < y->ordinal ? -1 : x->ordinal > y->ordinal;
 }
 
+static bool in_schedule_order(const struct pyr_request **requests, size_t n) {
+    for (size_t i = 1; i < n; i++)
+        if (by_schedule(&requests[i - 1], &requests[i]) > 0)
+            return false;
+    return true;
+}
+
 static void find_steady(struct pyr_case_data *data, struct pyr_case_result *result) {
     const struct pyr_request **in_order = pyr_xcalloc(data->count, sizeof(void *));
     size_t n = 0;
     for (size_t i = 0; i < data->count; i++)
         if (pyr_in_span(data->measured, &data->requests[i]))
             in_order[n++] = &data->requests[i];
-    if (n > 1)
+    if (n > 1 && !in_schedule_order(in_order, n))
         qsort(in_order, n, sizeof *in_order, by_schedule);
     bool judged, never, judged_rate, never_rate;
     size_t request = steady_request(data, in_order, n, &judged, &never);

@@ -50,6 +50,13 @@ static void add_scalar(struct builder *b, enum pyr_metric metric, uint64_t n,
     add(b, metric, n)->value = value;
 }
 
+static const struct pyr_metric_result *listed(const struct builder *b, enum pyr_metric metric) {
+    for (size_t i = 0; i < b->count; i++)
+        if (b->metrics[i].metric == metric)
+            return &b->metrics[i];
+    return NULL;
+}
+
 /* --- distributions ------------------------------------------------------------------------- */
 
 /* The q of a percentile plot: even steps on a log(1-q) axis, as far as n reaches. */
@@ -141,9 +148,26 @@ static bool is_inside(struct pyr_span span, uint64_t time_ns) {
     return time_ns >= span.start_ns && time_ns < span.end_ns;
 }
 
+/* First byte and first output say something of their own only where they are not the first content
+ * (headers that come early, a model that reasons first). */
+static bool is_redundant(const struct builder *b, enum pyr_metric metric) {
+    const struct pyr_case_data *data = b->window->data;
+    if (metric != PYR_M_TTFB && metric != PYR_M_TTFO)
+        return false;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *r = &data->requests[i];
+        uint64_t stamp = metric == PYR_M_TTFB ? r->first_byte_ns : r->first_output_ns;
+        if (stamp != r->first_content_ns)
+            return false;
+    }
+    return true;
+}
+
 static void add_request_metric(struct builder *b, const struct pyr_request_metric *row) {
     const struct pyr_case_data *data = b->window->data;
     size_t n = 0;
+    if (is_redundant(b, row->metric))
+        return;
     for (size_t i = 0; i < data->count; i++) {
         const struct pyr_request *request = &data->requests[i];
         if (!pyr_in_span(b->window->span, request) ||
@@ -219,6 +243,13 @@ static void add_gaps(struct builder *b, enum pyr_metric metric, bool per_token) 
         n += per_token ? gaps->packed[i] & 255 : 1;
     if (n == 0)
         return;
+    const struct pyr_metric_result *same = listed(b, PYR_M_ITL);
+    if (!per_token && gaps->single_tokens && same) {
+        struct pyr_metric_result copy = *same;
+        copy.metric = metric;
+        b->metrics[b->count++] = copy;
+        return;
+    }
     if (n > EXACT_VALUES_MAX) {
         add_gap_histogram(b, metric, per_token, gaps);
         return;
@@ -354,13 +385,6 @@ static size_t intervals_of(const struct builder *b, bool served, uint64_t *start
         ends[n++] = end;
     }
     return n;
-}
-
-static const struct pyr_metric_result *listed(const struct builder *b, enum pyr_metric metric) {
-    for (size_t i = 0; i < b->count; i++)
-        if (b->metrics[i].metric == metric)
-            return &b->metrics[i];
-    return NULL;
 }
 
 static struct pyr_estimate counted(double value) {
