@@ -2,10 +2,10 @@
 #include "suite/fingerprint.h"
 
 #include "base/hash.h"
+#include "base/mem.h"
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Where a part comes from in META: section, then a path. */
@@ -45,7 +45,7 @@ static void add(json_t *into, const char *part, const json_t *value) {
     }
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
     json_object_set_new(into, part, json_string(text));
-    free(text);
+    pyr_free(text);
 }
 
 static bool is_left_out(const char *key) {
@@ -80,11 +80,11 @@ struct pyr_fingerprint pyr_fingerprint_make(struct pyr_arena *arena, const char 
     char *text = json_dumps(flat, JSON_COMPACT | JSON_SORT_KEYS);
     made.hash =
         pyr_arena_printf(arena, "%016" PRIx64, pyr_fnv1a64(PYR_FNV1A64_INIT, text, strlen(text)));
-    free(text);
+    pyr_free(text);
     add(flat, VERSION_PART, json_object_get(meta, "version"));
     text = json_dumps(flat, JSON_COMPACT | JSON_SORT_KEYS);
     made.json = pyr_arena_strdup(arena, text);
-    free(text);
+    pyr_free(text);
     json_decref(flat);
     json_decref(meta);
     return made;
