@@ -232,6 +232,10 @@ static void record_stall(struct pyr_lane *lane) {
 }
 
 void pyr_lane_wait_room(struct pyr_lane *lane) {
+    if (lane->wait_room) {
+        lane->wait_room(lane);
+        return;
+    }
     uint64_t head = atomic_load_explicit(&lane->chunk_head, memory_order_relaxed);
     uint64_t size = lane->chunk_mask + 1;
     uint64_t tail = atomic_load_explicit(&lane->chunk_tail, memory_order_acquire);

@@ -74,6 +74,10 @@ struct pyr_lane {
     unsigned char *records;
     uint64_t record_mask;
     uint64_t stall_ns; /* waits not yet recorded */
+    /* A lane without a recorder, whose ring another process reads: called in place of the recorder
+     * when chunk_room_until is reached; makes room and sets it anew. NULL: an ordinary lane. */
+    void (*wait_room)(struct pyr_lane *lane);
+    void *owner;
     /* The side of whoever writes out. */
     _Alignas(64) _Atomic uint64_t chunk_tail;
     _Atomic uint64_t record_tail;

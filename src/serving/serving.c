@@ -145,7 +145,10 @@ bool pyr_serving_create(const struct pyr_engine *engine, struct pyr_model *model
     serving->virtual_time = pyr_clock_is_virtual(config->clock);
     serving->info = (struct pyr_serving_info){
         .sequences = plan.sequences,
-        .tokens_per_sequence = plan.tokens_per_sequence,
+        /* Engines round up; what was asked for is the limit, so that all engines refuse alike. */
+        .tokens_per_sequence = plan.tokens_per_sequence < wanted.tokens_per_sequence
+                                   ? plan.tokens_per_sequence
+                                   : wanted.tokens_per_sequence,
         .batch_tokens = plan.batch_tokens,
         .prefill_tokens =
             config->policy.prefill_tokens ? config->policy.prefill_tokens : DEFAULT_PREFILL_TOKENS,

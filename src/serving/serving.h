@@ -78,7 +78,7 @@ enum pyr_serving_state {
     PYR_SERVING_FINISHED /* waits for pyr_serving_take */
 };
 
-enum { PYR_SERVING_ERROR_BYTES = 160 };
+enum { PYR_SERVING_ERROR_BYTES = 320 };
 
 /* A request: the caller's memory, in serving's hands from submit until take gives it back. Zeroed
  * before its first submit. */

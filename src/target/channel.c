@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 static uint32_t power_of_two(uint32_t least) {
@@ -131,14 +132,20 @@ void pyr_bell_ring(struct pyr_bell *bell, int fd) {
     }
 }
 
-void pyr_bell_settle(int fd, uint64_t *owed) {
-    uint64_t count;
-    if (*owed > 0 && read(fd, &count, sizeof count) == (ssize_t)sizeof count)
-        *owed -= count;
+void pyr_bell_sleep(int fd) {
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    while (poll(&wait, 1, -1) < 0 && errno == EINTR) {
+    }
 }
 
-void pyr_bell_rest(struct pyr_bell *bell, int fd, uint64_t *owed) {
+void pyr_bell_settle(struct pyr_bell *bell, int fd) {
+    uint64_t count;
+    if (bell->owed > 0 && read(fd, &count, sizeof count) == (ssize_t)sizeof count)
+        bell->owed -= count;
+}
+
+void pyr_bell_rest(struct pyr_bell *bell, int fd) {
     if (atomic_exchange_explicit(&bell->armed, 0, memory_order_acq_rel) == 0)
-        ++*owed;
-    pyr_bell_settle(fd, owed);
+        bell->owed++;
+    pyr_bell_settle(bell, fd);
 }

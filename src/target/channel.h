@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PYR_CHANNEL_ERROR_BYTES = 160 };
+enum { PYR_CHANNEL_ERROR_BYTES = 320 };
 
 /* One request under way. The load side fills it and sends its index; it is the engine side's until
  * the index comes back. */
@@ -36,9 +36,9 @@ struct pyr_channel_entry {
     char error_text[PYR_CHANNEL_ERROR_BYTES];
 };
 
-/* Rests at 0; 1: its owner sleeps, or is about to. */
 struct pyr_bell {
-    _Alignas(64) _Atomic uint32_t armed;
+    _Alignas(64) _Atomic uint32_t armed; /* 1: the sleeper sleeps, or is about to */
+    uint64_t owed; /* the sleeper's own: rings whose write it has not read yet */
 };
 
 enum pyr_command_kind { PYR_COMMAND_SUBMIT, PYR_COMMAND_CANCEL };
@@ -88,13 +88,13 @@ bool pyr_channel_has_commands(const struct pyr_channel *channel);
 void pyr_channel_give_done(struct pyr_channel *channel, uint32_t index);
 
 /* The sleeper: arm, look at the ring once more, sleep on `fd` (an eventfd, non-blocking) only when
- * it is empty, then rest. `owed` is the sleeper's own count, 0 at first, of rings whose write was
- * not read yet (the ringer may stand between its exchange and its write); while it is not 0, settle
- * reads what has come, or the eventfd would stay readable for ever.
+ * it is empty, then rest. A sleeper that goes on without a rest settles now and then: the ringer
+ * may stand between its exchange and its write, and what is never read leaves the eventfd readable.
  * The other side: ring after it put something in; a no-op unless the sleeper is armed. */
 void pyr_bell_arm(struct pyr_bell *bell);
-void pyr_bell_rest(struct pyr_bell *bell, int fd, uint64_t *owed);
-void pyr_bell_settle(int fd, uint64_t *owed);
+void pyr_bell_sleep(int fd); /* until it is rung */
+void pyr_bell_rest(struct pyr_bell *bell, int fd);
+void pyr_bell_settle(struct pyr_bell *bell, int fd);
 void pyr_bell_ring(struct pyr_bell *bell, int fd);
 
 #endif

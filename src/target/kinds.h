@@ -8,6 +8,7 @@
 #include "target/target.h"
 
 extern const struct pyr_target_ops pyr_target_local;
+extern const struct pyr_target_ops pyr_target_worker;
 extern const struct pyr_target_ops pyr_target_null;
 
 #endif

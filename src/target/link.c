@@ -54,6 +54,13 @@ static void prepare_text(struct pyr_link *link, struct pyr_channel_entry *entry,
     entry->text_capacity = bytes;
 }
 
+static void send_command(struct pyr_link *link, struct pyr_command command) {
+    if (link->dead)
+        return;
+    pyr_channel_send(link->channel, command);
+    link->unrung = true;
+}
+
 void pyr_link_submit(struct pyr_link *link, struct pyr_slot *slot) {
     struct pyr_channel *channel = link->channel;
     uint32_t index = link->first_free;
@@ -71,6 +78,7 @@ void pyr_link_submit(struct pyr_link *link, struct pyr_slot *slot) {
     entry->prompt = slot->prompt.tokens;
     entry->prompt_tokens = slot->prompt.tokens ? slot->prompt.token_count : 0;
     if (channel->prompt_stride > 0) {
+        /* The area is as long as a sequence: what it cannot hold is refused as too long. */
         uint32_t kept = entry->prompt_tokens < channel->prompt_stride ? entry->prompt_tokens
                                                                       : channel->prompt_stride;
         if (kept > 0)
@@ -88,8 +96,7 @@ void pyr_link_submit(struct pyr_link *link, struct pyr_slot *slot) {
     entry->total_ns = slot->limits.total_ns;
     prepare_text(link, entry, slot);
     slot->record.sent_ns = entry->record.sent_ns = pyr_now_ns(link->clock);
-    pyr_channel_send(channel, (struct pyr_command){.entry = index, .kind = PYR_COMMAND_SUBMIT});
-    link->unrung = true;
+    send_command(link, (struct pyr_command){.entry = index, .kind = PYR_COMMAND_SUBMIT});
 }
 
 void pyr_link_cancel(struct pyr_link *link, struct pyr_slot *slot, enum pyr_outcome outcome) {
@@ -98,10 +105,9 @@ void pyr_link_cancel(struct pyr_link *link, struct pyr_slot *slot, enum pyr_outc
     if (mine->cancel_sent)
         return;
     mine->cancel_sent = true;
-    pyr_channel_send(link->channel, (struct pyr_command){.entry = (uint32_t)(mine - link->slots),
-                                                         .kind = PYR_COMMAND_CANCEL,
-                                                         .outcome = (uint8_t)outcome});
-    link->unrung = true;
+    send_command(link, (struct pyr_command){.entry = (uint32_t)(mine - link->slots),
+                                            .kind = PYR_COMMAND_CANCEL,
+                                            .outcome = (uint8_t)outcome});
 }
 
 /* Only what the target may write (target.h). */
@@ -153,9 +159,9 @@ static void ring_engine(struct pyr_link *link) {
 size_t pyr_link_poll(struct pyr_link *link, struct pyr_slot **done, size_t capacity) {
     ring_engine(link);
     if (link->armed)
-        pyr_bell_rest(&link->channel->load_bell, link->load_fd, &link->owed);
+        pyr_bell_rest(&link->channel->load_bell, link->load_fd);
     else
-        pyr_bell_settle(link->load_fd, &link->owed);
+        pyr_bell_settle(&link->channel->load_bell, link->load_fd);
     link->armed = false;
     size_t count = 0;
     uint32_t index;

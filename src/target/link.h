@@ -26,7 +26,7 @@ struct pyr_link {
     struct pyr_arena *texts; /* captured texts until reset; NULL: none yet */
     bool unrung;             /* commands were sent since the engine's bell was rung */
     bool armed;              /* our own bell */
-    uint64_t owed;
+    bool dead;               /* the engine's side is gone: nothing is sent any more */
 };
 
 void pyr_link_init(struct pyr_link *link, struct pyr_channel *channel,
@@ -41,7 +41,7 @@ void pyr_link_cancel(struct pyr_link *link, struct pyr_slot *slot, enum pyr_outc
 size_t pyr_link_poll(struct pyr_link *link, struct pyr_slot **done, size_t capacity);
 struct pyr_wait pyr_link_wait(struct pyr_link *link);
 /* Ends everything in flight with that outcome, without the engine's side, which must be gone.
- * Returns as poll does; call until it gives 0. */
+ * Returns as poll does; call until it gives 0. `dead` is set before. */
 size_t pyr_link_abandon(struct pyr_link *link, enum pyr_outcome outcome, const char *why,
                         struct pyr_slot **done, size_t capacity);
 

@@ -117,16 +117,19 @@ static int local_piece(struct pyr_target *target, int32_t token, char *bytes, in
 
 static void *engine_thread(void *argument) {
     struct local_handle *handle = argument;
-    pyr_service_run(handle->service, handle->engine_fd, handle->load_fd);
+    pyr_service_run(handle->service);
     return NULL;
 }
 
-static bool start_thread(struct local_handle *handle, struct pyr_err *err) {
+static bool open_bells(struct local_handle *handle, struct pyr_err *err) {
     handle->engine_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     handle->load_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (handle->engine_fd < 0 || handle->load_fd < 0)
-        return pyr_fail(err, PYR_E_IO, "eventfd: %s; raise the limit on open files (ulimit -n)",
-                        strerror(errno));
+    return (handle->engine_fd >= 0 && handle->load_fd >= 0) ||
+           pyr_fail(err, PYR_E_IO, "eventfd: %s; raise the limit on open files (ulimit -n)",
+                    strerror(errno));
+}
+
+static bool start_thread(struct local_handle *handle, struct pyr_err *err) {
     /* Signals belong to the thread that called us. */
     sigset_t all, old;
     sigfillset(&all);
@@ -167,7 +170,8 @@ static bool take_memory(struct local_handle *handle, const struct pyr_attach *at
     config.clock = &handle->clock;
     config.lane = pyr_clock_is_virtual(&handle->clock) ? attach->lane : attach->engine_lane;
     return pyr_service_create(local->loaded.engine, local->loaded.model, local->loaded.pieces,
-                              &config, handle->channel, &handle->service, err);
+                              &config, handle->channel, handle->engine_fd, handle->load_fd,
+                              &handle->service, err);
 }
 
 static bool local_attach(struct pyr_target *target, const struct pyr_attach *attach,
@@ -184,7 +188,8 @@ static bool local_attach(struct pyr_target *target, const struct pyr_attach *att
     handle->target = local;
     handle->clock = *attach->clock;
     handle->engine_fd = handle->load_fd = -1;
-    if (!take_memory(handle, attach, err) || (!is_virtual && !start_thread(handle, err))) {
+    if ((!is_virtual && !open_bells(handle, err)) || !take_memory(handle, attach, err) ||
+        (!is_virtual && !start_thread(handle, err))) {
         release(handle);
         return false;
     }

@@ -3,8 +3,6 @@
 
 #include "base/mem.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 struct pyr_service {
@@ -12,13 +10,13 @@ struct pyr_service {
     struct pyr_channel *channel;
     struct pyr_clock clock;
     struct pyr_serving_request *requests; /* (channel->entry_count) */
-    int load_fd;                          /* of load's bell; -1: load does not sleep */
+    int engine_fd, load_fd;
 };
 
 bool pyr_service_create(const struct pyr_engine *engine, struct pyr_model *model,
                         const struct pyr_pieces *pieces, const struct pyr_serving_config *config,
-                        struct pyr_channel *channel, struct pyr_service **service_out,
-                        struct pyr_err *err) {
+                        struct pyr_channel *channel, int engine_fd, int load_fd,
+                        struct pyr_service **service_out, struct pyr_err *err) {
     struct pyr_serving *serving;
     if (!pyr_serving_create(engine, model, pieces, config, &serving, err))
         return false;
@@ -26,7 +24,8 @@ bool pyr_service_create(const struct pyr_engine *engine, struct pyr_model *model
     service->serving = serving;
     service->channel = channel;
     service->clock = *config->clock;
-    service->load_fd = -1;
+    service->engine_fd = engine_fd;
+    service->load_fd = load_fd;
     service->requests = pyr_xcalloc(channel->entry_count, sizeof *service->requests);
     *service_out = service;
     return true;
@@ -114,24 +113,17 @@ bool pyr_service_turn(struct pyr_service *service, uint64_t now_ns, uint64_t *do
     return any;
 }
 
-/* Until there is something to do. */
-static void sleep_on(struct pyr_channel *channel, int fd, uint64_t *owed) {
-    pyr_bell_arm(&channel->engine_bell);
-    if (!pyr_channel_has_commands(channel) &&
-        !atomic_load_explicit(&channel->stop, memory_order_acquire)) {
-        struct pollfd wait = {.fd = fd, .events = POLLIN};
-        while (poll(&wait, 1, -1) < 0 && errno == EINTR) {
-        }
-    }
-    pyr_bell_rest(&channel->engine_bell, fd, owed);
-}
-
-void pyr_service_run(struct pyr_service *service, int engine_fd, int load_fd) {
+void pyr_service_run(struct pyr_service *service) {
     struct pyr_channel *channel = service->channel;
-    service->load_fd = load_fd;
-    uint64_t owed = 0, done_ns;
+    struct pyr_bell *bell = &channel->engine_bell;
+    uint64_t done_ns;
     while (!atomic_load_explicit(&channel->stop, memory_order_acquire)) {
-        if (!pyr_service_turn(service, pyr_now_ns(&service->clock), &done_ns))
-            sleep_on(channel, engine_fd, &owed);
+        if (pyr_service_turn(service, pyr_now_ns(&service->clock), &done_ns))
+            continue;
+        pyr_bell_arm(bell);
+        if (!pyr_channel_has_commands(channel) &&
+            !atomic_load_explicit(&channel->stop, memory_order_acquire))
+            pyr_bell_sleep(service->engine_fd);
+        pyr_bell_rest(bell, service->engine_fd);
     }
 }

@@ -12,11 +12,12 @@
 
 struct pyr_service; /* opaque */
 
-/* Creates the serving (and with it the engine's context) for the channel's entries. */
+/* Creates the serving (and with it the engine's context) for the channel's entries. The descriptors
+ * are the eventfds of the two bells; -1 in virtual time, where nobody sleeps. */
 bool pyr_service_create(const struct pyr_engine *engine, struct pyr_model *model,
                         const struct pyr_pieces *pieces, const struct pyr_serving_config *config,
-                        struct pyr_channel *channel, struct pyr_service **service,
-                        struct pyr_err *err);
+                        struct pyr_channel *channel, int engine_fd, int load_fd,
+                        struct pyr_service **service, struct pyr_err *err);
 void pyr_service_destroy(struct pyr_service *service); /* NULL is allowed */
 const struct pyr_serving *pyr_service_serving(const struct pyr_service *service);
 
@@ -26,6 +27,6 @@ bool pyr_service_turn(struct pyr_service *service, uint64_t now_ns, uint64_t *do
 /* True when a turn would do something. */
 bool pyr_service_has_work(const struct pyr_service *service);
 /* Turns until channel->stop is set and rung for; what is then in its hands is dropped. */
-void pyr_service_run(struct pyr_service *service, int engine_fd, int load_fd);
+void pyr_service_run(struct pyr_service *service);
 
 #endif

@@ -5,6 +5,7 @@
 
 const struct pyr_target_ops *const pyr_targets[] = {
     &pyr_target_local,
+    &pyr_target_worker,
     &pyr_target_null,
     NULL,
 };

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct pyr_context {
@@ -30,7 +31,10 @@ static bool fake_load(const struct pyr_model_config *config, struct pyr_model **
                       struct pyr_err *err) {
     if (config->option_count > 0)
         return pyr_fail(err, PYR_E_USAGE, "%s: unknown option", config->options[0].key);
-    *model = fake_model(fake_next_plan);
+    static struct fake_plan plan;
+    plan = (struct fake_plan){.mute_token = -1, .real_time = true};
+    plan.abort_decode = (uint64_t)atoi(config->path);
+    *model = fake_model(fake_next_plan ? fake_next_plan : &plan);
     return true;
 }
 
@@ -133,6 +137,10 @@ static enum pyr_decode_status fake_decode(struct pyr_context *context,
     plan->decodes++;
     if (plan->on_decode)
         plan->on_decode(plan->context, batch);
+    if (plan->decodes == plan->abort_decode) {
+        fprintf(stderr, "some noise\nfake.c:1: FAKE_ASSERT(fine) failed\n");
+        abort();
+    }
     if (plan->decodes == plan->fail_decode) {
         pyr_fail(err, PYR_E_ENGINE, "fake: broken at decode %llu",
                  (unsigned long long)plan->decodes);

@@ -13,11 +13,12 @@ enum { FAKE_VOCABULARY = 300, FAKE_END_TOKEN = 2, FAKE_SEQUENCES = 256 };
 
 /* Set before load, read and counted while it runs; one model at a time in a test. */
 struct fake_plan {
-    uint32_t sequences;   /* the most it gives; 0: as asked */
-    uint32_t kv_tokens;   /* room for this many in all sequences together; 0: no limit */
-    uint64_t fail_decode; /* this decode (from 1) fails; 0: none */
-    int32_t mute_token;   /* a sequence that begins with it has no logits; -1: none */
-    bool ends;            /* about one token in 16 is the end token */
+    uint32_t sequences;    /* the most it gives; 0: as asked */
+    uint32_t kv_tokens;    /* room for this many in all sequences together; 0: no limit */
+    uint64_t fail_decode;  /* this decode (from 1) fails; 0: none */
+    uint64_t abort_decode; /* this one aborts; 0: none */
+    int32_t mute_token;    /* a sequence that begins with it has no logits; -1: none */
+    bool ends;             /* about one token in 16 is the end token */
     bool real_time;
 
     uint64_t decodes;
@@ -29,7 +30,8 @@ struct fake_plan {
 
 extern const struct pyr_engine fake_engine;
 /* What load gives for "fake:"; a test that links its own pyr_engines with fake_engine in it can
- * open such a target. */
+ * open such a target. While it is NULL: a plan in real time, "fake:N" aborts the process at its
+ * Nth decode. */
 extern struct fake_plan *fake_next_plan;
 /* The model is its plan. */
 struct pyr_model *fake_model(struct fake_plan *plan);

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Target worker: a model behind serving in a child process of its own, so that two builds of an
+ * engine can be compared, an engine that aborts takes only its worker with it, and the engine's
+ * memory and processor time are its own. The child is this program again (target/worker_main.h).
+ *
+ * Requests and finished ones go through one block of shared memory (target/channel.h) as they do
+ * between two threads; the tokens' stamps are the child's (CLOCK_MONOTONIC is system-wide), and
+ * poll copies them from the block's ring into the lane of the thread that polls.
+ */
+#include "base/mem.h"
+#include "target/kinds.h"
+#include "target/link.h"
+#include "target/wire.h"
+#include "target/worker_main.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    CHUNK_SLOTS = 65536, /* as many as a recorder's lane holds by default */
+    TEXT_BYTES_MOST = 1 << 20,
+    CONTROL_FD = 3, /* in the child */
+    LAST_WORDS_BYTES = 2048
+};
+
+struct worker_target {
+    struct pyr_target base;
+    char *spec;
+    pid_t pid;
+    int pidfd, control;
+    int log_fd; /* what the child writes on stdout and stderr */
+    bool dead;
+    struct pyr_err death; /* why, once dead */
+    struct pyr_wire_opened opened;
+    uint64_t spawn_ns;
+    struct worker_handle *handle;
+};
+
+struct worker_handle {
+    struct pyr_target_handle base;
+    struct worker_target *target;
+    struct pyr_clock clock;
+    struct pyr_lane *lane; /* NULL: chunks are not kept */
+    struct pyr_wire_block *block;
+    size_t block_bytes;
+    const struct pyr_chunk *chunks;
+    struct pyr_link link;
+    int block_fd, engine_fd, load_fd;
+    int wait_fd; /* an epoll of load_fd and the child's pidfd */
+};
+
+static struct worker_target *target_of(struct pyr_target *target) {
+    return (struct worker_target *)target;
+}
+
+static struct worker_handle *handle_of(struct pyr_target_handle *handle) {
+    return (struct worker_handle *)handle;
+}
+
+static void close_fd(int *fd) {
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* --- the child's end
+ * ------------------------------------------------------------------------------- */
+
+/* The last line that the child wrote, which for an assertion of an engine is the assertion. */
+static void read_last_words(int log_fd, char line[LAST_WORDS_BYTES]) {
+    char tail[LAST_WORDS_BYTES];
+    off_t end = lseek(log_fd, 0, SEEK_END);
+    off_t from = end > LAST_WORDS_BYTES - 1 ? end - (LAST_WORDS_BYTES - 1) : 0;
+    ssize_t got = end > 0 ? pread(log_fd, tail, LAST_WORDS_BYTES - 1, from) : 0;
+    size_t length = got > 0 ? (size_t)got : 0;
+    while (length > 0 && tail[length - 1] == '\n')
+        length--;
+    tail[length] = '\0';
+    const char *newline = strrchr(tail, '\n');
+    snprintf(line, LAST_WORDS_BYTES, "%s", newline ? newline + 1 : tail);
+}
+
+static void note_death(struct worker_target *worker, int status) {
+    char words[LAST_WORDS_BYTES], how[64];
+    read_last_words(worker->log_fd, words);
+    if (WIFSIGNALED(status)) {
+        const char *name = sigabbrev_np(WTERMSIG(status));
+        snprintf(how, sizeof how, "was killed by SIG%s", name ? name : "?");
+    } else
+        snprintf(how, sizeof how, "ended with status %d", WEXITSTATUS(status));
+    worker->dead = true;
+    if (worker->handle)
+        worker->handle->link.dead = true;
+    pyr_fail(&worker->death, PYR_E_ENGINE,
+             "%s: its worker process %d %s%s%s; the engine broke on it", worker->spec,
+             (int)worker->pid, how, words[0] ? ", its last words: " : "", words);
+}
+
+/* Looks whether the child has ended; `wait`: it is about to. */
+static bool is_dead(struct worker_target *worker, bool wait) {
+    int status;
+    if (!worker->dead && waitpid(worker->pid, &status, wait ? 0 : WNOHANG) == worker->pid)
+        note_death(worker, status);
+    return worker->dead;
+}
+
+/* --- calls
+ * ----------------------------------------------------------------------------------------- */
+
+static bool fail_dead(struct worker_target *worker, struct pyr_err *err) {
+    is_dead(worker, true);
+    if (err)
+        *err = worker->death;
+    return false;
+}
+
+/* Sends and receives one frame. The answer FAILED is a failure with the child's own words. */
+static bool call(struct worker_target *worker, enum pyr_wire_kind kind, const void *first,
+                 size_t first_bytes, const void *second, size_t second_bytes, const int *fds,
+                 struct pyr_wire_frame *reply, struct pyr_err *err) {
+    if (worker->dead ||
+        !pyr_wire_send(worker->control, kind, first, first_bytes, second, second_bytes, fds) ||
+        !pyr_wire_receive(worker->control, reply))
+        return fail_dead(worker, err);
+    if (reply->kind != PYR_WIRE_FAILED)
+        return true;
+    struct pyr_err theirs;
+    memcpy(&theirs, reply->payload.data, sizeof theirs);
+    return pyr_fail(err, theirs.code, "%s", theirs.text);
+}
+
+static bool take_opened(struct worker_target *worker, const struct pyr_wire_frame *reply) {
+    assert(reply->kind == PYR_WIRE_OPENED && reply->payload.length == sizeof worker->opened);
+    memcpy(&worker->opened, reply->payload.data, sizeof worker->opened);
+    return true;
+}
+
+/* --- open and close
+ * --------------------------------------------------------------------------------- */
+
+static int start_program(struct worker_target *worker, int child_end) {
+    char control[16], parent[16];
+    snprintf(control, sizeof control, "%d", CONTROL_FD);
+    snprintf(parent, sizeof parent, "%d", (int)getpid());
+    char name[] = "pyrometer", word[] = PYR_WORKER_WORD;
+    char *argv[] = {name, word, control, parent, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, worker->log_fd, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, worker->log_fd, STDERR_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, child_end, CONTROL_FD);
+    int failed = posix_spawn(&worker->pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return failed;
+}
+
+static bool spawn(struct worker_target *worker, struct pyr_err *err) {
+    uint64_t start_ns = pyr_clock_real_ns();
+    int ends[2];
+    worker->log_fd = memfd_create("pyrometer-worker-log", MFD_CLOEXEC);
+    if (worker->log_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return pyr_fail_errno(err, errno, "%s: a socket for its worker process", worker->spec);
+    fcntl(worker->log_fd, F_SETFL, O_APPEND);
+    worker->control = ends[0];
+    int failed = start_program(worker, ends[1]);
+    close(ends[1]);
+    if (failed)
+        return pyr_fail_errno(err, failed, "%s: its worker process", worker->spec);
+    worker->pidfd = pidfd_open(worker->pid, 0);
+    if (worker->pidfd < 0)
+        return pyr_fail_errno(err, errno, "%s: pidfd_open (Linux 5.3 or later is needed)",
+                              worker->spec);
+    struct pyr_wire_frame hello = {0};
+    bool ok = pyr_wire_receive(worker->control, &hello);
+    pyr_buf_deinit(&hello.payload);
+    worker->spawn_ns = pyr_clock_real_ns() - start_ns;
+    return ok || fail_dead(worker, err);
+}
+
+static bool open_model(struct worker_target *worker, const struct pyr_target_config *config,
+                       struct pyr_err *err) {
+    struct pyr_wire_open wire = {
+        .threads = config->threads,
+        .sequences = config->sequences,
+        .tokens_per_sequence = config->tokens_per_sequence,
+        .queue_limit = config->queue_limit,
+        .seed = config->seed,
+        .option_count = (uint32_t)config->option_count,
+    };
+    struct pyr_buf strings = {0};
+    struct pyr_wire_frame reply = {0};
+    pyr_buf_append(&strings, config->spec, strlen(config->spec) + 1);
+    for (size_t i = 0; i < config->option_count; i++) {
+        pyr_buf_append(&strings, config->options[i].key, strlen(config->options[i].key) + 1);
+        pyr_buf_append(&strings, config->options[i].value, strlen(config->options[i].value) + 1);
+    }
+    bool ok = call(worker, PYR_WIRE_OPEN, &wire, sizeof wire, strings.data, strings.length, NULL,
+                   &reply, err) &&
+              take_opened(worker, &reply);
+    pyr_buf_deinit(&reply.payload);
+    pyr_buf_deinit(&strings);
+    return ok;
+}
+
+/* What the child wrote, when it ended badly by itself at the close (a sanitizer's report). */
+static void show_log(const struct worker_target *worker) {
+    char bytes[4096];
+    ssize_t got;
+    for (off_t at = 0; (got = pread(worker->log_fd, bytes, sizeof bytes, at)) > 0; at += got)
+        fwrite(bytes, 1, (size_t)got, stderr);
+}
+
+static void worker_close(struct pyr_target *target) {
+    struct worker_target *worker = target_of(target);
+    assert(!worker->handle);
+    close_fd(&worker->control); /* the child ends on it */
+    if (worker->pid > 0 && !worker->dead && is_dead(worker, true) &&
+        !strstr(worker->death.text, "ended with status 0"))
+        show_log(worker);
+    close_fd(&worker->pidfd);
+    close_fd(&worker->log_fd);
+    pyr_free(worker->spec);
+    pyr_free(worker);
+}
+
+static bool worker_open(const struct pyr_target_config *config, struct pyr_target **target,
+                        struct pyr_err *err) {
+    struct worker_target *worker = pyr_xcalloc(1, sizeof *worker);
+    worker->base.ops = &pyr_target_worker;
+    worker->spec = pyr_xstrdup(config->spec);
+    worker->pidfd = worker->control = worker->log_fd = -1;
+    if (spawn(worker, err) && open_model(worker, config, err)) {
+        *target = &worker->base;
+        return true;
+    }
+    worker_close(&worker->base);
+    return false;
+}
+
+/* --- describe, text
+ * --------------------------------------------------------------------------------- */
+
+static void worker_describe(struct pyr_target *target, struct pyr_target_info *info) {
+    struct worker_target *worker = target_of(target);
+    *info = worker->opened.info;
+    snprintf(info->kind, sizeof info->kind, "worker");
+    info->pid = worker->pid;
+    info->spawn_ns = worker->spawn_ns;
+}
+
+static int worker_tokenize(struct pyr_target *target, const char *text, size_t bytes, bool special,
+                           int32_t *tokens, int capacity) {
+    struct pyr_wire_text wire = {.special = special, .capacity = capacity};
+    struct pyr_wire_frame reply = {0};
+    int32_t result = 0;
+    if (call(target_of(target), PYR_WIRE_TOKENIZE, &wire, sizeof wire, text, bytes, NULL, &reply,
+             NULL)) {
+        memcpy(&result, reply.payload.data, sizeof result);
+        if (result > 0)
+            memcpy(tokens, reply.payload.data + sizeof result, (size_t)result * sizeof *tokens);
+    }
+    pyr_buf_deinit(&reply.payload);
+    return result;
+}
+
+static int64_t worker_count_tokens(struct pyr_target *target, const char *text, size_t bytes) {
+    int count = worker_tokenize(target, text, bytes, false, NULL, 0);
+    return target_of(target)->dead ? -1 : -(int64_t)count;
+}
+
+static int worker_piece(struct pyr_target *target, int32_t token, char *bytes, int capacity) {
+    struct pyr_wire_frame reply = {0};
+    int32_t result = 0;
+    if (call(target_of(target), PYR_WIRE_PIECE, &token, sizeof token, NULL, 0, NULL, &reply,
+             NULL)) {
+        memcpy(&result, reply.payload.data, sizeof result);
+        if (result <= capacity)
+            memcpy(bytes, reply.payload.data + sizeof result, (size_t)result);
+        else
+            result = -result;
+    }
+    pyr_buf_deinit(&reply.payload);
+    return result;
+}
+
+/* --- attach
+ * ---------------------------------------------------------------------------------------- */
+
+static bool map_block(struct worker_handle *handle, const struct pyr_attach *attach,
+                      struct pyr_err *err) {
+    uint32_t context = handle->target->opened.tokens_per_sequence;
+    uint64_t text = (uint64_t)context * handle->target->opened.piece_bytes;
+    uint32_t text_stride = text < TEXT_BYTES_MOST ? (uint32_t)text : TEXT_BYTES_MOST;
+    size_t chunks_offset = sizeof(struct pyr_wire_block);
+    size_t channel_offset = chunks_offset + CHUNK_SLOTS * sizeof(struct pyr_chunk);
+    handle->block_bytes =
+        channel_offset + pyr_channel_bytes(attach->max_in_flight, context, text_stride);
+    handle->block_fd = memfd_create("pyrometer-worker", MFD_CLOEXEC);
+    if (handle->block_fd < 0 || ftruncate(handle->block_fd, (off_t)handle->block_bytes) != 0)
+        return pyr_fail_errno(err, errno, "worker: shared memory of %zu bytes",
+                              handle->block_bytes);
+    void *memory =
+        mmap(NULL, handle->block_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, handle->block_fd, 0);
+    if (memory == MAP_FAILED)
+        return pyr_fail_errno(err, errno, "worker: shared memory of %zu bytes",
+                              handle->block_bytes);
+    handle->block = memory;
+    handle->block->chunks_offset = chunks_offset;
+    handle->block->channel_offset = channel_offset;
+    struct pyr_channel *channel = (struct pyr_channel *)((unsigned char *)memory + channel_offset);
+    pyr_channel_init(channel, attach->max_in_flight, context, text_stride);
+    /* No page fault of ours in a measured phase; the texts, which few ask for, come when used. */
+    madvise(memory, channel_offset + channel->texts_offset, MADV_POPULATE_WRITE);
+    handle->chunks = (const struct pyr_chunk *)((unsigned char *)memory + chunks_offset);
+    if (attach->lane) {
+        handle->block->lane.chunk_mask = CHUNK_SLOTS - 1;
+        handle->block->lane.chunk_room_until = CHUNK_SLOTS / 2;
+    }
+    pyr_link_init(&handle->link, channel, &handle->clock, handle->engine_fd, handle->load_fd,
+                  handle->target->opened.piece_bytes);
+    return true;
+}
+
+static bool open_bells(struct worker_handle *handle, struct pyr_err *err) {
+    handle->engine_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    handle->load_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    handle->wait_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN};
+    if (handle->engine_fd < 0 || handle->load_fd < 0 || handle->wait_fd < 0 ||
+        epoll_ctl(handle->wait_fd, EPOLL_CTL_ADD, handle->load_fd, &event) != 0 ||
+        epoll_ctl(handle->wait_fd, EPOLL_CTL_ADD, handle->target->pidfd, &event) != 0)
+        return pyr_fail_errno(err, errno, "worker: descriptors for its bells");
+    return true;
+}
+
+static bool call_attach(struct worker_handle *handle, const struct pyr_attach *attach,
+                        struct pyr_err *err) {
+    struct pyr_wire_attach wire = {.block_bytes = handle->block_bytes,
+                                   .max_in_flight = attach->max_in_flight};
+    int fds[PYR_WIRE_FDS] = {handle->block_fd, handle->engine_fd, handle->load_fd};
+    struct pyr_wire_frame reply = {0};
+    bool ok =
+        call(handle->target, PYR_WIRE_ATTACH, &wire, sizeof wire, NULL, 0, fds, &reply, err) &&
+        take_opened(handle->target, &reply);
+    pyr_buf_deinit(&reply.payload);
+    return ok;
+}
+
+static void release(struct worker_handle *handle) {
+    if (handle->block) {
+        pyr_link_deinit(&handle->link);
+        munmap(handle->block, handle->block_bytes);
+    }
+    close_fd(&handle->block_fd);
+    close_fd(&handle->engine_fd);
+    close_fd(&handle->load_fd);
+    close_fd(&handle->wait_fd);
+    pyr_free(handle);
+}
+
+static bool worker_attach(struct pyr_target *target, const struct pyr_attach *attach,
+                          struct pyr_target_handle **handle_out, struct pyr_err *err) {
+    struct worker_target *worker = target_of(target);
+    assert(!pyr_clock_is_virtual(attach->clock) && attach->max_in_flight > 0);
+    if (worker->handle)
+        return pyr_fail(err, PYR_E_USAGE,
+                        "%s: a worker process is driven by one thread; use one load thread",
+                        worker->spec);
+    struct worker_handle *handle = pyr_xcalloc(1, sizeof *handle);
+    handle->base.ops = &pyr_target_worker;
+    handle->target = worker;
+    handle->clock = *attach->clock;
+    handle->lane = attach->lane;
+    handle->block_fd = handle->engine_fd = handle->load_fd = handle->wait_fd = -1;
+    if (!open_bells(handle, err) || !map_block(handle, attach, err) ||
+        !call_attach(handle, attach, err)) {
+        release(handle);
+        return false;
+    }
+    worker->handle = handle;
+    *handle_out = &handle->base;
+    return true;
+}
+
+/* --- requests
+ * -------------------------------------------------------------------------------------- */
+
+static void copy_chunks(struct worker_handle *handle) {
+    struct pyr_lane *theirs = &handle->block->lane;
+    uint64_t head = atomic_load_explicit(&theirs->chunk_head, memory_order_acquire);
+    uint64_t tail = atomic_load_explicit(&theirs->chunk_tail, memory_order_relaxed);
+    if (head == tail)
+        return;
+    for (; tail != head; tail++)
+        pyr_lane_chunk(handle->lane, handle->chunks[tail & (CHUNK_SLOTS - 1)]);
+    atomic_store_explicit(&theirs->chunk_tail, tail, memory_order_release);
+    pyr_bell_ring(&handle->link.channel->engine_bell, handle->engine_fd);
+    uint64_t stall_ns = atomic_exchange_explicit(&handle->block->stall_ns, 0, memory_order_relaxed);
+    if (stall_ns > 0)
+        pyr_lane_mark(handle->lane, PYR_MARK_STALL, PYR_NO_CASE, (double)stall_ns, NULL);
+}
+
+static size_t worker_poll(struct pyr_target_handle *base, struct pyr_slot **done, size_t capacity) {
+    struct worker_handle *handle = handle_of(base);
+    struct worker_target *worker = handle->target;
+    bool was_dead = worker->dead, waited = handle->link.armed;
+    size_t count = pyr_link_poll(&handle->link, done, capacity);
+    copy_chunks(handle);
+    if (count > 0 || !(waited || was_dead) || !is_dead(worker, false))
+        return count;
+    if (!was_dead) {
+        /* The pidfd stays readable: nobody is to wake for it again. Then what it finished last. */
+        epoll_ctl(handle->wait_fd, EPOLL_CTL_DEL, worker->pidfd, NULL);
+        copy_chunks(handle);
+    }
+    count = pyr_link_poll(&handle->link, done, capacity);
+    if (count > 0)
+        return count;
+    return pyr_link_abandon(&handle->link, PYR_OUTCOME_WORKER, worker->death.text, done, capacity);
+}
+
+static struct pyr_wait worker_wait_handle(struct pyr_target_handle *base) {
+    struct worker_handle *handle = handle_of(base);
+    struct pyr_wait wait = pyr_link_wait(&handle->link);
+    wait.fd = handle->wait_fd;
+    if (handle->target->dead && handle->link.in_flight > 0)
+        wait.next_ns = 0;
+    return wait;
+}
+
+static void worker_submit(struct pyr_target_handle *handle, struct pyr_slot *slot) {
+    pyr_link_submit(&handle_of(handle)->link, slot);
+}
+
+static void worker_cancel(struct pyr_target_handle *handle, struct pyr_slot *slot,
+                          enum pyr_outcome outcome) {
+    pyr_link_cancel(&handle_of(handle)->link, slot, outcome);
+}
+
+static bool worker_reset(struct pyr_target_handle *base, struct pyr_err *err) {
+    struct worker_handle *handle = handle_of(base);
+    pyr_link_reset(&handle->link);
+    return !is_dead(handle->target, false) || fail_dead(handle->target, err);
+}
+
+static void worker_detach(struct pyr_target_handle *base) {
+    struct worker_handle *handle = handle_of(base);
+    struct pyr_wire_frame reply = {0};
+    atomic_store_explicit(&handle->link.channel->stop, true, memory_order_release);
+    pyr_bell_ring(&handle->link.channel->engine_bell, handle->engine_fd);
+    call(handle->target, PYR_WIRE_DETACH, NULL, 0, NULL, 0, NULL, &reply, NULL);
+    pyr_buf_deinit(&reply.payload);
+    handle->target->handle = NULL;
+    release(handle);
+}
+
+const struct pyr_target_ops pyr_target_worker = {
+    .name = "worker",
+    .summary = "a model in a process of its own",
+    .open = worker_open,
+    .describe = worker_describe,
+    .count_tokens = worker_count_tokens,
+    .tokenize = worker_tokenize,
+    .piece = worker_piece,
+    .attach = worker_attach,
+    .detach = worker_detach,
+    .submit = worker_submit,
+    .poll = worker_poll,
+    .wait_handle = worker_wait_handle,
+    .cancel = worker_cancel,
+    .reset = worker_reset,
+    .close = worker_close,
+};

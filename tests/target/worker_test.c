@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Target worker: this program is its own worker process. label: threads
+ */
+#include "support/support.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "record/recorder.h"
+#include "support/fake_engine.h"
+#include "target/target.h"
+#include "target/worker_main.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* In place of model/engines.c. */
+const struct pyr_engine *const pyr_engines[] = {&fake_engine, NULL};
+
+enum { MOST = 64, PROMPT = 20 };
+
+struct rig {
+    struct pyr_clock clock;
+    struct pyr_recorder *recorder;
+    struct pyr_target *target;
+    struct pyr_target_handle *handle;
+    struct pyr_slot slots[MOST];
+    int32_t tokens[MOST][PROMPT];
+    uint32_t sent;
+};
+
+static void rig_start(struct rig *rig, const char *spec, uint32_t context) {
+    struct pyr_err err;
+    *rig = (struct rig){0};
+    struct pyr_recorder_config recorder = {.lanes = 1};
+    assert_ok(err, pyr_recorder_open(&recorder, &rig->clock, &rig->recorder, &err));
+    struct pyr_target_config config = {
+        .spec = spec, .threads = 1, .sequences = 8, .tokens_per_sequence = context};
+    assert_ok(err, pyr_target_open(&config, true, &rig->target, &err));
+    struct pyr_attach attach = {
+        .clock = &rig->clock, .max_in_flight = MOST, .lane = pyr_recorder_lane(rig->recorder, 0)};
+    assert_ok(err, rig->target->ops->attach(rig->target, &attach, &rig->handle, &err));
+}
+
+static void rig_stop(struct rig *rig) {
+    struct pyr_err err;
+    rig->handle->ops->detach(rig->handle);
+    rig->target->ops->close(rig->target);
+    assert_ok(err, pyr_recorder_close(rig->recorder, &err));
+}
+
+static void submit(struct rig *rig, uint32_t i, uint32_t output) {
+    struct pyr_slot *slot = &rig->slots[i];
+    uint32_t ordinal = rig->sent++;
+    for (uint32_t k = 0; k < PROMPT; k++)
+        rig->tokens[i][k] = 3 + (int32_t)((ordinal * 31 + k * 7) % (FAKE_VOCABULARY - 3));
+    *slot =
+        (struct pyr_slot){.record = {.ordinal = ordinal},
+                          .prompt = {.tokens = rig->tokens[i], .token_count = 1 + ordinal % PROMPT},
+                          .output_tokens = output,
+                          .exact_output = true,
+                          .capture_text = ordinal % 5 == 0,
+                          .cancel_after_ns = PYR_NEVER,
+                          .limits = {PYR_NEVER, PYR_NEVER, PYR_NEVER, PYR_NEVER}};
+    rig->handle->ops->submit(rig->handle, slot);
+}
+
+static void check(const struct pyr_slot *slot) {
+    uint32_t count = slot->record.output_tokens;
+    assert_int_equal(slot->record.outcome, PYR_OUTCOME_OK);
+    assert_int_equal(count, slot->output_tokens);
+    int32_t *expected = pyr_xcalloc(count, sizeof *expected);
+    char *text = pyr_xcalloc(count, 3 + 1);
+    fake_output(slot->prompt.tokens, slot->prompt.token_count, expected, count);
+    for (uint32_t i = 0; i < count; i++)
+        snprintf(text + (size_t)3 * i, 4, "%03d", expected[i]);
+    assert_true(slot->record.text_hash == pyr_fnv1a64(PYR_FNV1A64_INIT, text, (size_t)3 * count));
+    if (slot->capture_text) {
+        assert_int_equal(slot->text_bytes, 3 * count);
+        assert_memory_equal(slot->text, text, (size_t)3 * count);
+    }
+    uint64_t now_ns = pyr_clock_real_ns();
+    assert_true(slot->record.sent_ns <= slot->record.admitted_ns);
+    assert_true(slot->record.first_content_ns <= slot->record.last_content_ns);
+    assert_true(slot->record.closed_ns <= now_ns);
+    pyr_free(text);
+    pyr_free(expected);
+}
+
+/* Sleeps as load does: only when poll had nothing. */
+static size_t wait_and_poll(struct rig *rig, struct pyr_slot **done) {
+    for (;;) {
+        size_t count = rig->handle->ops->poll(rig->handle, done, MOST);
+        if (count > 0)
+            return count;
+        struct pyr_wait wait = rig->handle->ops->wait_handle(rig->handle);
+        if (wait.next_ns == PYR_NEVER) {
+            struct pollfd fd = {.fd = wait.fd, .events = POLLIN};
+            assert_int_equal(poll(&fd, 1, 20000), 1);
+        }
+    }
+}
+
+static void answers_and_token_stamps_come_from_the_other_process(void **state) {
+    (void)state;
+    struct rig rig;
+    struct pyr_slot *done[MOST];
+    struct pyr_target_info info;
+    rig_start(&rig, "fake:", 64);
+    rig.target->ops->describe(rig.target, &info);
+    assert_string_equal(info.kind, "worker");
+    assert_true(info.pid > 0 && info.pid != getpid());
+    assert_true(info.spawn_ns > 0);
+    assert_int_equal(info.sequences, 8);
+    uint32_t ended = 0, tokens = 0;
+    enum { TOTAL = 600 };
+    for (uint32_t i = 0; i < MOST; i++)
+        submit(&rig, i, 1 + i % 40);
+    while (ended < TOTAL) {
+        size_t count = wait_and_poll(&rig, done);
+        for (size_t i = 0; i < count; i++) {
+            check(done[i]);
+            tokens += done[i]->record.output_tokens;
+            ended++;
+            if (rig.sent < TOTAL)
+                submit(&rig, (uint32_t)(done[i] - rig.slots), 1 + rig.sent % 40);
+        }
+    }
+    pyr_recorder_flush(rig.recorder);
+    assert_int_equal(pyr_recorder_counts(rig.recorder).chunks, tokens);
+    rig_stop(&rig);
+}
+
+static void texts_are_tokenised_over_there(void **state) {
+    (void)state;
+    struct rig rig;
+    int32_t tokens[8];
+    char piece[8];
+    rig_start(&rig, "fake:", 64);
+    const struct pyr_target_ops *ops = rig.target->ops;
+    assert_int_equal(ops->tokenize(rig.target, "abc", 3, true, tokens, 8), 4);
+    assert_int_equal(tokens[0], 1);
+    assert_int_equal(tokens[3], 3 + 'c');
+    assert_int_equal(ops->tokenize(rig.target, "abc", 3, true, tokens, 2), -4);
+    assert_int_equal(ops->count_tokens(rig.target, "abcd", 4), 4);
+    assert_int_equal(ops->count_tokens(rig.target, "", 0), 0);
+    assert_int_equal(ops->piece(rig.target, 123, piece, 8), 3);
+    assert_memory_equal(piece, "123", 3);
+    assert_int_equal(ops->piece(rig.target, 123, piece, 2), -3);
+    rig_stop(&rig);
+}
+
+static void more_tokens_than_the_ring_holds_all_arrive(void **state) {
+    (void)state;
+    struct rig rig;
+    struct pyr_slot *done[MOST];
+    enum { TOKENS = 70000 };
+    rig_start(&rig, "fake:", TOKENS + PROMPT);
+    submit(&rig, 0, 1);
+    assert_int_equal(wait_and_poll(&rig, done), 1);
+    submit(&rig, 0, TOKENS); /* without captured text */
+    assert_int_equal(wait_and_poll(&rig, done), 1);
+    check(done[0]);
+    pyr_recorder_flush(rig.recorder);
+    assert_int_equal(pyr_recorder_counts(rig.recorder).chunks, TOKENS + 1);
+    rig_stop(&rig);
+}
+
+static void an_engine_that_aborts_takes_only_its_worker(void **state) {
+    (void)state;
+    struct rig rig;
+    struct pyr_err err;
+    struct pyr_slot *done[MOST];
+    rig_start(&rig, "fake:30", 64);
+    uint32_t ended = 0, ok = 0;
+    for (uint32_t i = 0; i < MOST; i++)
+        submit(&rig, i, 10);
+    while (ended < MOST) {
+        size_t count = wait_and_poll(&rig, done);
+        for (size_t i = 0; i < count; i++, ended++) {
+            if (done[i]->record.outcome == PYR_OUTCOME_OK) {
+                check(done[i]);
+                ok++;
+                continue;
+            }
+            assert_int_equal(done[i]->record.outcome, PYR_OUTCOME_WORKER);
+            assert_non_null(strstr(done[i]->error_text, "was killed by SIGABRT"));
+            assert_non_null(strstr(done[i]->error_text, "FAKE_ASSERT(fine) failed"));
+        }
+    }
+    assert_in_range(ok, 1, MOST - 1);
+    /* Nothing hangs on a dead worker. */
+    submit(&rig, 0, 10);
+    rig.handle->ops->cancel(rig.handle, &rig.slots[0], PYR_OUTCOME_CANCELLED);
+    assert_int_equal(wait_and_poll(&rig, done), 1);
+    assert_int_equal(done[0]->record.outcome, PYR_OUTCOME_WORKER);
+    assert_false(rig.handle->ops->reset(rig.handle, &err));
+    assert_non_null(strstr(err.text, "SIGABRT"));
+    assert_int_equal(rig.target->ops->count_tokens(rig.target, "a", 1), -1);
+    rig_stop(&rig);
+}
+
+static void a_worker_that_is_killed_while_idle_is_noticed(void **state) {
+    (void)state;
+    struct rig rig;
+    struct pyr_slot *done[MOST];
+    struct pyr_target_info info;
+    rig_start(&rig, "fake:", 64);
+    rig.target->ops->describe(rig.target, &info);
+    assert_int_equal(kill(info.pid, SIGKILL), 0);
+    submit(&rig, 0, 10);
+    assert_int_equal(wait_and_poll(&rig, done), 1);
+    if (done[0]->record.outcome != PYR_OUTCOME_OK)
+        assert_int_equal(done[0]->record.outcome, PYR_OUTCOME_WORKER);
+    rig_stop(&rig);
+}
+
+static void two_workers_live_side_by_side(void **state) {
+    (void)state;
+    struct rig one, two;
+    struct pyr_slot *done[MOST];
+    rig_start(&one, "fake:", 64);
+    rig_start(&two, "fake:3", 64);
+    submit(&two, 0, 30);
+    submit(&one, 0, 30);
+    assert_int_equal(wait_and_poll(&two, done), 1);
+    assert_int_equal(done[0]->record.outcome, PYR_OUTCOME_WORKER);
+    assert_int_equal(wait_and_poll(&one, done), 1);
+    check(done[0]);
+    rig_stop(&two);
+    rig_stop(&one);
+}
+
+static void a_model_that_cannot_be_opened_says_why(void **state) {
+    (void)state;
+    struct pyr_err err;
+    struct pyr_target *target;
+    struct pyr_target_option option = {"colour", "red"};
+    struct pyr_target_config config = {.spec = "fake:", .options = &option, .option_count = 1};
+    assert_false(pyr_target_open(&config, true, &target, &err));
+    assert_int_equal(err.code, PYR_E_USAGE);
+    assert_string_equal(err.text, "colour: unknown option");
+    config.option_count = 0;
+    config.spec = "/nowhere/model.gguf";
+    assert_false(pyr_target_open(&config, true, &target, &err));
+    assert_non_null(strstr(err.text, "/nowhere/model.gguf"));
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], PYR_WORKER_WORD) == 0)
+        return pyr_worker_main(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_and_token_stamps_come_from_the_other_process),
+        cmocka_unit_test(texts_are_tokenised_over_there),
+        cmocka_unit_test(more_tokens_than_the_ring_holds_all_arrive),
+        cmocka_unit_test(an_engine_that_aborts_takes_only_its_worker),
+        cmocka_unit_test(a_worker_that_is_killed_while_idle_is_noticed),
+        cmocka_unit_test(two_workers_live_side_by_side),
+        cmocka_unit_test(a_model_that_cannot_be_opened_says_why),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
