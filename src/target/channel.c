@@ -78,19 +78,17 @@ void pyr_channel_send(struct pyr_channel *channel, struct pyr_command command) {
     atomic_store_explicit(&channel->command_head, head + 1, memory_order_release);
 }
 
-bool pyr_channel_has_commands(const struct pyr_channel *channel) {
-    return atomic_load_explicit(&channel->command_head, memory_order_acquire) !=
+uint32_t pyr_channel_pending(const struct pyr_channel *channel) {
+    return atomic_load_explicit(&channel->command_head, memory_order_acquire) -
            atomic_load_explicit(&channel->command_tail, memory_order_relaxed);
 }
 
-bool pyr_channel_receive(struct pyr_channel *channel, struct pyr_command *command) {
+struct pyr_command pyr_channel_receive(struct pyr_channel *channel) {
     const struct pyr_command *ring = at(channel, channel->commands_offset);
-    if (!pyr_channel_has_commands(channel))
-        return false;
     uint32_t tail = atomic_load_explicit(&channel->command_tail, memory_order_relaxed);
-    *command = ring[tail & channel->command_mask];
+    struct pyr_command command = ring[tail & channel->command_mask];
     atomic_store_explicit(&channel->command_tail, tail + 1, memory_order_release);
-    return true;
+    return command;
 }
 
 void pyr_channel_give_done(struct pyr_channel *channel, uint32_t index) {

@@ -83,8 +83,8 @@ void pyr_channel_send(struct pyr_channel *channel, struct pyr_command command);
 bool pyr_channel_take_done(struct pyr_channel *channel, uint32_t *index);
 bool pyr_channel_has_done(const struct pyr_channel *channel);
 /* The engine's side. */
-bool pyr_channel_receive(struct pyr_channel *channel, struct pyr_command *command);
-bool pyr_channel_has_commands(const struct pyr_channel *channel);
+uint32_t pyr_channel_pending(const struct pyr_channel *channel);     /* commands to receive */
+struct pyr_command pyr_channel_receive(struct pyr_channel *channel); /* only while one is pending */
 void pyr_channel_give_done(struct pyr_channel *channel, uint32_t index);
 
 /* The sleeper: arm, look at the ring once more, sleep on `fd` (an eventfd, non-blocking) only when

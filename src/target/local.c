@@ -233,7 +233,7 @@ static size_t local_poll(struct pyr_target_handle *base, struct pyr_slot **done,
         if (now_ns < handle->busy_until_ns)
             return 0;
         size_t count = pyr_link_poll(&handle->link, done, capacity);
-        if (count > 0 || !pyr_service_turn(handle->service, now_ns, &handle->busy_until_ns))
+        if (count > 0 || !pyr_service_turn(handle->service, &handle->busy_until_ns))
             return count;
     }
 }

@@ -65,18 +65,15 @@ static void start_request(struct pyr_service *service, uint32_t index, uint64_t 
     pyr_serving_submit(service->serving, request, now_ns);
 }
 
-static bool take_commands(struct pyr_service *service, uint64_t now_ns) {
-    struct pyr_command command;
-    bool any = false;
-    while (pyr_channel_receive(service->channel, &command)) {
-        any = true;
+static void take_commands(struct pyr_service *service, uint32_t pending, uint64_t now_ns) {
+    for (; pending > 0; pending--) {
+        struct pyr_command command = pyr_channel_receive(service->channel);
         if (command.kind == PYR_COMMAND_SUBMIT)
             start_request(service, command.entry, now_ns);
         else
             pyr_serving_cancel(service->serving, &service->requests[command.entry],
                                (enum pyr_outcome)command.outcome, now_ns);
     }
-    return any;
 }
 
 static bool give_finished(struct pyr_service *service) {
@@ -97,14 +94,18 @@ static bool give_finished(struct pyr_service *service) {
 }
 
 bool pyr_service_has_work(const struct pyr_service *service) {
-    return pyr_channel_has_commands(service->channel) || pyr_serving_has_work(service->serving);
+    return pyr_channel_pending(service->channel) > 0 || pyr_serving_has_work(service->serving);
 }
 
-bool pyr_service_turn(struct pyr_service *service, uint64_t now_ns, uint64_t *done_ns) {
+bool pyr_service_turn(struct pyr_service *service, uint64_t *done_ns) {
+    /* The clock is read after what it is to stamp was sent, so that no request is admitted before
+     * it was sent. */
+    uint32_t pending = pyr_channel_pending(service->channel);
+    uint64_t now_ns = pyr_now_ns(&service->clock);
     *done_ns = now_ns;
-    bool any = take_commands(service, now_ns);
+    take_commands(service, pending, now_ns);
     /* Refused and cancelled ones need not wait for the step. */
-    any = give_finished(service) || any;
+    bool any = give_finished(service) || pending > 0;
     if (pyr_serving_has_work(service->serving)) {
         pyr_serving_step(service->serving, now_ns, done_ns);
         give_finished(service);
@@ -118,10 +119,10 @@ void pyr_service_run(struct pyr_service *service) {
     struct pyr_bell *bell = &channel->engine_bell;
     uint64_t done_ns;
     while (!atomic_load_explicit(&channel->stop, memory_order_acquire)) {
-        if (pyr_service_turn(service, pyr_now_ns(&service->clock), &done_ns))
+        if (pyr_service_turn(service, &done_ns))
             continue;
         pyr_bell_arm(bell);
-        if (!pyr_channel_has_commands(channel) &&
+        if (pyr_channel_pending(channel) == 0 &&
             !atomic_load_explicit(&channel->stop, memory_order_acquire))
             pyr_bell_sleep(service->engine_fd);
         pyr_bell_rest(bell, service->engine_fd);

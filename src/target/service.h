@@ -23,7 +23,7 @@ const struct pyr_serving *pyr_service_serving(const struct pyr_service *service)
 
 /* Takes in what load sent, makes at most one step and gives back what is finished. *done_ns is
  * when the step was over. False when there was nothing to do. */
-bool pyr_service_turn(struct pyr_service *service, uint64_t now_ns, uint64_t *done_ns);
+bool pyr_service_turn(struct pyr_service *service, uint64_t *done_ns);
 /* True when a turn would do something. */
 bool pyr_service_has_work(const struct pyr_service *service);
 /* Turns until channel->stop is set and rung for; what is then in its hands is dropped. */

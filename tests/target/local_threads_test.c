@@ -79,6 +79,9 @@ static void check(const struct pyr_slot *slot) {
     if (count > 0)
         assert_true(slot->record.text_hash ==
                     pyr_fnv1a64(PYR_FNV1A64_INIT, text, (size_t)3 * count));
+    if (slot->record.admitted_ns > 0)
+        assert_true(slot->record.sent_ns <= slot->record.admitted_ns);
+    assert_true(slot->record.sent_ns <= slot->record.closed_ns);
     if (slot->capture_text) {
         assert_int_equal(slot->text_bytes, 3 * count);
         assert_memory_equal(slot->text, text, (size_t)3 * count);
