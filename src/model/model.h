@@ -30,7 +30,8 @@ struct pyr_option {
 struct pyr_model_config {
     const char *path;       /* a model file; for sim and null the "key=value,..." text, may be "" */
     const char *engine_dir; /* the user's own build of the engine, or NULL for ours */
-    const char *plugin_dir; /* where pyrometer-<engine>.so lies, or NULL to search (base/paths) */
+    const char *plugin_dir; /* where pyrometer-<engine>.so lies, or NULL to search (llama.c) */
+    const char *system_root; /* "" or NULL: this machine; tests lend a recorded /proc and /sys */
     const struct pyr_option *options;
     size_t option_count;
     /* Called during load with 0..1, may be NULL; false asks to stop. Same thread. */
@@ -50,10 +51,11 @@ struct pyr_model_info {
      * are looked up); 0 when unknown. With measured memory bandwidth it bounds decode speed. */
     uint64_t bytes_per_token;
     uint32_t vocabulary_size;
-    uint32_t trained_context;     /* tokens; 0: no limit */
+    uint32_t trained_context;     /* tokens; 0: unknown or no limit */
     uint32_t max_sequences;       /* the engine's own limit for one context */
     int32_t bos_token, eos_token; /* -1: none */
     bool simulated;               /* true only for sim: every output says so */
+    bool random_weights;          /* made by `pyrometer model synth`: its text means nothing */
     bool virtual_time;            /* decode moves a virtual clock instead of taking time */
 };
 
@@ -74,7 +76,9 @@ struct pyr_context_info {
 
 /* One step's input, shape (count): row i is token[i] at position pos[i] of sequence seq[i]; logits
  * are wanted where want[i] != 0. Positions of a sequence are consecutive from 0 and each sequence's
- * rows are in order. The arrays belong to the caller. */
+ * rows are in order. The arrays belong to the caller and may change after decode. A batch that is
+ * impossible (empty, larger than the context's batch_tokens, a token, sequence or position that
+ * does not exist) is refused as PYR_DECODE_FAILED and changes nothing. */
 struct pyr_batch {
     uint32_t count;
     int32_t *token, *pos, *seq;
@@ -83,8 +87,10 @@ struct pyr_batch {
 
 enum pyr_decode_status {
     PYR_DECODE_OK,
-    PYR_DECODE_FULL,  /* no room in the KV memory; state unchanged, free a sequence and retry */
-    PYR_DECODE_FAILED /* the engine's error, in err; state of the batch's sequences undefined */
+    PYR_DECODE_FULL, /* no room in the KV memory; state unchanged, free a sequence and retry */
+    /* The engine's error, in err. Unless the batch was impossible the state of its sequences is
+     * undefined: remove them before they are used again. */
+    PYR_DECODE_FAILED
 };
 
 struct pyr_engine {
@@ -121,12 +127,14 @@ struct pyr_engine {
     enum pyr_decode_status (*decode)(struct pyr_context *context, const struct pyr_batch *batch,
                                      uint64_t now_ns, uint64_t *done_ns, struct pyr_err *err);
     /* Row of vocabulary_size floats for batch row i of the last decode, valid until the next one.
-     * NULL: the engine has no output for that sequence and its request fails (sim: fail_share). */
+     * NULL: none were wanted, or the engine has no output for that sequence and its request fails
+     * (sim: fail_share). */
     const float *(*logits)(struct pyr_context *context, uint32_t i);
 
-    /* Positions [from, to) of `seq`; to = UINT32_MAX: to the end. */
+    /* Positions [from, to) of `seq`, which must exist; to = UINT32_MAX: to the end. */
     void (*sequence_remove)(struct pyr_context *context, int32_t seq, uint32_t from, uint32_t to);
-    /* Makes `to` share positions [0, count) of `from`; false when the engine cannot. */
+    /* Makes `to` (emptied first) hold positions [0, count) of `from`, shared where the engine can;
+     * false when it cannot. */
     bool (*sequence_copy)(struct pyr_context *context, int32_t from, int32_t to, uint32_t count);
 };
 
@@ -134,5 +142,8 @@ struct pyr_engine {
 extern const struct pyr_engine *const pyr_engines[];
 /* By name, or NULL. */
 const struct pyr_engine *pyr_engine_find(const char *name);
+/* The engine that a target names, "sim:..." and "null:..." by prefix, files by extension, with in
+ * *path what its load takes (a pointer into target); NULL: none does. */
+const struct pyr_engine *pyr_engine_for_target(const char *target, const char **path);
 
 #endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What only the llama engine can get wrong: files, folders, memory and options of llama.cpp. What
+ * it has in common with the others is in conformance_test.c.
+ */
+#include "support/support.h"
+
+#include "support/engines.h"
+#include "support/tiny_gguf.h"
+
+#include "base/fs.h"
+#include "model/engines.h"
+#include "model/gguf_read.h"
+#include "model/synth.h"
+#include "model/vocab.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[256], model_path[300], tied_path[300];
+
+static bool built(void) {
+    if (pyr_fs_is_file(PYR_TEST_PLUGINS "/pyrometer-llama.so"))
+        return true;
+    print_message("skipped: the llama plug-in is not built (scripts/setup, then build)\n");
+    return false;
+}
+
+static struct pyr_model_config config_of(const char *path) {
+    return (struct pyr_model_config){.path = path, .plugin_dir = PYR_TEST_PLUGINS};
+}
+
+static void assert_refused(const struct pyr_model_config *config, enum pyr_errc code,
+                           const char *said) {
+    struct pyr_model *model;
+    struct pyr_err err = {0};
+    if (pyr_engine_llama.load(config, &model, &err))
+        fail_msg("loaded, though %s", said);
+    if (err.code != code || !strstr(err.text, said))
+        fail_msg("'%s' (%d) does not say '%s' (%d)", err.text, err.code, said, code);
+}
+
+/* The file at model_path with `count` bytes changed at `at` (or cut there), under another name. */
+static const char *damaged(const char *from, size_t at, const void *bytes, size_t count) {
+    static char path[400];
+    struct pyr_buf buf = {0};
+    struct pyr_err err;
+    snprintf(path, sizeof path, "%s/damaged.gguf", folder);
+    assert_ok(err, pyr_fs_read(NULL, from, SIZE_MAX, &buf, &err));
+    if (bytes)
+        memcpy(buf.data + at, bytes, count);
+    else
+        buf.length = at;
+    assert_ok(err, pyr_fs_write_whole(path, buf.data, buf.length, &err));
+    pyr_buf_deinit(&buf);
+    return path;
+}
+
+static void files_that_cannot_be_run_are_named(void **state) {
+    (void)state;
+    if (!built())
+        skip();
+    struct pyr_model_config config = config_of("/nonexistent/m.gguf");
+    assert_refused(&config, PYR_E_IO, "/nonexistent/m.gguf");
+    config = config_of(damaged(model_path, 1000000, NULL, 0));
+    assert_refused(&config, PYR_E_INPUT, "truncated");
+    config = config_of(damaged(model_path, 0, "GGML", 4));
+    assert_refused(&config, PYR_E_INPUT, "not a GGUF file");
+
+    /* what our own check lets pass, the library's log explains */
+    struct pyr_tiny_gguf tiny = pyr_tiny_gguf_valid;
+    struct pyr_buf buf = {0};
+    struct pyr_err err;
+    char path[400];
+    tiny.architecture = "xyzzy";
+    pyr_tiny_gguf_write(&tiny, &buf);
+    snprintf(path, sizeof path, "%s/damaged.gguf", folder);
+    assert_ok(err, pyr_fs_write_whole(path, buf.data, buf.length, &err));
+    config = config_of(path);
+    assert_refused(&config, PYR_E_UNSUPPORTED, "unsupported architecture");
+    pyr_buf_clear(&buf);
+    pyr_tiny_gguf_write(&pyr_tiny_gguf_valid, &buf);
+    assert_ok(err, pyr_fs_write_whole(path, buf.data, buf.length, &err));
+    assert_refused(&config, PYR_E_ENGINE, "llama.cpp says: ");
+    pyr_buf_deinit(&buf);
+    unlink(path);
+}
+
+static void impossible_weights_are_found_when_asked(void **state) {
+    (void)state;
+    if (!built())
+        skip();
+    struct pyr_gguf_file file;
+    struct pyr_err err;
+    const uint16_t nan = 0x7e00; /* a block's scale in half precision */
+    assert_ok(err, pyr_gguf_open(tied_path, &file, &err));
+    size_t at = pyr_gguf_find_tensor(&file.gguf, "blk.1.attn_q.weight")->offset;
+    pyr_gguf_close(&file);
+    const struct pyr_option option = {"check_tensors", "on"};
+    struct pyr_model_config config = config_of(damaged(tied_path, at, &nan, sizeof nan));
+    struct pyr_test_engine b;
+    pyr_test_engine_open(&b, &pyr_engine_llama, &config, 1, 64); /* not looked for */
+    pyr_test_engine_close(&b);
+    config.options = &option;
+    config.option_count = 1;
+    assert_refused(&config, PYR_E_ENGINE, "invalid data");
+    unlink(config.path);
+}
+
+static void folders_without_an_engine_are_named(void **state) {
+    (void)state;
+    struct pyr_model_config config = config_of(model_path);
+    config.plugin_dir = folder;
+    assert_refused(&config, PYR_E_ENGINE, "holds no pyrometer-llama.so");
+    if (!built())
+        skip();
+    config = config_of(model_path);
+    config.engine_dir = folder;
+    assert_refused(&config, PYR_E_USAGE, "holds no libllama");
+}
+
+static void memory_is_worked_out_before_it_is_taken(void **state) {
+    (void)state;
+    if (!built())
+        skip();
+    char proc[400], path[500];
+    struct pyr_err err;
+    const char *small = "MemAvailable: 1000 kB\n", *fair = "MemAvailable: 20000 kB\n";
+    snprintf(proc, sizeof proc, "%s/proc", folder);
+    snprintf(path, sizeof path, "%s/meminfo", proc);
+    assert_ok(err, pyr_fs_make_dirs(proc, &err));
+    assert_ok(err, pyr_fs_write_whole(path, small, strlen(small), &err));
+    struct pyr_model_config config = config_of(model_path);
+    config.system_root = folder;
+    assert_refused(&config, PYR_E_NOMEM, "its weights: 1.2 MB of memory are needed and 1.0 MB");
+
+    assert_ok(err, pyr_fs_write_whole(path, fair, strlen(fair), &err));
+    struct pyr_model *model;
+    assert_ok(err, pyr_engine_llama.load(&config, &model, &err));
+    struct pyr_context_config wanted = {8, 500, 64, 1, 0};
+    struct pyr_context_info info;
+    assert_ok(err, pyr_engine_llama.context_plan(model, &wanted, &info, &err));
+    /* 500 is rounded to 512; 5 layers x 4 heads x 8 values x 2 bytes, keys and values */
+    assert_int_equal(info.tokens_per_sequence, 512);
+    assert_int_equal(info.kv_bytes, UINT64_C(5) * 4 * 8 * 2 * 2 * 512 * 8);
+    wanted.sequences = 200;
+    struct pyr_context *context;
+    assert_false(pyr_engine_llama.context_create(model, &wanted, &context, &err));
+    assert_int_equal(err.code, PYR_E_NOMEM);
+    assert_non_null(strstr(err.text, "200 sequences of 512 tokens"));
+    pyr_engine_llama.unload(model);
+    unlink(path);
+    rmdir(proc);
+}
+
+static void contradictory_options_are_named(void **state) {
+    (void)state;
+    const struct pyr_option both[] = {{"flash_attn", "off"}, {"cache_type_v", "q8_0"}};
+    const struct pyr_option wide = {"cache_type_k", "q8_0"}, bad = {"flash_attn", "maybe"};
+    struct pyr_model_config config = config_of(model_path);
+    config.options = both;
+    config.option_count = 2;
+    assert_refused(&config, PYR_E_USAGE, "needs flash attention");
+    config.options = &wide;
+    config.option_count = 1;
+    assert_refused(&config, PYR_E_USAGE, "no whole number of q8_0"); /* heads of 8 values */
+    config.options = &bad;
+    assert_refused(&config, PYR_E_USAGE, "'maybe' is none of auto, on, off");
+}
+
+/* Output rows of special tokens never win, whatever the prompt is, tied or not. */
+static void a_synthesised_model_writes_printable_text(void **state) {
+    (void)state;
+    if (!built())
+        skip();
+    static const char *const prompts[] = {"", "\n", "\xc3\xbc\xff", "Hello, world", "0123456789"};
+    const char *const paths[] = {model_path, tied_path};
+    enum { TOKENS = 40 };
+    for (int m = 0; m < 2; m++) {
+        struct pyr_test_engine b;
+        struct pyr_model_config config = config_of(paths[m]);
+        pyr_test_engine_open(&b, &pyr_engine_llama, &config, 1, 256);
+        assert_true(b.info.random_weights);
+        for (size_t p = 0; p < sizeof prompts / sizeof *prompts; p++) {
+            int32_t prompt[64], text[TOKENS];
+            float gaps[TOKENS];
+            int count =
+                b.engine->tokenize(b.model, prompts[p], strlen(prompts[p]), true, prompt, 64);
+            assert_in_range(count, 1, 64);
+            pyr_test_engine_generate(&b, 0, prompt, (uint32_t)count, text, gaps, TOKENS);
+            for (int i = 0; i < TOKENS; i++)
+                assert_true(text[i] >= PYR_VOCAB_FIRST_PIECE);
+            b.engine->sequence_remove(b.context, 0, 0, UINT32_MAX);
+        }
+        pyr_test_engine_close(&b);
+    }
+}
+
+static void several_threads_write_the_same_text(void **state) {
+    (void)state;
+    if (!built())
+        skip();
+    struct pyr_model_config config = config_of(model_path);
+    struct pyr_test_engine b;
+    int32_t prompt[32], one[20], two[20];
+    float gaps[20];
+    struct pyr_err err;
+    pyr_test_engine_open(&b, &pyr_engine_llama, &config, 1, 256);
+    int count = b.engine->tokenize(b.model, "little dog", 10, true, prompt, 32);
+    pyr_test_engine_generate(&b, 0, prompt, (uint32_t)count, one, gaps, 20);
+    b.engine->context_destroy(b.context);
+    struct pyr_context_config wanted = {1, 256, PYR_TEST_BATCH, 2, 0};
+    assert_ok(err, b.engine->context_create(b.model, &wanted, &b.context, &err));
+    pyr_test_engine_generate(&b, 0, prompt, (uint32_t)count, two, NULL, 20);
+    for (int i = 0; i < 20 && gaps[i] > 0.05f; i++)
+        assert_int_equal(one[i], two[i]);
+    pyr_test_engine_close(&b);
+}
+
+static bool stop(void *context, double share) {
+    (void)share;
+    ++*(int *)context;
+    return false;
+}
+
+static void loading_can_be_stopped(void **state) {
+    (void)state;
+    if (!built())
+        skip();
+    int calls = 0;
+    struct pyr_model *model;
+    struct pyr_err err = {0};
+    struct pyr_model_config config = config_of(model_path);
+    config.progress = stop;
+    config.progress_context = &calls;
+    assert_false(pyr_engine_llama.load(&config, &model, &err));
+    assert_int_equal(err.code, PYR_E_INTERRUPTED);
+    assert_int_equal(calls, 1);
+}
+
+static int make_models(void **state) {
+    (void)state;
+    struct pyr_synth_config config = {.type = 0, .seed = 1, .threads = 1};
+    config.shape = *pyr_synth_shape_find("stories260k", NULL);
+    if (!pyr_test_temp_dir(folder, sizeof folder))
+        return -1;
+    snprintf(model_path, sizeof model_path, "%s/tiny.gguf", folder);
+    snprintf(tied_path, sizeof tied_path, "%s/tied.gguf", folder);
+    if (!pyr_synth(model_path, &config, NULL, NULL))
+        return -1;
+    config.shape.tied = true;
+    config.type = 8; /* Q8_0 */
+    return pyr_synth(tied_path, &config, NULL, NULL) ? 0 : -1;
+}
+
+static int remove_models(void **state) {
+    (void)state;
+    unlink(model_path);
+    unlink(tied_path);
+    return rmdir(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_that_cannot_be_run_are_named),
+        cmocka_unit_test(impossible_weights_are_found_when_asked),
+        cmocka_unit_test(folders_without_an_engine_are_named),
+        cmocka_unit_test(memory_is_worked_out_before_it_is_taken),
+        cmocka_unit_test(contradictory_options_are_named),
+        cmocka_unit_test(a_synthesised_model_writes_printable_text),
+        cmocka_unit_test(several_threads_write_the_same_text),
+        cmocka_unit_test(loading_can_be_stopped),
+    };
+    return cmocka_run_group_tests(tests, make_models, remove_models);
+}
