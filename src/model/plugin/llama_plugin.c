@@ -198,12 +198,8 @@ static void name_cpu(void *symbol, char *name, size_t size) {
 
 static bool load_backends(const char *file, const char *variant, struct pyr_err *err) {
     char folder[PATH_MAX], backend[PATH_MAX + 128];
-    snprintf(folder, sizeof folder, "%s", file);
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        *slash = '\0';
-    else
-        strcpy(folder, ".");
+    const char *slash = strrchr(file, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - file) : 1, slash ? file : ".");
     clear_log();
     if (variant) {
         snprintf(backend, sizeof backend, "%s/libggml-cpu-%s.so", folder, variant);
