@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdio.h>
+#include "cli/commands.h"
 
-int main(void) {
-    puts("pyrometer " PYR_VERSION);
-    return 0;
+#include "target/worker_main.h"
+
+#include <string.h>
+
+int main(int argc, char **argv) {
+    /* A worker begins before anything else of this program does. */
+    if (argc > 1 && strcmp(argv[1], PYR_WORKER_WORD) == 0)
+        return pyr_worker_main(argc, argv);
+    return pyr_cli_main(argc, argv);
 }

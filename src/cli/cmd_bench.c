@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cmds.h"
+#include "cli/progress.h"
+#include "cli/resolve.h"
+#include "cli/signals.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "report/formats.h"
+#include "suite/bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The command as it can be typed again: what holds other than plain characters is quoted. */
+static const char *command_line(const struct pyr_cli *cli) {
+    struct pyr_buf buf = {0};
+    pyr_buf_puts(&buf, "pyrometer");
+    for (int i = 0; i < cli->argc; i++) {
+        const char *word = cli->argv[i];
+        pyr_buf_putc(&buf, ' ');
+        if (*word && word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "0123456789_-+=:,./@%")] == '\0') {
+            pyr_buf_puts(&buf, word);
+            continue;
+        }
+        pyr_buf_putc(&buf, '\'');
+        for (; *word; word++) {
+            if (*word == '\'')
+                pyr_buf_puts(&buf, "'\\''");
+            else
+                pyr_buf_putc(&buf, *word);
+        }
+        pyr_buf_putc(&buf, '\'');
+    }
+    const char *line = pyr_arena_strdup(cli->arena, pyr_buf_text(&buf));
+    pyr_buf_deinit(&buf);
+    return line;
+}
+
+static void fill_load(const struct pyr_args *args, struct pyr_bench_options *o) {
+    const struct pyr_option_value *v = args->values;
+    o->preset = v[PYR_OPT_PRESET].text;
+    o->suite = v[PYR_OPT_SUITE].text;
+    o->concurrency = v[PYR_OPT_CONCURRENCY].list;
+    o->concurrency_count = v[PYR_OPT_CONCURRENCY].list_count;
+    o->rate = v[PYR_OPT_RATE].real;
+    o->clients = v[PYR_OPT_CLIENTS].number;
+    o->arrival = v[PYR_OPT_ARRIVAL].text;
+    o->arrival_cv = v[PYR_OPT_ARRIVAL_CV].real;
+    o->requests = v[PYR_OPT_REQUESTS].number;
+    o->duration_ns = v[PYR_OPT_DURATION].number;
+    o->level_time_ns = v[PYR_OPT_LEVEL_TIME].number;
+    o->warmup_set = pyr_given(args, PYR_OPT_WARMUP);
+    if (v[PYR_OPT_WARMUP].is_time)
+        o->warmup_ns = v[PYR_OPT_WARMUP].number;
+    else
+        o->warmup_requests = v[PYR_OPT_WARMUP].number;
+    o->think_ns = v[PYR_OPT_THINK_TIME].number;
+    o->timeout_ns = v[PYR_OPT_TIMEOUT].number;
+    o->drain_ns = v[PYR_OPT_DRAIN].number;
+    o->runs = v[PYR_OPT_RUNS].number;
+    o->seed = pyr_given(args, PYR_OPT_SEED) ? v[PYR_OPT_SEED].number : 1;
+}
+
+static void fill_rest(const struct pyr_args *args, struct pyr_bench_options *o) {
+    const struct pyr_option_value *v = args->values;
+    o->isolate = pyr_given(args, PYR_OPT_ISOLATE);
+    o->threads = v[PYR_OPT_THREADS].list;
+    o->threads_count = v[PYR_OPT_THREADS].list_count;
+    o->engine_dir = v[PYR_OPT_ENGINE_DIR].text;
+    o->target_options = args->pairs;
+    o->target_option_count = args->pair_count;
+    o->prompt_tokens = v[PYR_OPT_PROMPT_TOKENS].text;
+    o->output_tokens = v[PYR_OPT_OUTPUT_TOKENS].text;
+    o->prompts_path = v[PYR_OPT_PROMPTS].text;
+    o->shared_prefix = v[PYR_OPT_SHARED_PREFIX].real;
+    o->cancel_share = v[PYR_OPT_CANCEL_SHARE].real;
+    o->cancel_after_ns = v[PYR_OPT_CANCEL_AFTER].number;
+    o->exact_output = pyr_given(args, PYR_OPT_EXACT_OUTPUT);
+    o->temperature = (float)v[PYR_OPT_TEMPERATURE].real;
+    o->slo = v[PYR_OPT_SLO].text;
+    o->strict = pyr_given(args, PYR_OPT_STRICT);
+    o->no_calibrate = pyr_given(args, PYR_OPT_NO_CALIBRATE);
+    o->output = v[PYR_OPT_OUTPUT].text;
+    o->format = v[PYR_OPT_FORMATS].text;
+    o->requests_log = v[PYR_OPT_REQUESTS_LOG].text;
+    o->quiet = pyr_given(args, PYR_OPT_QUIET);
+}
+
+/* What contradicts only once the target is known. */
+static bool check_target(const struct pyr_args *args, const struct pyr_resolved *resolved,
+                         struct pyr_err *err) {
+    static const enum pyr_option engine_only[] = {PYR_OPT_ISOLATE, PYR_OPT_THREADS,
+                                                  PYR_OPT_ENGINE_DIR};
+    for (size_t i = 0; !resolved->in_process && i < sizeof engine_only / sizeof *engine_only; i++)
+        if (pyr_given(args, engine_only[i]))
+            return pyr_fail(err, PYR_E_USAGE,
+                            "%s and %s contradict: a server has an engine and threads of its own; "
+                            "leave the option out",
+                            args->values[engine_only[i]].spelling, resolved->target);
+    return true;
+}
+
+/* A file or folder that is missing is told before a model is loaded for a minute. */
+static bool check_paths(const struct pyr_args *args, struct pyr_err *err) {
+    const char *prompts = args->values[PYR_OPT_PROMPTS].text;
+    const char *engine = args->values[PYR_OPT_ENGINE_DIR].text;
+    if (prompts && !pyr_fs_is_file(prompts))
+        return pyr_fail(err, PYR_E_USAGE, "--prompts: there is no file %s", prompts);
+    if (engine && !pyr_fs_is_dir(engine))
+        return pyr_fail(err, PYR_E_USAGE, "--engine-dir: there is no folder %s", engine);
+    return true;
+}
+
+static bool print_report(const struct pyr_cli *cli, const struct pyr_bench_outcome *outcome,
+                         struct pyr_err *err) {
+    struct pyr_buf text = {0};
+    const struct pyr_report_options options = {.color = cli->color,
+                                               .width = cli->width,
+                                               .files = outcome->files,
+                                               .file_count = outcome->file_count};
+    bool ok = pyr_report_terminal(outcome->result, &options, &text, err);
+    if (ok)
+        fwrite(text.data, 1, text.length, stdout);
+    pyr_buf_deinit(&text);
+    return ok;
+}
+
+static bool undecided_goal(const struct pyr_result *result) {
+    for (size_t i = 0; i < result->goal_count; i++)
+        if (result->goals[i].goal->user && (result->goals[i].verdict == PYR_GOAL_UNDECIDED ||
+                                            result->goals[i].verdict == PYR_GOAL_UNKNOWN))
+            return true;
+    return false;
+}
+
+/* docs/exit-codes.md: the first of these that holds. */
+static int exit_code(const struct pyr_bench_outcome *outcome, bool strict) {
+    if (outcome->signal)
+        return 128 + outcome->signal;
+    if (outcome->invalid)
+        return pyr_exit_code(PYR_E_INVALID);
+    if (outcome->missed_goal)
+        return pyr_exit_code(PYR_E_REGRESSION);
+    if (strict && outcome->result && undecided_goal(outcome->result))
+        return pyr_exit_code(PYR_E_INCONCLUSIVE);
+    return 0;
+}
+
+static enum pyr_progress_style progress_style(const struct pyr_cli *cli) {
+    if (pyr_given(&cli->args, PYR_OPT_QUIET))
+        return PYR_PROGRESS_NONE;
+    return cli->error_terminal ? PYR_PROGRESS_BAR : PYR_PROGRESS_LINES;
+}
+
+int pyr_cmd_bench(struct pyr_cli *cli, struct pyr_err *err) {
+    const struct pyr_args *args = &cli->args;
+    struct pyr_bench_options options = {.color = cli->color};
+    struct pyr_bench_outcome outcome = {0};
+    struct pyr_resolved resolved;
+    struct pyr_progress progress;
+    const struct pyr_resolve_input input = {.operand =
+                                                args->operand_count ? args->operands[0] : NULL,
+                                            .model = args->values[PYR_OPT_MODEL].text,
+                                            .environment = getenv,
+                                            .announce = !pyr_given(args, PYR_OPT_QUIET)};
+    options.stop = pyr_signals_install();
+    fill_load(args, &options);
+    fill_rest(args, &options);
+    if (!check_paths(args, err) || !pyr_resolve_target(cli->arena, &input, &resolved, err) ||
+        !check_target(args, &resolved, err))
+        return PYR_CLI_FAILED;
+    options.target = resolved.target;
+    options.target_note = resolved.note;
+    options.model = resolved.model;
+    options.command_line = command_line(cli);
+    if (resolved.note) {
+        printf("No model was named: measuring %s, %s.\n", resolved.target, resolved.note);
+        fflush(stdout);
+    }
+    if (pyr_given(args, PYR_OPT_VERBOSE))
+        fprintf(stderr, "target: %s\ncommand: %s\n", options.target, options.command_line);
+    pyr_progress_init(&progress, progress_style(cli), STDERR_FILENO, cli->width, cli->clock);
+    bool ok = pyr_bench_run(&options, pyr_progress_update, &progress, &outcome, err);
+    pyr_progress_clear(&progress);
+    if (!ok)
+        return PYR_CLI_FAILED;
+    ok = !outcome.result || print_report(cli, &outcome, err);
+    int code = ok ? exit_code(&outcome, options.strict) : PYR_CLI_FAILED;
+    pyr_result_destroy(outcome.result);
+    return code;
+}

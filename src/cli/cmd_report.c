@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cmds.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "report/formats.h"
+#include "stats/result.h"
+
+#include <string.h>
+
+/* A path as it is, else the name of a run below benchmark_results/history. */
+static const char *find_run(struct pyr_cli *cli, const char *run) {
+    if (pyr_fs_is_file(run) || pyr_fs_is_dir(run) || strchr(run, '/'))
+        return run;
+    const char *kept = pyr_arena_printf(cli->arena, "benchmark_results/history/%s", run);
+    return pyr_fs_is_dir(kept) ? kept : run;
+}
+
+static const struct pyr_report_format *find_format(const char *name, struct pyr_err *err) {
+    struct pyr_buf list = {0};
+    const struct pyr_report_format *format = pyr_report_format_find(name);
+    for (const struct pyr_report_format *f = pyr_report_formats; !format && f->name; f++)
+        pyr_buf_printf(&list, "%s%s", list.length ? ", " : "", f->name);
+    if (!format)
+        pyr_fail(err, PYR_E_USAGE, "--format %s: there is no such format; formats: %s", name,
+                 pyr_buf_text(&list));
+    pyr_buf_deinit(&list);
+    return format;
+}
+
+static bool write_result(const struct pyr_cli *cli, const struct pyr_result *result,
+                         const struct pyr_report_format *format, struct pyr_err *err) {
+    const struct pyr_option_value *v = cli->args.values;
+    const char *path = v[PYR_OPT_OUTPUT_FILE].text;
+    const struct pyr_report_options options = {
+        .color = cli->color && !path, .width = cli->width, .commit = v[PYR_OPT_COMMIT].text};
+    struct pyr_buf text = {0};
+    if (path && (pyr_fs_is_dir(path) || path[strlen(path) - 1] == '/')) {
+        if (!pyr_fs_make_dirs(path, err))
+            return false;
+        path = pyr_arena_printf(cli->arena, "%s/report%s", path, format->extension);
+    }
+    if (path)
+        return pyr_report_write_file(format, result, &options, path, err);
+    bool ok = format->write(result, &options, &text, err);
+    if (ok)
+        fwrite(text.data, 1, text.length, stdout);
+    pyr_buf_deinit(&text);
+    return ok;
+}
+
+int pyr_cmd_report(struct pyr_cli *cli, struct pyr_err *err) {
+    const char *name = cli->args.values[PYR_OPT_FORMAT].text;
+    const struct pyr_report_format *format = find_format(name ? name : "terminal", err);
+    struct pyr_result *result;
+    if (!format || !pyr_result_make(find_run(cli, cli->args.operands[0]), &result, err))
+        return PYR_CLI_FAILED;
+    bool ok = write_result(cli, result, format, err);
+    pyr_result_destroy(result);
+    return ok ? 0 : PYR_CLI_FAILED;
+}

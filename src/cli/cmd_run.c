@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cmds.h"
+#include "cli/resolve.h"
+#include "cli/signals.h"
+
+#include "base/fs.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "load/driver.h"
+#include "load/workload.h"
+#include "model/gguf_check.h"
+#include "model/gguf_read.h"
+#include "sample/machine.h"
+#include "target/target.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DEFAULT_OUTPUT_TOKENS = 128, PROMPT_BYTES_MAX = 1 << 24 };
+enum { LANE_LOAD, LANE_ENGINE, LANE_COUNT };
+
+/* What is left of a request when it has ended. Texts stay with the target until it is closed. */
+struct answer {
+    struct pyr_request record;
+    const char *text;
+    size_t text_bytes;
+};
+
+struct answers {
+    struct answer *list; /* (room) */
+    size_t count, room;
+    uint32_t prompt_tokens;
+};
+
+struct run {
+    struct pyr_cli *cli;
+    const char *prompt;
+    uint32_t copies, output_tokens;
+    struct pyr_resolved resolved;
+    const volatile sig_atomic_t *stop;
+    uint64_t virtual_now_ns;
+    struct pyr_target *target;
+    struct pyr_target_info info;
+    struct answers answers;
+    struct pyr_load_result result;
+};
+
+static void on_ended(void *context, const struct pyr_slot *slot) {
+    struct answers *answers = context;
+    if (answers->count < answers->room)
+        answers->list[answers->count++] = (struct answer){
+            .record = slot->record, .text = slot->text, .text_bytes = slot->text_bytes};
+}
+
+static bool read_prompt(struct run *run, struct pyr_err *err) {
+    const struct pyr_option_value *prompt = &run->cli->args.values[PYR_OPT_PROMPT];
+    if (!prompt->spelling)
+        return pyr_fail(err, PYR_E_USAGE,
+                        "run: wants --prompt TEXT (or --prompt - for standard "
+                        "input)");
+    run->prompt = prompt->text;
+    if (strcmp(prompt->text, "-") != 0)
+        return *run->prompt || pyr_fail(err, PYR_E_USAGE, "--prompt: is empty");
+    struct pyr_buf text = {0};
+    char block[4096];
+    size_t got;
+    while ((got = fread(block, 1, sizeof block, stdin)) > 0 && text.length < PROMPT_BYTES_MAX)
+        pyr_buf_append(&text, block, got);
+    while (text.length > 0 && text.data[text.length - 1] == '\n')
+        text.data[--text.length] = '\0';
+    run->prompt = pyr_arena_strndup(run->cli->arena, pyr_buf_text(&text), text.length);
+    pyr_buf_deinit(&text);
+    return *run->prompt || pyr_fail(err, PYR_E_INPUT, "standard input: holds no prompt");
+}
+
+/* Room for the prompt, whose tokens are known only once the model is loaded: a token takes at
+ * least a byte, and a begin token and a leading blank may come on top; but no more than the model
+ * was trained for. */
+static uint32_t tokens_needed(const struct run *run) {
+    uint64_t needed = strlen(run->prompt) + 2 + run->output_tokens;
+    struct pyr_gguf_file file;
+    struct pyr_gguf_shape shape;
+    if (pyr_fs_is_file(run->resolved.target) && pyr_gguf_open(run->resolved.target, &file, NULL)) {
+        if (pyr_gguf_check(&file.gguf, run->resolved.target, &shape, NULL) && shape.context &&
+            needed > shape.context)
+            needed = shape.context;
+        pyr_gguf_close(&file);
+    }
+    return needed < UINT32_MAX ? (uint32_t)needed : UINT32_MAX;
+}
+
+static bool open_target(struct run *run, struct pyr_err *err) {
+    static const struct pyr_root root = {""};
+    const struct pyr_args *args = &run->cli->args;
+    const char *engine_dir = args->values[PYR_OPT_ENGINE_DIR].text;
+    struct pyr_target_option *options =
+        pyr_arena_array(run->cli->arena, args->pair_count + 1, sizeof *options);
+    size_t count = args->pair_count;
+    if (count)
+        memcpy(options, args->pairs, count * sizeof *options);
+    if (engine_dir)
+        options[count++] = (struct pyr_target_option){.key = "engine_dir", .value = engine_dir};
+    struct pyr_machine_limits limits;
+    pyr_machine_limits(&root, &limits);
+    const struct pyr_target_config config = {
+        .spec = run->resolved.target,
+        .model = run->resolved.model,
+        .options = options,
+        .option_count = count,
+        .threads = pyr_given(args, PYR_OPT_THREAD_COUNT)
+                       ? (uint32_t)args->values[PYR_OPT_THREAD_COUNT].number
+                       : limits.compute_threads,
+        .tokens_per_sequence = run->resolved.in_process ? tokens_needed(run) : 0,
+        .seed = pyr_given(args, PYR_OPT_SEED) ? args->values[PYR_OPT_SEED].number : 1,
+        .virtual_now_ns =
+            strncmp(run->resolved.target, "sim:", 4) == 0 ? &run->virtual_now_ns : NULL};
+    if (!pyr_target_open(&config, pyr_given(args, PYR_OPT_ISOLATE), &run->target, err))
+        return false;
+    run->target->ops->describe(run->target, &run->info);
+    return true;
+}
+
+static bool drive(struct run *run, struct pyr_workload *workload, struct pyr_recorder *recorder,
+                  struct pyr_err *err) {
+    const struct pyr_option_value *v = run->cli->args.values;
+    struct pyr_load *load;
+    const struct pyr_load_config config = {
+        .target = run->target,
+        .max_in_flight = run->copies,
+        .recorder = recorder,
+        .lane = pyr_recorder_lane(recorder, LANE_LOAD),
+        .engine_lane = pyr_recorder_lane(recorder, LANE_ENGINE),
+        .virtual_now_ns = run->info.virtual_time ? &run->virtual_now_ns : NULL};
+    const struct pyr_load_plan plan = {.concurrency = run->copies,
+                                       .requests = run->copies,
+                                       .limits = {.total_ns = v[PYR_OPT_TIMEOUT].number},
+                                       .capture_text = true,
+                                       .temperature = (float)v[PYR_OPT_TEMPERATURE].real,
+                                       .seed = v[PYR_OPT_SEED].number,
+                                       .stop = run->stop,
+                                       .ended = on_ended,
+                                       .ended_context = &run->answers};
+    if (!pyr_load_open(&config, &load, err))
+        return false;
+    bool ok = pyr_load_run(load, &plan, workload, &run->result, err);
+    /* Texts belong to the handle, which load closes: they are copied first. */
+    for (size_t i = 0; i < run->answers.count; i++) {
+        struct answer *answer = &run->answers.list[i];
+        answer->text = pyr_arena_strndup(run->cli->arena, answer->text ? answer->text : "",
+                                         answer->text ? answer->text_bytes : 0);
+    }
+    pyr_load_close(load);
+    return ok;
+}
+
+static bool answer_all(struct run *run, struct pyr_err *err) {
+    const struct pyr_prompt_class class = {.name = "prompt",
+                                           .prompt_tokens = pyr_length_fixed(1),
+                                           .output_tokens = pyr_length_fixed(run->output_tokens)};
+    const struct pyr_workload_options options = {.classes = &class,
+                                                 .class_count = 1,
+                                                 .texts = &run->prompt,
+                                                 .text_count = 1,
+                                                 .requests = run->copies,
+                                                 .max_in_flight = run->copies,
+                                                 .seed = 1};
+    const struct pyr_clock clock = {run->info.virtual_time ? &run->virtual_now_ns : NULL};
+    const struct pyr_recorder_config recording = {
+        .lanes = LANE_COUNT, .inline_writer = true, .meta_json = "{}"};
+    struct pyr_workload *workload;
+    struct pyr_recorder *recorder;
+    if (!pyr_workload_create(&options, run->target, &workload, err))
+        return false;
+    if (!pyr_recorder_open(&recording, &clock, &recorder, err)) {
+        pyr_workload_destroy(workload);
+        return false;
+    }
+    run->answers.room = run->copies;
+    run->answers.list =
+        pyr_arena_array(run->cli->arena, run->answers.room, sizeof *run->answers.list);
+    bool ok = drive(run, workload, recorder, err);
+    (void)pyr_recorder_close(recorder, NULL);
+    pyr_workload_destroy(workload);
+    return ok;
+}
+
+/* The first text, then those that differ from it, each once. */
+static void write_texts(const struct run *run) {
+    const struct answer *first = NULL;
+    size_t same = 0, ended = 0;
+    for (size_t i = 0; i < run->answers.count; i++) {
+        const struct answer *answer = &run->answers.list[i];
+        if (answer->text_bytes == 0)
+            continue;
+        ended++;
+        bool equal = first && first->text_bytes == answer->text_bytes &&
+                     memcmp(first->text, answer->text, answer->text_bytes) == 0;
+        same += !first || equal;
+        if (equal)
+            continue;
+        first = first ? first : answer;
+        fwrite(answer->text, 1, answer->text_bytes, stdout);
+        putchar('\n');
+    }
+    fflush(stdout);
+    if (run->copies > 1 && ended > 0 && !pyr_given(&run->cli->args, PYR_OPT_QUIET))
+        fprintf(stderr, "%zu of %zu texts are the same\n", same, ended);
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* "12.3 ms", or over several "median 12.3 ms, 10.1 to 15 ms". */
+static void write_times(const char *label, double *ns, size_t count) {
+    if (count == 0)
+        return;
+    qsort(ns, count, sizeof *ns, by_value);
+    if (count == 1)
+        fprintf(stderr, "  %-14s %.4g ms\n", label, ns[0] / 1e6);
+    else
+        fprintf(stderr, "  %-14s median %.4g ms, %.4g to %.4g ms\n", label, ns[count / 2] / 1e6,
+                ns[0] / 1e6, ns[count - 1] / 1e6);
+}
+
+static void write_timings(const struct run *run) {
+    size_t count = run->answers.count, first_count = 0, gap_count = 0, all_count = 0;
+    double *first = pyr_arena_array(run->cli->arena, count, sizeof *first);
+    double *gap = pyr_arena_array(run->cli->arena, count, sizeof *gap);
+    double *all = pyr_arena_array(run->cli->arena, count, sizeof *all);
+    uint64_t tokens = 0, start_ns = UINT64_MAX, end_ns = 0;
+    uint32_t prompt_tokens = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct pyr_request *r = &run->answers.list[i].record;
+        if (r->outcome != PYR_OUTCOME_OK || r->first_content_ns == 0)
+            continue;
+        prompt_tokens = r->prompt_tokens;
+        tokens += r->output_tokens;
+        start_ns = r->sent_ns < start_ns ? r->sent_ns : start_ns;
+        end_ns = r->last_content_ns > end_ns ? r->last_content_ns : end_ns;
+        first[first_count++] = (double)(r->first_content_ns - r->sent_ns);
+        all[all_count++] = (double)(r->last_content_ns - r->sent_ns);
+        if (r->output_tokens > 1)
+            gap[gap_count++] =
+                (double)(r->last_content_ns - r->first_content_ns) / (r->output_tokens - 1);
+    }
+    if (all_count == 0)
+        return;
+    fprintf(stderr, "%s, %s, %u threads%s\n", run->info.name, run->info.engine, run->info.threads,
+            run->info.simulated ? " (simulated)" : "");
+    fprintf(stderr, "  %-14s %zu of %u ok, %u prompt tokens each, %llu output tokens\n", "requests",
+            all_count, run->copies, prompt_tokens, (unsigned long long)tokens);
+    if (run->info.load_ns)
+        fprintf(stderr, "  %-14s %.4g ms\n", "model load", (double)run->info.load_ns / 1e6);
+    write_times("first token", first, first_count);
+    write_times("each next", gap, gap_count);
+    write_times("whole answer", all, all_count);
+    if (end_ns > start_ns)
+        fprintf(stderr, "  %-14s %.4g output tokens/s\n", "together",
+                (double)tokens / ((double)(end_ns - start_ns) / 1e9));
+}
+
+/* Says why requests failed; true when all are fine or were cancelled by a signal. */
+static bool check_outcomes(const struct run *run, struct pyr_err *err) {
+    for (int i = 0; i < PYR_OUTCOME_COUNT; i++) {
+        if (run->result.outcomes[i] == 0 || i == PYR_OUTCOME_OK || i == PYR_OUTCOME_CANCELLED)
+            continue;
+        const char *why = run->result.first_error[i];
+        enum pyr_errc code = i == PYR_OUTCOME_TOO_LONG ? PYR_E_INPUT : PYR_E_ENGINE;
+        return pyr_fail(err, code, "%llu of %u requests failed (%s)%s%s",
+                        (unsigned long long)run->result.outcomes[i], run->copies,
+                        pyr_outcome_name((enum pyr_outcome)i), *why ? ": " : "", why);
+    }
+    return true;
+}
+
+int pyr_cmd_run(struct pyr_cli *cli, struct pyr_err *err) {
+    const struct pyr_option_value *v = cli->args.values;
+    bool quiet = pyr_given(&cli->args, PYR_OPT_QUIET);
+    struct run run = {.cli = cli, .stop = pyr_signals_install()};
+    run.copies = pyr_given(&cli->args, PYR_OPT_COPIES) ? (uint32_t)v[PYR_OPT_COPIES].number : 1;
+    run.output_tokens = pyr_given(&cli->args, PYR_OPT_OUTPUT_COUNT)
+                            ? (uint32_t)v[PYR_OPT_OUTPUT_COUNT].number
+                            : DEFAULT_OUTPUT_TOKENS;
+    const struct pyr_resolve_input input = {
+        .operand = cli->args.operand_count ? cli->args.operands[0] : NULL,
+        .model = v[PYR_OPT_MODEL].text,
+        .environment = getenv,
+        .announce = !quiet};
+    if (!read_prompt(&run, err) || !pyr_resolve_target(cli->arena, &input, &run.resolved, err))
+        return PYR_CLI_FAILED;
+    if (run.resolved.note)
+        fprintf(stderr, "no model was named: running %s, %s\n", run.resolved.target,
+                run.resolved.note);
+    if (!open_target(&run, err))
+        return PYR_CLI_FAILED;
+    bool ok = answer_all(&run, err);
+    write_texts(&run);
+    if (!quiet)
+        write_timings(&run);
+    run.target->ops->close(run.target);
+    if (run.result.signal)
+        return 128 + run.result.signal;
+    return ok && check_outcomes(&run, err) ? 0 : PYR_CLI_FAILED;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The functions behind the table of commands, one file each.
+ */
+#ifndef PYR_CLI_CMDS_H
+#define PYR_CLI_CMDS_H
+
+#include "cli/commands.h"
+
+pyr_command_fn pyr_cmd_bench, pyr_cmd_run, pyr_cmd_model_synth, pyr_cmd_model_info, pyr_cmd_report,
+    pyr_cmd_doctor, pyr_cmd_completion;
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/commands.h"
+
+#include "base/parse.h"
+#include "cli/cmds.h"
+
+#include <string.h>
+
+#define EXAMPLES(...)                                                                              \
+    (const char *const[]) {                                                                        \
+        __VA_ARGS__, NULL                                                                          \
+    }
+
+const struct pyr_command pyr_commands[] = {
+    {.name = "model synth",
+     .bit = PYR_CMD_MODEL_SYNTH,
+     .summary = "make a model file of a given shape with random weights",
+     .operands = "SHAPE [FILE]",
+     .operands_least = 1,
+     .operands_most = 2,
+     .description = "Writes a GGUF file that runs at the speed of its shape; its text means "
+                    "nothing. The same shape, type and seed give the same bytes.",
+     .examples = EXAMPLES("pyrometer model synth stories260k tiny.gguf",
+                          "pyrometer model synth tinyllama-1.1b --weights q8_0 --output big.gguf"),
+     .run = pyr_cmd_model_synth},
+    {.name = "model info",
+     .bit = PYR_CMD_MODEL_INFO,
+     .summary = "what a model file holds, and what it takes to run it",
+     .operands = "FILE",
+     .operands_least = 1,
+     .operands_most = 1,
+     .description = "Reads the file's own description; the weights are not touched.",
+     .examples =
+         EXAMPLES("pyrometer model info model.gguf", "pyrometer model info model.gguf --tensors"),
+     .run = pyr_cmd_model_info},
+    {.name = "report",
+     .bit = PYR_CMD_REPORT,
+     .summary = "any past run again, in any format",
+     .operands = "RUN",
+     .operands_least = 1,
+     .operands_most = 1,
+     .description = "RUN is a run file (run.pyr), its folder, or its name below "
+                    "benchmark_results/history. Everything is worked out again from what was "
+                    "recorded.",
+     .examples = EXAMPLES("pyrometer report benchmark_results/history/20261120T235959Z",
+                          "pyrometer report run.pyr --format json --output again.json"),
+     .run = pyr_cmd_report},
+    {.name = "doctor",
+     .bit = PYR_CMD_DOCTOR,
+     .summary = "whether this machine can be trusted to measure",
+     .operands = "",
+     .description =
+         "Describes the machine, measures how late it wakes a thread, how much one fixed "
+         "loop varies and how fast it reads memory, and names what disturbs.",
+     .examples = EXAMPLES("pyrometer doctor", "pyrometer doctor --format json"),
+     .run = pyr_cmd_doctor},
+    {.name = "completion",
+     .bit = PYR_CMD_COMPLETION,
+     .summary = "completion for a shell: bash, zsh or fish",
+     .operands = "SHELL",
+     .operands_least = 1,
+     .operands_most = 1,
+     .description = "Writes a script for the shell to read.",
+     .examples = EXAMPLES("source <(pyrometer completion bash)",
+                          "pyrometer completion fish >~/.config/fish/completions/pyrometer.fish"),
+     .run = pyr_cmd_completion},
+    {0},
+};
+
+/* Commands and options of the design that come later. They leave these tables when they land. */
+static const char *const planned_commands[] = {
+    "bench",          "run", "stress",  "baseline", "compare",   "history", "profile",
+    "memory-profile", "pgo", "monitor", "metrics",  "dashboard", "serve",   "calibrate",
+    "model convert",  NULL};
+
+static const struct {
+    const char *spelling, *instead;
+} planned_options[] = {
+    {"--config", "give its settings as options"},
+    {"--targets", "name goals with --slo"},
+    {"--ci", "name goals with --slo, so that a missed one is exit 3"},
+    {"--profile", "run perf beside it"},
+    {"--compat", "results.json holds the raw metrics"},
+    {"--baseline", "keep results.json of both runs"},
+    {"--baseline-file", "keep results.json of both runs"},
+    {"--no-energy", "energy is read only where the machine has counters"},
+};
+
+const char *pyr_planned_option(const char *spelling) {
+    for (size_t i = 0; i < sizeof planned_options / sizeof *planned_options; i++)
+        if (strcmp(planned_options[i].spelling, spelling) == 0)
+            return planned_options[i].instead;
+    return NULL;
+}
+
+/* How many words of argv the name takes, 0 when it is another. */
+static int matches(const char *name, int argc, char *const *argv) {
+    const char *blank = strchr(name, ' ');
+    if (!blank)
+        return strcmp(name, argv[0]) == 0 ? 1 : 0;
+    size_t length = (size_t)(blank - name);
+    return argc > 1 && strlen(argv[0]) == length && strncmp(argv[0], name, length) == 0 &&
+                   strcmp(blank + 1, argv[1]) == 0
+               ? 2
+               : 0;
+}
+
+static bool is_target(const char *word) {
+    return strchr(word, '/') || strchr(word, ':') || strstr(word, ".gguf");
+}
+
+/* The first word of several commands ("model"): says which there are. */
+static bool fail_incomplete(const char *word, struct pyr_err *err) {
+    char list[256] = "";
+    size_t length = strlen(word);
+    for (const struct pyr_command *c = pyr_commands; c->name; c++)
+        if (strncmp(c->name, word, length) == 0 && c->name[length] == ' ')
+            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? " or " : "",
+                     c->name);
+    return *list != '\0' && !pyr_fail(err, PYR_E_USAGE, "%s: wants a second word: %s", word, list);
+}
+
+static void fail_unknown(int argc, char *const *argv, struct pyr_err *err) {
+    const char *names[64];
+    size_t count = 0;
+    for (const struct pyr_command *c = pyr_commands; c->name; c++) {
+        names[count++] = c->name;
+        if (strncmp(c->name, "model ", 6) == 0)
+            names[count++] = "model";
+        if (c->alias)
+            names[count++] = c->alias;
+    }
+    for (const char *const *planned = planned_commands; *planned; planned++) {
+        if (matches(*planned, argc, argv)) {
+            pyr_fail(err, PYR_E_USAGE,
+                     "%s: not built yet in this version; pyrometer --help lists what there is",
+                     *planned);
+            return;
+        }
+    }
+    if (fail_incomplete(argv[0], err))
+        return;
+    const char *near = pyr_nearest(argv[0], names, count);
+    if (near)
+        pyr_fail(err, PYR_E_USAGE, "%s: unknown command; did you mean %s?", argv[0], near);
+    else if (is_target(argv[0]))
+        pyr_fail(err, PYR_E_USAGE, "%s: is no command; to measure it: pyrometer bench %s", argv[0],
+                 argv[0]);
+    else
+        pyr_fail(err, PYR_E_USAGE, "%s: unknown command; pyrometer --help lists them", argv[0]);
+}
+
+const struct pyr_command *pyr_command_find(int argc, char *const *argv, int *used,
+                                           struct pyr_err *err) {
+    for (const struct pyr_command *c = pyr_commands; c->name; c++) {
+        *used = matches(c->name, argc, argv);
+        if (!*used && c->alias)
+            *used = matches(c->alias, argc, argv);
+        if (*used)
+            return c;
+    }
+    fail_unknown(argc, argv, err);
+    return NULL;
+}
+
+const struct pyr_command *pyr_command_of(unsigned bits) {
+    const struct pyr_command *c = pyr_commands;
+    while (c->name && !(c->bit & bits))
+        c++;
+    return c;
+}

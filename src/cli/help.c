@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/commands.h"
+
+#include "report/formats.h"
+#include "suite/bench.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum { WIDTH = 80, COLUMN = 30 };
+
+/* Writes text from `column` on, with further lines indented by `indent`, and ends the line. */
+static void wrap(FILE *out, const char *text, size_t column, size_t indent) {
+    for (bool first = true; *text; first = false) {
+        size_t word = strcspn(text, " ");
+        if (!first && column + 1 + word > WIDTH) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (!first) {
+            fputc(' ', out);
+            column++;
+        }
+        fprintf(out, "%.*s", (int)word, text);
+        column += word;
+        text += word;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+/* "  left      right ...", the left side on a line of its own when it is long. */
+static void row(FILE *out, const char *left, const char *right, size_t column) {
+    fprintf(out, "  %s", left);
+    if (strlen(left) + 4 > column)
+        fprintf(out, "\n%*s", (int)column, "");
+    else
+        fprintf(out, "%*s", (int)(column - 2 - strlen(left)), "");
+    wrap(out, right, column, column);
+}
+
+static void option_row(FILE *out, const struct pyr_option_row *option) {
+    char left[128], letter[8] = "", help[512];
+    if (option->letter)
+        snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    snprintf(left, sizeof left, "%s%s%s%s", letter, option->name, option->argument ? " " : "",
+             option->argument ? option->argument : "");
+    snprintf(help, sizeof help, "%s", option->help);
+    for (size_t i = 0; i < PYR_OPTION_ALIASES_MAX && option->aliases[i]; i++)
+        snprintf(help + strlen(help), sizeof help - strlen(help), "%s%s", i ? ", " : "; also ",
+                 option->aliases[i]);
+    row(out, left, help, COLUMN);
+}
+
+static void options_of(FILE *out, unsigned command) {
+    const char *group = "";
+    for (int i = 0; i < PYR_OPT_COUNT; i++) {
+        const struct pyr_option_row *option = &pyr_option_rows[i];
+        if (!(option->commands & command))
+            continue;
+        if (strcmp(group, option->group) != 0) {
+            group = option->group;
+            fprintf(out, "\n%s:\n", group);
+        }
+        option_row(out, option);
+    }
+}
+
+static void preset_rows(FILE *out, const char *title, const struct pyr_preset_row *rows) {
+    fprintf(out, "\n%s:\n", title);
+    for (; rows->name; rows++)
+        row(out, rows->name, rows->summary, 20);
+}
+
+static void format_rows(FILE *out) {
+    fputs("\nFormats:\n", out);
+    for (const struct pyr_report_format *format = pyr_report_formats; format->name; format++)
+        row(out, format->name, format->summary, 20);
+}
+
+void pyr_help_command(FILE *out, const struct pyr_command *command) {
+    for (const char *const *example = command->examples; *example; example++)
+        fprintf(out, "  %s\n", *example);
+    fprintf(out, "\nUsage: pyrometer %s%s%s [options]\n\n", command->name,
+            *command->operands ? " " : "", command->operands);
+    wrap(out, command->description, 0, 0);
+    options_of(out, command->bit);
+    if (command->bit == PYR_CMD_BENCH) {
+        preset_rows(out, "Presets", pyr_preset_rows);
+        preset_rows(out, "Suites", pyr_suite_rows);
+    }
+    if (command->bit & (PYR_CMD_BENCH | PYR_CMD_REPORT))
+        format_rows(out);
+    fputc('\n', out);
+    wrap(out,
+         "Exit codes: 0 fine, 1 error, 2 usage, 3 a goal you named was missed, 4 the measurement "
+         "is not valid, 5 inconclusive (--strict), 130 and 143 after a signal.",
+         0, 0);
+}
+
+void pyr_help_program(FILE *out) {
+    fputs("  pyrometer bench model.gguf\n"
+          "  pyrometer run model.gguf --prompt 'Once upon a time'\n"
+          "  pyrometer doctor\n"
+          "\nUsage: pyrometer COMMAND [TARGET] [options]\n"
+          "\nMeasures LLM inference: how fast, how sure, how it bends under load.\n"
+          "\nCommands:\n",
+          out);
+    for (const struct pyr_command *c = pyr_commands; c->name; c++)
+        row(out, c->name, c->summary, 16);
+    fputs("\nOptions of each command: pyrometer COMMAND --help. Version: pyrometer --version.\n",
+          out);
+}

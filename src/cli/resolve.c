@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/resolve.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "model/gguf_type.h"
+#include "model/model_find.h"
+#include "model/synth.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_SHAPE "tinyllama-1.1b"
+#define DEFAULT_FILE DEFAULT_SHAPE "-q4_0-random.gguf"
+
+static bool begins(const char *text, const char *with) {
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+bool pyr_target_is_url(const char *target) {
+    return begins(target, "http://") || begins(target, "https://") || begins(target, "unix:");
+}
+
+bool pyr_target_is_builtin(const char *target) {
+    return begins(target, "sim:") || begins(target, "null:") || strcmp(target, "sim") == 0 ||
+           strcmp(target, "null") == 0;
+}
+
+static const char *set_environment(const struct pyr_resolve_input *input, const char *name) {
+    const char *value = input->environment(name);
+    return value && *value ? value : NULL;
+}
+
+/* A path, a URL or a built-in target as the user wrote it; `from` names where, "" for the operand.
+ */
+static bool take(struct pyr_arena *arena, const char *target, const char *from,
+                 struct pyr_resolved *resolved, struct pyr_err *err) {
+    if (pyr_target_is_url(target) || pyr_target_is_builtin(target)) {
+        /* "sim" alone is the sim engine as it comes. */
+        resolved->target = strchr(target, ':') ? target : pyr_arena_printf(arena, "%s:", target);
+        resolved->in_process = !pyr_target_is_url(target);
+        return true;
+    }
+    char found[PATH_MAX];
+    if (!pyr_model_find(target, found, err))
+        return *from ? pyr_err_prefix(err, "%s", from) : false;
+    resolved->target = pyr_arena_strdup(arena, found);
+    resolved->in_process = true;
+    return true;
+}
+
+static int is_model(const struct dirent *entry) {
+    size_t length = strlen(entry->d_name);
+    return length > 5 && strcmp(entry->d_name + length - 5, ".gguf") == 0 &&
+           !begins(entry->d_name, "mmproj");
+}
+
+/* The first by name, so that it is the same one every day. */
+static bool take_first_of(struct pyr_arena *arena, const char *dir, struct pyr_resolved *resolved,
+                          struct pyr_err *err) {
+    struct dirent **names;
+    int count = scandir(dir, &names, is_model, alphasort);
+    if (count < 0)
+        return pyr_fail_errno(err, errno, "INFERNO_MODELS_DIR: %s", dir);
+    const char *path = NULL;
+    for (int i = 0; i < count; i++) {
+        if (i == 0)
+            path = pyr_arena_printf(arena, "%s/%s", dir, names[i]->d_name);
+        pyr_free(names[i]);
+    }
+    pyr_free(names);
+    if (!path)
+        return pyr_fail(err, PYR_E_INPUT,
+                        "INFERNO_MODELS_DIR: %s holds no .gguf file; name a model or unset it",
+                        dir);
+    return take(arena, path, "INFERNO_MODELS_DIR", resolved, err);
+}
+
+bool pyr_resolve_cache_path(struct pyr_arena *arena, char *(*environment)(const char *name),
+                            const char *file, const char **path, struct pyr_err *err) {
+    const char *cache = environment("XDG_CACHE_HOME"), *home = environment("HOME");
+    if (cache && cache[0] == '/') /* the XDG specification: a relative one is invalid */
+        *path = pyr_arena_printf(arena, "%s/pyrometer/models/%s", cache, file);
+    else if (home && home[0] == '/')
+        *path = pyr_arena_printf(arena, "%s/.cache/pyrometer/models/%s", home, file);
+    else
+        return pyr_fail(err, PYR_E_USAGE,
+                        "no model was named and there is no home to make one in; name a model, or "
+                        "set XDG_CACHE_HOME");
+    return true;
+}
+
+static bool make_default(const char *path, bool announce, struct pyr_err *err) {
+    const struct pyr_synth_shape *shape = pyr_synth_shape_find(DEFAULT_SHAPE, err);
+    struct pyr_synth_config config = {.seed = 1};
+    char dir[PATH_MAX];
+    snprintf(dir, sizeof dir, "%s", path);
+    *strrchr(dir, '/') = '\0';
+    if (!shape || !pyr_synth_type_find("q4_0", &config.type, err) || !pyr_fs_make_dirs(dir, err))
+        return false;
+    config.shape = *shape;
+    if (announce)
+        fprintf(stderr, "no model was named: making one (640 MB, once) in %s\n", dir);
+    return pyr_synth(path, &config, NULL, err);
+}
+
+static bool take_default(struct pyr_arena *arena, const struct pyr_resolve_input *input,
+                         struct pyr_resolved *resolved, struct pyr_err *err) {
+    const char *path;
+    if (!pyr_resolve_cache_path(arena, input->environment, DEFAULT_FILE, &path, err) ||
+        (!pyr_fs_is_file(path) && !make_default(path, input->announce, err)))
+        return false;
+    resolved->target = path;
+    resolved->in_process = true;
+    resolved->note = "made here in the shape of TinyLlama-1.1B (Q4_0) with random weights: its "
+                     "speed is real, its text is not";
+    return true;
+}
+
+bool pyr_resolve_target(struct pyr_arena *arena, const struct pyr_resolve_input *input,
+                        struct pyr_resolved *resolved, struct pyr_err *err) {
+    *resolved = (struct pyr_resolved){0};
+    if (input->operand) {
+        if (pyr_target_is_url(input->operand))
+            resolved->model = input->model;
+        else if (input->model && strcmp(input->model, input->operand) != 0)
+            return pyr_fail(err, PYR_E_USAGE,
+                            "%s and --model %s contradict: two targets; leave one out",
+                            input->operand, input->model);
+        return take(arena, input->operand, "", resolved, err);
+    }
+    if (input->model)
+        return take(arena, input->model, "--model", resolved, err);
+    const char *path = set_environment(input, "BENCH_MODEL_PATH");
+    if (path)
+        return take(arena, path, "BENCH_MODEL_PATH", resolved, err);
+    const char *dir = set_environment(input, "INFERNO_MODELS_DIR");
+    if (dir)
+        return take_first_of(arena, dir, resolved, err);
+    return take_default(arena, input, resolved, err);
+}
