@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the importers share. Private to src/store/import*.c.
+ */
+#ifndef PYR_STORE_IMPORT_FORMAT_H
+#define PYR_STORE_IMPORT_FORMAT_H
+
+#include "store/kept.h"
+
+#include <jansson.h>
+
+/* A run in the making. */
+struct pyr_import {
+    struct pyr_arena *arena;
+    const char *name;   /* the file's, for errors */
+    const char *source; /* of each metric: "hyperfine", ... */
+    struct pyr_kept_run *run;
+    size_t case_capacity;
+};
+
+/* The case of that name, made when it is not there. Texts are copied. Valid until the next call. */
+struct pyr_kept_case *pyr_import_case(struct pyr_import *import, const char *suite, const char *id);
+/* Its metric, made with nothing known when it is not there. Valid until the next call. */
+struct pyr_kept_metric *pyr_import_metric(struct pyr_import *import, struct pyr_kept_case *kept,
+                                          enum pyr_metric metric);
+
+/* A number that is at least 0. null and absent give NaN; what is no number or below 0 fails. */
+bool pyr_import_number(const struct pyr_import *import, const json_t *value, const char *what,
+                       double *number, struct pyr_err *err);
+
+/* Where a key's number goes, beside the statistics of kept.h. */
+enum { PYR_IMPORT_SD = PYR_KEPT_COUNT, PYR_IMPORT_MIN, PYR_IMPORT_MAX };
+
+struct pyr_import_key {
+    const char *key;
+    enum pyr_metric metric;
+    int statistic;
+    double scale; /* to the metric's unit */
+};
+
+/* Puts every number that the object has under one of the keys into the case. `n`: values behind
+ * each; 0 unknown. */
+bool pyr_import_keys(struct pyr_import *import, struct pyr_kept_case *kept, const json_t *object,
+                     const struct pyr_import_key *keys, size_t key_count, uint64_t n,
+                     struct pyr_err *err);
+
+/* One statistic of a metric. */
+void pyr_import_put(struct pyr_import *import, struct pyr_kept_case *kept, enum pyr_metric metric,
+                    int statistic, double value);
+
+/* Gives the mean its 95 % interval from sd and n by Student's t, where both are known. */
+void pyr_import_bound_mean(struct pyr_kept_metric *metric);
+
+/* An array of measured values into mean, sd, min, max, p50 and n. A value below 0 fails. */
+bool pyr_import_values(struct pyr_import *import, struct pyr_kept_case *kept,
+                       enum pyr_metric metric, const json_t *values, double scale,
+                       struct pyr_err *err);
+
+/* Members as text: strings as they are, numbers and booleans as JSON; NULL for all else. */
+const char *pyr_import_member_text(struct pyr_import *import, const json_t *object,
+                                   const char *key);
+
+/* A format: `is` says by the content alone, `read` may rely on what `is` saw. */
+struct pyr_import_format {
+    bool (*is)(const json_t *root);
+    bool (*read)(struct pyr_import *import, const json_t *root, struct pyr_err *err);
+};
+
+extern const struct pyr_import_format pyr_import_pyrometer, pyr_import_flat, pyr_import_array,
+    pyr_import_nested, pyr_import_llama_bench, pyr_import_hyperfine, pyr_import_criterion,
+    pyr_import_vllm, pyr_import_guidellm, pyr_import_aiperf;
+
+#endif
