@@ -181,6 +181,44 @@ static void check_serialising(struct pyr_arena *arena, struct pyr_case_result *r
                              parallelism, in_flight);
 }
 
+/* One kind of mark, however often it was made. */
+struct mark_sum {
+    size_t count;
+    double total_ns, worst_ns;
+};
+
+static struct mark_sum sum_marks(const struct pyr_case_data *data, enum pyr_mark_kind kind) {
+    struct mark_sum sum = {0, 0, 0};
+    for (size_t i = 0; i < data->mark_count; i++) {
+        const struct pyr_mark *mark = &data->marks[i];
+        if (mark->kind != kind)
+            continue;
+        sum.count++;
+        sum.total_ns += mark->value;
+        sum.worst_ns = fmax(sum.worst_ns, mark->value);
+    }
+    return sum;
+}
+
+static void check_marks(const struct pyr_case_data *data, struct notes *notes) {
+    struct mark_sum freezes = sum_marks(data, PYR_MARK_FREEZE);
+    struct mark_sum stalls = sum_marks(data, PYR_MARK_STALL);
+    if (freezes.count)
+        note(notes,
+             "our own thread was kept from the CPU %zu times, %.0f ms in all, at most %.1f ms",
+             freezes.count, freezes.total_ns * 1e-6, freezes.worst_ns * 1e-6);
+    if (stalls.count)
+        note(notes, "recording waited for the disk %zu times, at most %.1f ms", stalls.count,
+             stalls.worst_ns * 1e-6);
+    for (size_t i = 0; i < data->mark_count; i++) {
+        const struct pyr_mark *mark = &data->marks[i];
+        if (mark->kind == PYR_MARK_WARNING)
+            note(notes, "%s", mark->text);
+        else if (mark->kind == PYR_MARK_THROTTLE)
+            note(notes, "the CPU was throttled: %s", mark->text);
+    }
+}
+
 static void check_case(const struct pyr_case_data *data, struct pyr_case_result *result,
                        struct notes *notes) {
     uint64_t failed = result->total - result->ok - result->outcomes[PYR_OUTCOME_CANCELLED];
@@ -211,17 +249,7 @@ static void check_case(const struct pyr_case_data *data, struct pyr_case_result 
             note(notes, "Little's law does not hold: %.2f in flight, rate x latency gives %.2f",
                  law.in_flight, law.in_flight_expected);
     }
-    for (size_t i = 0; i < data->mark_count; i++) {
-        const struct pyr_mark *mark = &data->marks[i];
-        if (mark->kind == PYR_MARK_WARNING)
-            note(notes, "%s", mark->text);
-        else if (mark->kind == PYR_MARK_FREEZE)
-            note(notes, "our own process did not run for up to %.1f ms", mark->value * 1e-6);
-        else if (mark->kind == PYR_MARK_STALL)
-            note(notes, "recording had to wait for the disk");
-        else if (mark->kind == PYR_MARK_THROTTLE)
-            note(notes, "the CPU was throttled: %s", mark->text);
-    }
+    check_marks(data, notes);
 }
 
 /* Trends over the steady window of what is in flight and of TTFT. */

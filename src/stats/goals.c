@@ -33,26 +33,20 @@ static struct pyr_estimate statistic(const struct pyr_metric_result *row, const 
     return pyr_estimate_unknown("no such statistic");
 }
 
-/* A missed goal outweighs an undecided one, that one outweighs a met one. */
-static int weight(enum pyr_goal_verdict verdict) {
-    switch (verdict) {
-    case PYR_GOAL_MISSED:
-        return 3;
-    case PYR_GOAL_UNDECIDED:
-        return 2;
-    case PYR_GOAL_MET:
-        return 1;
-    case PYR_GOAL_UNKNOWN:
-        break;
-    }
-    return 0;
-}
-
-static bool is_worse(const struct pyr_goal_result *held, enum pyr_goal_verdict verdict,
-                     const struct pyr_estimate *seen) {
-    if (weight(verdict) != weight(held->verdict))
-        return weight(verdict) > weight(held->verdict);
-    return held->goal->at_least ? seen->value < held->seen.value : seen->value > held->seen.value;
+/* Which of two cases a goal is judged by: a most (a latency, an error rate) must hold everywhere,
+ * so the worst case counts; a least (a throughput) asks what the target can do, so the best one
+ * does. */
+static bool counts_more(const struct pyr_goal_result *held, enum pyr_goal_verdict verdict,
+                        const struct pyr_estimate *seen) {
+    static const int weight[] = {[PYR_GOAL_UNKNOWN] = 0,
+                                 [PYR_GOAL_MET] = 1,
+                                 [PYR_GOAL_UNDECIDED] = 2,
+                                 [PYR_GOAL_MISSED] = 3};
+    if (verdict == PYR_GOAL_UNKNOWN || held->verdict == PYR_GOAL_UNKNOWN)
+        return held->verdict == PYR_GOAL_UNKNOWN;
+    if (!held->goal->at_least && weight[verdict] != weight[held->verdict])
+        return weight[verdict] > weight[held->verdict];
+    return seen->value > held->seen.value;
 }
 
 static void judge(const struct pyr_goal *goal, const struct pyr_result *result,
@@ -69,7 +63,7 @@ static void judge(const struct pyr_goal *goal, const struct pyr_result *result,
                 continue;
             struct pyr_estimate seen = statistic(row, goal->statistic);
             enum pyr_goal_verdict verdict = pyr_goal_verdict(goal, &seen);
-            if (!out->case_id || is_worse(out, verdict, &seen)) {
+            if (!out->case_id || counts_more(out, verdict, &seen)) {
                 out->case_id = one->plan->id;
                 out->seen = seen;
                 out->verdict = verdict;
@@ -78,20 +72,39 @@ static void judge(const struct pyr_goal *goal, const struct pyr_result *result,
     }
 }
 
-static const char *explain(struct pyr_arena *arena, const struct pyr_goal_result *goal) {
-    switch (goal->verdict) {
-    case PYR_GOAL_UNKNOWN:
-        return pyr_arena_printf(arena, "%s: %s", goal->goal->metric,
-                                goal->seen.reason ? goal->seen.reason : "unknown");
-    case PYR_GOAL_UNDECIDED:
-        return pyr_arena_printf(arena, "the interval of %s reaches across the limit%s%s",
-                                goal->case_id, goal->seen.reason ? "; " : "",
-                                goal->seen.reason ? goal->seen.reason : "");
-    case PYR_GOAL_MET:
-    case PYR_GOAL_MISSED:
+/* A number in the unit that people use for it. */
+static const char *spell(struct pyr_arena *arena, double value, enum pyr_unit unit) {
+    if (isnan(value))
+        return "?";
+    switch (unit) {
+    case PYR_UNIT_NS:
+        return pyr_arena_printf(arena, "%.4g ms", value * 1e-6);
+    case PYR_UNIT_RATIO:
+        return pyr_arena_printf(arena, "%.4g %%", value * 100);
+    case PYR_UNIT_BYTES:
+        return pyr_arena_printf(arena, "%.4g MB", value * 1e-6);
+    case PYR_UNIT_COUNT:
+    case PYR_UNIT_PER_S:
+    case PYR_UNIT_TOKENS:
+    case PYR_UNIT_TOKENS_PER_S:
+    case PYR_UNIT_BYTES_PER_S:
+    case PYR_UNIT_JOULES:
+    case PYR_UNIT_WATTS:
+    case PYR_UNIT_CELSIUS:
         break;
     }
-    return pyr_arena_printf(arena, "%s at %s", pyr_goal_verdict_name(goal->verdict), goal->case_id);
+    return pyr_arena_printf(arena, "%.4g %s", value, pyr_unit_name(unit));
+}
+
+static const char *explain(struct pyr_arena *arena, const struct pyr_goal_result *goal) {
+    if (goal->verdict == PYR_GOAL_UNKNOWN)
+        return pyr_arena_printf(arena, "%s: %s", goal->goal->metric,
+                                goal->seen.reason ? goal->seen.reason : "unknown");
+    enum pyr_unit unit = pyr_metric_info(pyr_metric_find(goal->goal->metric))->unit;
+    return pyr_arena_printf(
+        arena, "%s [%s, %s] against at %s %s", spell(arena, goal->seen.value, unit),
+        spell(arena, goal->seen.lo, unit), spell(arena, goal->seen.hi, unit),
+        goal->goal->at_least ? "least" : "most", spell(arena, goal->goal->limit, unit));
 }
 
 static void grade(struct pyr_result *result) {

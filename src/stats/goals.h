@@ -15,7 +15,8 @@ bool pyr_goal_applies(const struct pyr_goal *goal, const struct pyr_case *plan);
 enum pyr_goal_verdict pyr_goal_verdict(const struct pyr_goal *goal,
                                        const struct pyr_estimate *seen);
 
-/* Judges every goal over all cases of the result (the worst case counts), and sets the grade:
+/* Judges every goal over all cases of the result, an "at most" by its worst case and an "at least"
+ * by its best (what the target can do), and sets the grade:
  * of the decided goals at least 90 % met is EXCELLENT, 80 % GOOD, 60 % ACCEPTABLE, below POOR;
  * UNGRADED when simulated, partial or without a decided goal. */
 void pyr_goals_judge(const struct pyr_goal *goals, size_t count, struct pyr_result *result);

@@ -4,7 +4,9 @@
  */
 #include "suite/session.h"
 
+#include "base/fs.h"
 #include "base/rng.h"
+#include "sample/machine.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -145,6 +147,13 @@ static void observe_once(struct pyr_session *s, enum pyr_metric metric, uint32_t
 
 static void observe_target(struct pyr_session *s, const struct pyr_plan_case *one) {
     uint32_t index = one->record.index;
+    static const struct pyr_root live = {""};
+    struct pyr_machine_limits machine;
+    pyr_machine_limits(&live, &machine);
+    if (machine.memory_total_bytes && !s->info.virtual_time)
+        observe_once(s, PYR_M_MEMORY_UTILIZATION, index,
+                     1 - (double)machine.memory_available_bytes /
+                             (double)machine.memory_total_bytes);
     observe_once(s, PYR_M_KV_MEMORY, index, (double)s->info.kv_bytes);
     observe_once(s, PYR_M_HARNESS_MEMORY, index, (double)s->harness_bytes);
     if (s->engine_bytes > s->harness_bytes)
