@@ -9,6 +9,7 @@ const struct pyr_report_format pyr_report_formats[] = {
     {"terminal", ".txt", "a report to read at a glance", pyr_report_terminal, NULL, NULL},
     {"json", ".json", "everything, for programs (docs/formats/results.md)", pyr_report_json, NULL,
      NULL},
+    {"html", ".html", "one page with charts, which needs no network", pyr_report_html, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 

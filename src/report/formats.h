@@ -51,6 +51,6 @@ bool pyr_report_write_file(const struct pyr_report_format *format, const struct 
                            struct pyr_err *err);
 
 /* The writers, for tests and for callers that want one of them without a look-up. */
-pyr_report_fn pyr_report_terminal, pyr_report_json;
+pyr_report_fn pyr_report_terminal, pyr_report_json, pyr_report_html;
 
 #endif
