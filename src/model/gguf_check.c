@@ -179,6 +179,24 @@ static bool check_blocks(const struct checker *c) {
                     c->name, c->shape->layers, c->shape->layers - 1);
 }
 
+/* Weights that are whole numbers crash the library's kernels. */
+static bool check_weights(const struct checker *c) {
+    static const char *const weights[] = {"norm.",     "token_embd.", "output.",   "attn_q.",
+                                          "attn_k.",   "attn_v.",     "attn_qkv.", "attn_output.",
+                                          "ffn_gate.", "ffn_up.",     "ffn_down."};
+    enum { TYPE_I8 = 24, TYPE_F64 = 28 };
+    for (size_t i = 0; i < c->gguf->tensor_count; i++) {
+        const struct pyr_gguf_tensor *tensor = &c->gguf->tensors[i];
+        bool weight = false;
+        for (size_t m = 0; m < sizeof weights / sizeof *weights; m++)
+            weight = weight || strstr(tensor->name, weights[m]) != NULL;
+        if (weight && tensor->type->id >= TYPE_I8 && tensor->type->id <= TYPE_F64)
+            return pyr_fail(c->err, PYR_E_INPUT, "%s: damaged: tensor '%s' has type %s", c->name,
+                            tensor->name, tensor->type->name);
+    }
+    return true;
+}
+
 static uint64_t hash_bytes(const char *bytes, uint64_t length) {
     uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
     for (uint64_t i = 0; i < length; i++)
@@ -289,7 +307,7 @@ static void sum_tensors(const struct checker *c) {
         bool expert = strstr(tensor->name, "_exps.") != NULL;
         shape->parameters += tensor->elements;
         shape->weight_bytes += tensor->bytes;
-        if (tensor->type->repacked && tensor->dim_count > 1 && !embedding)
+        if (tensor->type->repacked && tensor->dim_count > 1 && (!embedding || shape->tied))
             shape->repacked_bytes += tensor->bytes;
         if (embedding && !shape->tied)
             continue;
@@ -315,7 +333,8 @@ bool pyr_gguf_check(const struct pyr_gguf *gguf, const char *name, struct pyr_gg
         !number(&c, "block_count", 0, 1, PYR_GGUF_LAYERS_MAX, &shape->layers) ||
         !number(&c, "embedding_length", 0, 1, 1 << 20, &shape->dim) ||
         !number(&c, "context_length", 0, 0, INT32_MAX, &shape->context) || !check_heads(&c) ||
-        !check_experts(&c) || !check_factors(&c) || !check_blocks(&c) || !check_tokenizer(&c))
+        !check_experts(&c) || !check_factors(&c) || !check_blocks(&c) || !check_weights(&c) ||
+        !check_tokenizer(&c))
         return false;
     uint64_t ffn = 0;
     pyr_gguf_u64(arch_value(&c, "feed_forward_length"), 0, &ffn);

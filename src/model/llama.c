@@ -137,7 +137,8 @@ static bool load_weights(struct pyr_model *model, const struct pyr_model_config 
                          struct pyr_err *err) {
     struct pyr_llama_paths paths;
     const struct pyr_root root = {model->system_root};
-    if (!pyr_llama_find(config->engine_dir, config->plugin_dir, &paths, err))
+    if (!pyr_llama_find(config->engine_dir, config->plugin_dir, &paths, err) ||
+        !pyr_llama_check_variant(paths.library, model->options.cpu_variant, err))
         return false;
     model->plugin = open_plugin(paths.plugin, err);
     if (!model->plugin ||
@@ -213,12 +214,13 @@ static uint64_t all_cells(const struct pyr_model *model, const struct pyr_contex
                                      : round_cells(tokens) * info->sequences;
 }
 
-/* The largest tensors that one micro-batch needs at a time: the logits of all its rows, or the
- * states inside a block. An estimate: the library lays out its scratch memory by itself. */
+/* What one micro-batch needs at a time: the logits of all its rows beside two states, or the states
+ * inside a block. Within 1 MB of what libllama 0.5.0 reports for the shapes of model/synth.h; an
+ * estimate nevertheless, as the library lays out its scratch memory by itself. */
 static uint64_t scratch_bytes(const struct pyr_model *model, uint32_t ubatch) {
     uint64_t block = 6 * (uint64_t)model->shape.dim + 3 * (uint64_t)model->shape.ffn;
-    uint64_t row = block > model->info.vocabulary ? block : model->info.vocabulary;
-    return row * ubatch * sizeof(float);
+    uint64_t head = 2 * (uint64_t)model->shape.dim + model->info.vocabulary;
+    return (block > head ? block : head) * ubatch * sizeof(float);
 }
 
 static bool llama_context_plan(const struct pyr_model *model,

@@ -103,3 +103,40 @@ bool pyr_llama_find(const char *engine_dir, const char *plugin_dir, struct pyr_l
     return find_plugin(engine_dir, plugin_dir, paths->plugin, err) &&
            find_library(engine_dir, paths->plugin, paths->library, err);
 }
+
+/* "zen4" of "libggml-cpu-zen4.so"; false for every other name. */
+static bool variant_of(const char *file, char name[NAME_MAX + 1]) {
+    static const char before[] = "libggml-cpu-", after[] = ".so";
+    size_t length = strlen(file), prefix = sizeof before - 1, suffix = sizeof after - 1;
+    if (length <= prefix + suffix || strncmp(file, before, prefix) != 0 ||
+        strcmp(file + length - suffix, after) != 0)
+        return false;
+    snprintf(name, NAME_MAX + 1, "%.*s", (int)(length - prefix - suffix), file + prefix);
+    return true;
+}
+
+bool pyr_llama_check_variant(const char *library, const char *variant, struct pyr_err *err) {
+    if (!variant)
+        return true;
+    char folder[PATH_MAX], name[NAME_MAX + 1];
+    snprintf(folder, sizeof folder, "%s", library);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        *slash = '\0';
+    struct pyr_buf names = {0};
+    bool found = false;
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        if (!variant_of(entry->d_name, name))
+            continue;
+        found = found || strcmp(name, variant) == 0;
+        pyr_buf_printf(&names, "%s%s", names.length ? ", " : "", name);
+    }
+    if (entries)
+        closedir(entries);
+    if (!found)
+        pyr_fail(err, PYR_E_USAGE, "llama: no CPU variant '%s' in %s; there: %s", variant, folder,
+                 names.length ? names.data : "none");
+    pyr_buf_deinit(&names);
+    return found;
+}

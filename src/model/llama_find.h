@@ -25,4 +25,8 @@ struct pyr_llama_paths {
 bool pyr_llama_find(const char *engine_dir, const char *plugin_dir, struct pyr_llama_paths *paths,
                     struct pyr_err *err);
 
+/* Whether libggml-cpu-<variant>.so lies beside the library; NULL is no variant and passes. Fails
+ * naming those that do. */
+bool pyr_llama_check_variant(const char *library, const char *variant, struct pyr_err *err);
+
 #endif

@@ -118,6 +118,11 @@ static void folders_without_an_engine_are_named(void **state) {
     config = config_of(model_path);
     config.engine_dir = folder;
     assert_refused(&config, PYR_E_USAGE, "holds no libllama");
+    const struct pyr_option variant = {"cpu_variant", "abacus"};
+    config = config_of(model_path);
+    config.options = &variant;
+    config.option_count = 1;
+    assert_refused(&config, PYR_E_USAGE, "no CPU variant 'abacus'");
 }
 
 static void memory_is_worked_out_before_it_is_taken(void **state) {
