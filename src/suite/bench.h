@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "record/run.h"
 #include "stats/result.h"
+#include "suite/presets.h"
 #include "target/target.h"
 
 #include <signal.h>
@@ -26,7 +27,9 @@ struct pyr_bench_options {
     const char *model;       /* http: the model's name */
     bool isolate;            /* in-process engines run in a worker process */
     const char *preset;      /* "quick", ...; NULL: quick */
-    const char *suite;       /* "inference", "concurrent", "all"; NULL: the preset's */
+    /* What a configuration file made of the preset (suite/config.h); NULL: the preset itself. */
+    const struct pyr_preset *preset_data;
+    const char *suite; /* "inference", "concurrent", "all"; NULL: the preset's */
 
     const uint64_t *concurrency; /* levels of the concurrent suite */
     size_t concurrency_count;

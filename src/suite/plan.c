@@ -331,7 +331,8 @@ bool pyr_plan_make(const struct pyr_bench_options *options, uint32_t compute_thr
                    struct pyr_arena *arena, struct pyr_plan *plan, struct pyr_err *err) {
     memset(plan, 0, sizeof *plan);
     const char *name = options->preset ? options->preset : "quick";
-    const struct pyr_preset *preset = pyr_preset_find(name);
+    const struct pyr_preset *preset =
+        options->preset_data ? options->preset_data : pyr_preset_find(name);
     if (!preset)
         return pyr_fail(err, PYR_E_USAGE,
                         "--preset %s: there is no such preset; `pyrometer bench --help` lists them",
