@@ -5,9 +5,11 @@
  *
  * Closed loop: `concurrency` users, each sends, waits for the end, thinks, sends again. A request
  * is scheduled when its user is ready: the end of the one before (as the target stamped it) plus
- * the think time. Open loop: requests are due at the instants of the arrival process, whatever
- * happened to the earlier ones; one that finds no free slot waits in our own queue (flag WAITED)
- * and keeps its scheduled time, so that latency from schedule shows what a user would have seen.
+ * the think time; after a failure at least 10 ms after it was scheduled, so that a dead target is
+ * not asked a million times a second. Open loop: requests are due at the instants of the arrival
+ * process, whatever happened to the earlier ones; one that finds no free slot waits in our own
+ * queue (flag WAITED) and keeps its scheduled time, so that latency from schedule shows what a user
+ * would have seen.
  *
  * Phases, marked in the run file and numbered alike in every case: 0 "warmup", 1 "measured",
  * 2 "drain". Load is not interrupted between warm-up and measurement. A request belongs to the
@@ -87,7 +89,7 @@ struct pyr_load_plan {
     uint32_t concurrency; /* closed: users, at least 1; open: cap on requests in flight, 0: none
                              but max_in_flight */
     /* Closed loop only: users over time instead of `concurrency`, which is then the largest value
-     * of the curve. Asked again each second at least. NULL: constant. */
+     * of the curve. Followed every 10 ms. NULL: constant. */
     const struct pyr_curve *concurrency_curve;
     uint64_t think_ns;      /* closed: between the end and the next request of a user */
     bool think_exponential; /* think_ns is the mean of an exponential distribution */

@@ -61,7 +61,7 @@ bool pyr_workload_create(const struct pyr_workload_options *options, struct pyr_
 void pyr_workload_destroy(struct pyr_workload *workload); /* NULL is allowed */
 
 /* What the next request asks for, the same sequence for the same options and seed. `slot_index`
- * (below max_in_flight) names the place in which the prompt lives until that slot asks again.
+ * (up to max_in_flight) names the place in which the prompt lives until that index asks again.
  * Fills prompt, output_tokens and of the record prompt_class, prompt_tokens, prompt_hash,
  * asked_tokens and the flag ESTIMATED. Does not allocate. */
 void pyr_workload_next(struct pyr_workload *workload, uint32_t slot_index, struct pyr_slot *slot);

@@ -335,10 +335,16 @@ void pyr_lane_sample(struct pyr_lane *lane, enum pyr_metric metric, uint32_t cas
 
 void pyr_lane_mark(struct pyr_lane *lane, enum pyr_mark_kind kind, uint32_t case_index,
                    double value, const char *text) {
+    uint64_t now_ns = pyr_now_ns(&lane->recorder->clock);
+    pyr_lane_mark_at(lane, kind, case_index, now_ns, value, text);
+}
+
+void pyr_lane_mark_at(struct pyr_lane *lane, enum pyr_mark_kind kind, uint32_t case_index,
+                      uint64_t time_ns, double value, const char *text) {
     struct pyr_mark mark = {
         .kind = kind,
         .case_index = case_index,
-        .time_ns = pyr_now_ns(&lane->recorder->clock),
+        .time_ns = time_ns,
         .value = value,
     };
     size_t length = text ? strnlen(text, sizeof mark.text - 1) : 0;

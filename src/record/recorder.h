@@ -115,7 +115,9 @@ void pyr_lane_observe(struct pyr_lane *lane, enum pyr_metric metric, uint32_t ca
 void pyr_lane_sample(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
                      uint64_t time_ns, double value);
 void pyr_lane_mark(struct pyr_lane *lane, enum pyr_mark_kind kind, uint32_t case_index,
-                   double value, const char *text);
+                   double value, const char *text); /* stamped now */
+void pyr_lane_mark_at(struct pyr_lane *lane, enum pyr_mark_kind kind, uint32_t case_index,
+                      uint64_t time_ns, double value, const char *text);
 
 /* bound_code <-> nanoseconds: code 0 is exact, code c > 0 stands for 2^(c/8) ns, rounded up so
  * that the bound is never understated (overstated by at most 9.1 % and 1 ns). Code 255 is an

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A user's prompt file, of any bytes, as text, JSON lines and JSON array.
+ */
+#include "load/prompts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static const char *const names[] = {"file", "file.txt", "file.jsonl"};
+    for (size_t i = 0; i < 3; i++) {
+        struct pyr_arena *arena = pyr_arena_create();
+        struct pyr_file_prompt *prompts;
+        size_t count;
+        struct pyr_err err;
+        if (pyr_prompts_parse(arena, names[i], (const char *)data, size, &prompts, &count, &err))
+            for (size_t k = 0; k < count; k++)
+                if (strlen(prompts[k].text) > prompts[k].text_bytes || prompts[k].text_bytes == 0)
+                    abort();
+        pyr_arena_destroy(arena);
+    }
+    return 0;
+}

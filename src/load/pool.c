@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include "load/pool.h"
+
+#include "base/buf.h"
+#include "base/hash.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    WORD_TOKENS_MAX = 32,
+    WORD_BYTES_ABOUT = 6, /* a word and its space */
+    /* Numbers are written with so many bits: more requests than any run has. */
+    NUMBER_BITS = 32,
+    FIT_ROUNDS = 8,
+    /* Rule of thumb for English in today's vocabularies; every use of it is flagged. */
+    BYTES_PER_TOKEN_ESTIMATE = 4
+};
+
+/* --- the target's tokens of our words --------------------------------------------------------- */
+
+/* The shorter way to write a word: with the space in front or without (some vocabularies add a
+ * space of their own to every text). */
+static int word_tokens(struct pyr_target *target, const char *word, int32_t *tokens) {
+    char spaced[32];
+    int length = snprintf(spaced, sizeof spaced, " %s", word);
+    int32_t other[WORD_TOKENS_MAX];
+    int with =
+        target->ops->tokenize(target, spaced, (size_t)length, false, tokens, WORD_TOKENS_MAX);
+    int without = target->ops->tokenize(target, word, strlen(word), false, other, WORD_TOKENS_MAX);
+    if (without > 0 && (with <= 0 || without < with)) {
+        memcpy(tokens, other, (size_t)without * sizeof *tokens);
+        return without;
+    }
+    return with;
+}
+
+static void add_numeral(struct pyr_vocabulary *vocabulary, int32_t token) {
+    for (uint32_t i = 0; i < vocabulary->numeral_count; i++)
+        if (vocabulary->numerals[i] == token)
+            return;
+    if (vocabulary->numeral_count < PYR_WORD_NUMERALS)
+        vocabulary->numerals[vocabulary->numeral_count++] = token;
+}
+
+static bool init_tokens(struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
+                        struct pyr_err *err) {
+    struct pyr_target *target = vocabulary->target;
+    int begin = target->ops->tokenize(target, "", 0, true, vocabulary->begin,
+                                      (int)(sizeof vocabulary->begin / sizeof(int32_t)));
+    vocabulary->begin_count = begin > 0 ? (uint32_t)begin : 0;
+    uint32_t usable = 0;
+    for (uint32_t i = 0; i < PYR_WORD_COUNT; i++) {
+        int32_t tokens[WORD_TOKENS_MAX];
+        int count = word_tokens(target, pyr_words[i], tokens);
+        if (count <= 0)
+            continue;
+        int32_t *kept = pyr_arena_array(arena, (size_t)count, sizeof *kept);
+        memcpy(kept, tokens, (size_t)count * sizeof *kept);
+        vocabulary->word_tokens[usable] = kept;
+        vocabulary->word_token_count[usable++] = (uint32_t)count;
+        add_numeral(vocabulary, tokens[0]);
+    }
+    if (usable == 0)
+        return pyr_fail(err, PYR_E_ENGINE,
+                        "the model's vocabulary cannot write a single one of our words");
+    for (uint32_t i = usable; i < PYR_WORD_COUNT; i++) { /* the usable ones, again */
+        vocabulary->word_tokens[i] = vocabulary->word_tokens[i - usable];
+        vocabulary->word_token_count[i] = vocabulary->word_token_count[i - usable];
+    }
+    return true;
+}
+
+/* Counts of 64 and of 128 words give what a word adds and what comes before the first. */
+static void fit_text(struct pyr_vocabulary *vocabulary) {
+    vocabulary->tokens_per_word = 1;
+    if (!vocabulary->counts)
+        return;
+    struct pyr_buf buf = {0};
+    int64_t counts[2];
+    for (int k = 0; k < 2; k++) {
+        pyr_buf_clear(&buf);
+        for (int i = 0; i < (k + 1) * 64; i++)
+            pyr_buf_printf(&buf, "%s%s", i ? " " : "", pyr_words[i % PYR_WORD_COUNT]);
+        struct pyr_target *target = vocabulary->target;
+        counts[k] = target->ops->count_tokens(target, buf.data, buf.length);
+    }
+    pyr_buf_deinit(&buf);
+    vocabulary->counts = counts[0] > 0 && counts[1] > counts[0];
+    if (!vocabulary->counts)
+        return;
+    vocabulary->tokens_per_word = (double)(counts[1] - counts[0]) / 64;
+    vocabulary->tokens_before = (double)counts[0] - 64 * vocabulary->tokens_per_word;
+    if (vocabulary->tokens_before < 0)
+        vocabulary->tokens_before = 0;
+}
+
+bool pyr_vocabulary_init(struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
+                         struct pyr_target *target, struct pyr_err *err) {
+    struct pyr_target_info info;
+    memset(&info, 0, sizeof info);
+    target->ops->describe(target, &info);
+    *vocabulary = (struct pyr_vocabulary){
+        .target = target,
+        .tokens = info.tokenises && target->ops->tokenize,
+        .counts = info.counts_tokens && target->ops->count_tokens,
+    };
+    if (vocabulary->tokens)
+        return init_tokens(vocabulary, arena, err);
+    fit_text(vocabulary);
+    return true;
+}
+
+/* --- prompts of tokens ------------------------------------------------------------------------ */
+
+/* Appends words from `at` on until `end`; the last word is cut where it must be. */
+static uint32_t put_words(const struct pyr_vocabulary *vocabulary, struct pyr_rng *rng,
+                          int32_t *tokens, uint32_t at, uint32_t end) {
+    while (at < end) {
+        uint64_t word = pyr_rng_below(rng, PYR_WORD_COUNT);
+        uint32_t count = vocabulary->word_token_count[word];
+        if (count > end - at)
+            count = end - at;
+        memcpy(tokens + at, vocabulary->word_tokens[word], count * sizeof *tokens);
+        at += count;
+    }
+    return at;
+}
+
+/* Lowest digit first, so that neighbours differ in their first numeral. */
+static void put_number(const struct pyr_vocabulary *vocabulary, uint64_t number, int32_t *tokens,
+                       uint32_t count) {
+    number &= (UINT64_C(1) << NUMBER_BITS) - 1;
+    for (uint32_t i = 0; i < count; i++) {
+        tokens[i] = vocabulary->numerals[number % vocabulary->numeral_count];
+        number /= vocabulary->numeral_count;
+    }
+}
+
+static uint32_t numerals_needed(uint32_t base) {
+    uint32_t count = 0;
+    for (uint64_t left = (UINT64_C(1) << NUMBER_BITS) - 1; left > 0; left /= base)
+        count++;
+    return count;
+}
+
+static void make_tokens(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
+                        const struct pyr_pool_recipe *recipe, struct pyr_pool_prompt *out) {
+    uint32_t end = recipe->tokens,
+             at = vocabulary->begin_count < end ? vocabulary->begin_count : end;
+    int32_t *tokens = pyr_arena_array(arena, end, sizeof *tokens);
+    memcpy(tokens, vocabulary->begin, at * sizeof *tokens);
+    if (recipe->shared > at) {
+        struct pyr_rng shared;
+        pyr_rng_init(&shared, recipe->shared_seed);
+        at = put_words(vocabulary, &shared, tokens, at, recipe->shared);
+    }
+    if (recipe->numbered && vocabulary->numeral_count >= 2) {
+        uint32_t wanted = numerals_needed(vocabulary->numeral_count);
+        out->numerals_at = at;
+        out->numerals = wanted < end - at ? wanted : end - at;
+        put_number(vocabulary, recipe->number, tokens + at, out->numerals);
+        at += out->numerals;
+    }
+    struct pyr_rng rng;
+    pyr_rng_init(&rng, recipe->words_seed);
+    put_words(vocabulary, &rng, tokens, at, end);
+    out->prompt.tokens = tokens;
+    out->prompt.token_count = end;
+    out->prompt.hash = pyr_fnv1a64(PYR_FNV1A64_INIT, tokens, end * sizeof *tokens);
+}
+
+/* --- prompts of text -------------------------------------------------------------------------- */
+
+static void append_word(struct pyr_buf *buf, uint64_t word) {
+    if (buf->length > 0)
+        pyr_buf_putc(buf, ' ');
+    pyr_buf_puts(buf, pyr_words[word]);
+}
+
+/* The words of a prompt of so many: shared, numerals, drawn. A fit only lengthens or shortens. */
+static void write_words(const struct pyr_pool_recipe *recipe, uint32_t words, struct pyr_buf *buf,
+                        struct pyr_pool_prompt *out) {
+    pyr_buf_clear(buf);
+    uint32_t shared = (uint32_t)((uint64_t)words * recipe->shared / recipe->tokens), done = 0;
+    struct pyr_rng same;
+    pyr_rng_init(&same, recipe->shared_seed);
+    for (; done < shared; done++)
+        append_word(buf, pyr_rng_below(&same, PYR_WORD_COUNT));
+    if (recipe->numbered) {
+        uint32_t wanted = numerals_needed(PYR_WORD_NUMERALS);
+        out->numerals = wanted < words - done ? wanted : words - done;
+        out->numerals_at = (uint32_t)buf->length + (buf->length > 0);
+        uint64_t number = recipe->number & ((UINT64_C(1) << NUMBER_BITS) - 1);
+        for (uint32_t i = 0; i < out->numerals; i++, done++, number /= PYR_WORD_NUMERALS)
+            append_word(buf, number % PYR_WORD_NUMERALS);
+    }
+    struct pyr_rng rng;
+    pyr_rng_init(&rng, recipe->words_seed);
+    for (; done < words; done++)
+        append_word(buf, pyr_rng_below(&rng, PYR_WORD_COUNT));
+}
+
+static void make_text(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
+                      const struct pyr_pool_recipe *recipe, struct pyr_pool_prompt *out) {
+    struct pyr_target *target = vocabulary->target;
+    struct pyr_buf buf = {0};
+    double words = (recipe->tokens - vocabulary->tokens_before) / vocabulary->tokens_per_word;
+    int64_t tokens = -1;
+    for (int attempt = 0; attempt < FIT_ROUNDS; attempt++) {
+        words = words >= 1 ? round(words) : 1;
+        write_words(recipe, (uint32_t)words, &buf, out);
+        tokens = vocabulary->counts ? target->ops->count_tokens(target, buf.data, buf.length) : -1;
+        if (tokens < 0 || tokens == recipe->tokens || (words == 1 && tokens > recipe->tokens))
+            break;
+        double off = (double)(recipe->tokens - tokens) / vocabulary->tokens_per_word;
+        words += fabs(off) >= 1 ? off : off < 0 ? -1 : 1;
+    }
+    out->estimated = tokens < 0;
+    out->prompt.text = pyr_arena_strndup(arena, buf.data, buf.length);
+    out->prompt.text_bytes = buf.length;
+    out->prompt.token_count = tokens < 0 ? recipe->tokens : (uint32_t)tokens;
+    out->prompt.hash = pyr_fnv1a64(PYR_FNV1A64_INIT, buf.data, buf.length);
+    pyr_buf_deinit(&buf);
+}
+
+void pyr_pool_make(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
+                   const struct pyr_pool_recipe *recipe, struct pyr_pool_prompt *out) {
+    assert(recipe->tokens >= 1);
+    if (vocabulary->tokens)
+        make_tokens(vocabulary, arena, recipe, out);
+    else
+        make_text(vocabulary, arena, recipe, out);
+}
+
+size_t pyr_pool_prompt_bytes(const struct pyr_vocabulary *vocabulary, uint32_t tokens) {
+    size_t each = vocabulary->tokens ? sizeof(int32_t) : WORD_BYTES_ABOUT;
+    return sizeof(struct pyr_pool_prompt) + tokens * each;
+}
+
+/* --- renumbering and the user's own ----------------------------------------------------------- */
+
+size_t pyr_pool_copy_bytes(const struct pyr_pool_prompt *prompt) {
+    return prompt->prompt.tokens ? prompt->prompt.token_count * sizeof(int32_t)
+                                 : prompt->prompt.text_bytes + 1;
+}
+
+void pyr_pool_renumber(const struct pyr_vocabulary *vocabulary, const struct pyr_pool_prompt *from,
+                       uint64_t number, void *memory, struct pyr_prompt *out) {
+    *out = from->prompt;
+    out->hash = pyr_fnv1a64(from->prompt.hash, &number, sizeof number);
+    if (from->prompt.tokens) {
+        int32_t *tokens = memory;
+        memcpy(tokens, from->prompt.tokens, from->prompt.token_count * sizeof *tokens);
+        put_number(vocabulary, number, tokens + from->numerals_at, from->numerals);
+        out->tokens = tokens;
+        return;
+    }
+    char *text = memcpy(memory, from->prompt.text, from->prompt.text_bytes + 1);
+    out->text = text;
+    text += from->numerals_at;
+    number &= (UINT64_C(1) << NUMBER_BITS) - 1;
+    for (uint32_t i = 0; i < from->numerals; i++, number /= PYR_WORD_NUMERALS)
+        memcpy(text + i * (PYR_WORD_NUMERAL_BYTES + 1), pyr_words[number % PYR_WORD_NUMERALS],
+               PYR_WORD_NUMERAL_BYTES);
+}
+
+uint32_t pyr_vocabulary_count(const struct pyr_vocabulary *vocabulary, const char *text,
+                              size_t bytes, bool *estimated) {
+    struct pyr_target *target = vocabulary->target;
+    int64_t count = -1;
+    if (vocabulary->tokens) {
+        count = target->ops->tokenize(target, text, bytes, false, NULL, 0);
+        count = count < 0 ? -count : count;
+    } else if (vocabulary->counts) {
+        count = target->ops->count_tokens(target, text, bytes);
+    }
+    *estimated = count < 0;
+    uint64_t tokens = count < 0 ? bytes / BYTES_PER_TOKEN_ESTIMATE : (uint64_t)count;
+    return tokens < 1 ? 1 : tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX;
+}
+
+bool pyr_pool_take_text(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
+                        const char *text, size_t bytes, const char *messages_json,
+                        struct pyr_pool_prompt *out, struct pyr_err *err) {
+    *out = (struct pyr_pool_prompt){
+        .prompt = {.text = text, .text_bytes = bytes, .messages_json = messages_json},
+    };
+    out->prompt.hash = pyr_fnv1a64(PYR_FNV1A64_INIT, text, bytes);
+    if (!vocabulary->tokens) {
+        out->prompt.token_count = pyr_vocabulary_count(vocabulary, text, bytes, &out->estimated);
+        return true;
+    }
+    struct pyr_target *target = vocabulary->target;
+    int needed = target->ops->tokenize(target, text, bytes, true, NULL, 0);
+    int capacity = needed < 0 ? -needed : needed;
+    int32_t *tokens = pyr_arena_array(arena, (size_t)capacity + 1, sizeof *tokens);
+    int count = target->ops->tokenize(target, text, bytes, true, tokens, capacity);
+    if (count <= 0)
+        return pyr_fail(err, PYR_E_INPUT, "a prompt of %zu bytes has no tokens in this model",
+                        bytes);
+    out->prompt.tokens = tokens;
+    out->prompt.token_count = (uint32_t)count;
+    return true;
+}

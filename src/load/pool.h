@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The prompts of a workload, made before the start. Private to load/workload.c.
+ *
+ * A synthetic prompt is: begin token, shared prefix, its number written in words (numerals), words.
+ * The number of request n is n, offset by the seed; a prompt of the pool serves request n, n +
+ * pool, n + 2 pool, ... by having its numerals written anew.
+ */
+#ifndef PYR_LOAD_POOL_H
+#define PYR_LOAD_POOL_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/rng.h"
+#include "load/words.h"
+#include "target/target.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pyr_pool_prompt {
+    struct pyr_prompt prompt;
+    uint32_t prompt_class;
+    uint32_t output_tokens; /* as its file asks; 0: drawn */
+    uint32_t numerals_at;   /* index of the first numeral: a token, or a byte of the text */
+    uint32_t numerals;      /* 0: it cannot be renumbered */
+    bool estimated;         /* token_count is a guess */
+};
+
+/* How words become prompts for one target. */
+struct pyr_vocabulary {
+    struct pyr_target *target;
+    bool tokens; /* prompts are token ids; else text */
+    /* Of a target that takes tokens: */
+    int32_t begin[4]; /* what goes in front of every prompt */
+    uint32_t begin_count;
+    const int32_t *word_tokens[PYR_WORD_COUNT];
+    uint32_t word_token_count[PYR_WORD_COUNT];
+    int32_t numerals[PYR_WORD_NUMERALS]; /* different single tokens */
+    uint32_t numeral_count;              /* below 2: prompts cannot be numbered */
+    /* Of one that takes text: */
+    bool counts;
+    double tokens_per_word, tokens_before; /* fitted; 1 and 0 when it cannot count */
+};
+
+bool pyr_vocabulary_init(struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
+                         struct pyr_target *target, struct pyr_err *err);
+
+struct pyr_pool_recipe {
+    uint32_t tokens; /* of the prompt, exactly where prompts are tokens */
+    uint32_t shared; /* of them, the same in every prompt with the same shared_seed */
+    uint64_t shared_seed;
+    uint64_t words_seed;
+    uint64_t number; /* written in the numerals */
+    bool numbered;   /* false: no numerals, prompts may be alike */
+};
+
+void pyr_pool_make(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
+                   const struct pyr_pool_recipe *recipe, struct pyr_pool_prompt *out);
+/* Bytes that a prompt of so many tokens takes in the pool, about. */
+size_t pyr_pool_prompt_bytes(const struct pyr_vocabulary *vocabulary, uint32_t tokens);
+
+/* Copies the prompt to `memory` (pyr_pool_copy_bytes) with another number; `out` points there. The
+ * hash is that of the pool's prompt continued with the number. */
+void pyr_pool_renumber(const struct pyr_vocabulary *vocabulary, const struct pyr_pool_prompt *from,
+                       uint64_t number, void *memory, struct pyr_prompt *out);
+size_t pyr_pool_copy_bytes(const struct pyr_pool_prompt *prompt);
+
+/* A prompt of the user: tokenised, counted or estimated (4 bytes a token). */
+bool pyr_pool_take_text(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
+                        const char *text, size_t bytes, const char *messages_json,
+                        struct pyr_pool_prompt *out, struct pyr_err *err);
+/* Tokens of a text as the target counts them, else a quarter of its bytes (*estimated). */
+uint32_t pyr_vocabulary_count(const struct pyr_vocabulary *vocabulary, const char *text,
+                              size_t bytes, bool *estimated);
+
+#endif

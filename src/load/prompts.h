@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Prompts from a user's file:
+ * - text: one prompt a line, empty lines left out;
+ * - JSON lines, each line one of
+ *     "text"   {"prompt": "text"}   {"text": "text"}
+ *     {"messages": [{"role": "user", "content": "text"}, ...]}           as OpenAI's chat
+ *     {"conversations": [{"from": "human", "value": "text"}, ...]}       as ShareGPT's
+ *   with an optional "output_tokens" or "max_tokens";
+ * - one JSON array of such objects.
+ * Which of them it is follows from its name (.txt; .jsonl, .json), else from how it begins: '{',
+ * '[' before a '{' or '"', or anything else.
+ * Of messages and conversations the last answer, when they end with one, is no part of the prompt.
+ */
+#ifndef PYR_LOAD_PROMPTS_H
+#define PYR_LOAD_PROMPTS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pyr_file_prompt {
+    const char *text; /* of messages: their contents, one paragraph each */
+    size_t text_bytes;
+    const char *messages_json; /* OpenAI's form, for both kinds of conversation; or NULL */
+    const char *answer;        /* the file's own answer, or NULL */
+    size_t answer_bytes;
+    uint32_t output_tokens; /* as the file asks, 0: it does not */
+};
+
+/* Everything lies in the arena. Fails on a line that is none of these, naming it, and when there is
+ * no prompt at all. */
+bool pyr_prompts_parse(struct pyr_arena *arena, const char *name, const char *bytes, size_t count,
+                       struct pyr_file_prompt **prompts, size_t *prompt_count, struct pyr_err *err);
+bool pyr_prompts_read(struct pyr_arena *arena, const char *path, struct pyr_file_prompt **prompts,
+                      size_t *prompt_count, struct pyr_err *err);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Between the start and the end of a run our own code takes no memory: malloc and its kin are
+ * counted (the linker's --wrap) while a case runs.
+ */
+#include "support/fake_target.h"
+#include "support/support.h"
+
+#include "load/driver.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static volatile bool counting; /* the compiler believes that malloc cannot see it */
+static volatile uint64_t allocations;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+
+void *__wrap_malloc(size_t size) {
+    allocations = allocations + counting;
+    return __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size) {
+    allocations = allocations + counting;
+    return __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size) {
+    allocations = allocations + counting;
+    return __real_realloc(old, size);
+}
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset) {
+    allocations = allocations + counting;
+    return __real_mmap(at, size, protection, flags, fd, offset);
+}
+
+static void watch(void *context, const struct pyr_load_live *live) {
+    uint64_t *sum = context;
+    *sum += live->ended + (uint64_t)pyr_hist_at_rank(live->latency_ns, 1).value;
+}
+
+static void run(struct pyr_load_plan plan, uint64_t prompts_planned, const char *prompt_tokens) {
+    char dir[256], path[300];
+    uint64_t now_ns = 1, sum = 0;
+    struct pyr_err err;
+    assert_non_null(pyr_test_temp_dir(dir, sizeof dir));
+    snprintf(path, sizeof path, "%s/run.pyr", dir);
+    const struct pyr_clock clock = {&now_ns};
+    const struct pyr_recorder_config record = {
+        .path = path, .lanes = 1, .chunk_slots = 1024, .inline_writer = true};
+    struct pyr_recorder *recorder;
+    assert_ok(err, pyr_recorder_open(&record, &clock, &recorder, &err));
+    struct pyr_fake_target target;
+    pyr_fake_target_init(&target, (struct pyr_fake_law){.service_ns = 1000000, .servers = 20},
+                         &now_ns);
+    const struct pyr_load_config config = {.target = &target.base,
+                                           .max_in_flight = 32,
+                                           .recorder = recorder,
+                                           .lane = pyr_recorder_lane(recorder, 0),
+                                           .virtual_now_ns = &now_ns};
+    struct pyr_prompt_class class = {.name = "test"};
+    assert_ok(err, pyr_length_parse(prompt_tokens, &class.prompt_tokens, &err));
+    assert_ok(err, pyr_length_parse("lognormal:8,4,1,32", &class.output_tokens, &err));
+    const struct pyr_workload_options options = {.classes = &class,
+                                                 .class_count = 1,
+                                                 .requests = prompts_planned,
+                                                 .max_in_flight = 32,
+                                                 .seed = 1};
+    struct pyr_load *load;
+    struct pyr_workload *workload;
+    struct pyr_load_result result;
+    assert_ok(err, pyr_load_open(&config, &load, &err));
+    assert_ok(err, pyr_workload_create(&options, &target.base, &workload, &err));
+    plan.live = watch;
+    plan.live_context = &sum;
+    plan.drain_ns = PYR_NS_PER_S;
+    plan.warmup_requests = 100;
+    allocations = 0;
+    counting = true;
+    bool ok = pyr_load_run(load, &plan, workload, &result, &err);
+    counting = false;
+    if (!ok)
+        fail_msg("%s", err.text);
+    assert_int_equal(allocations, 0);
+    assert_int_equal(result.outcomes[PYR_OUTCOME_OK], 5100);
+    pyr_workload_destroy(workload);
+    pyr_load_close(load);
+    assert_ok(err, pyr_recorder_close(recorder, &err));
+    unlink(path);
+    rmdir(dir);
+}
+
+static void a_closed_loop_takes_no_memory(void **state) {
+    (void)state;
+    run((struct pyr_load_plan){.concurrency = 32, .requests = 5000, .think_ns = 1000}, 5100, "16");
+}
+
+static void an_open_loop_takes_no_memory(void **state) {
+    (void)state;
+    run((struct pyr_load_plan){.open_loop = true,
+                               .arrivals = {.kind = &pyr_arrival_gamma, .rate = 10000, .cv = 2},
+                               .requests = 5000},
+        5100, "16");
+}
+
+static void going_round_the_pool_takes_no_memory(void **state) {
+    (void)state;
+    run((struct pyr_load_plan){.concurrency = 16, .requests = 5000}, 0, "normal:100,20");
+}
+
+static void the_counter_counts(void **state) {
+    (void)state;
+    allocations = 0;
+    counting = true;
+    void *volatile memory = malloc(10);
+    counting = false;
+    free(memory);
+    assert_int_equal(allocations, 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_counter_counts),
+        cmocka_unit_test(a_closed_loop_takes_no_memory),
+        cmocka_unit_test(an_open_loop_takes_no_memory),
+        cmocka_unit_test(going_round_the_pool_takes_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
