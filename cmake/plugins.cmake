@@ -50,9 +50,11 @@ if(PYR_LLAMA_INCLUDE AND PYR_LLAMA_LIBRARIES)
             file(CREATE_LINK \"${PYR_LLAMA_LIB_DIR}\"
                 \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/pyrometer/engine\" SYMBOLIC)")
     else()
-        install(DIRECTORY "${PYR_LLAMA_LIB_DIR}/" DESTINATION lib/pyrometer/engine)
-        install(DIRECTORY "${PYR_ENGINE_DIR}/" DESTINATION share/doc/pyrometer
-                FILES_MATCHING PATTERN "LICENSE.*" PATTERN include EXCLUDE PATTERN lib EXCLUDE)
+        # By their real paths: a folder that is a link would be installed as a link.
+        file(REAL_PATH "${PYR_LLAMA_LIB_DIR}" PYR_LLAMA_REAL_LIB_DIR)
+        file(GLOB PYR_LLAMA_LICENCES "${PYR_ENGINE_DIR}/LICENSE.*")
+        install(DIRECTORY "${PYR_LLAMA_REAL_LIB_DIR}/" DESTINATION lib/pyrometer/engine)
+        install(FILES ${PYR_LLAMA_LICENCES} DESTINATION share/doc/pyrometer)
     endif()
     add_dependencies(pyrometer pyrometer-llama)
     message(STATUS "llama.cpp ${PYR_LLAMA_VERSION} in ${PYR_LLAMA_LIB_DIR}")

@@ -4,7 +4,9 @@
 #include "base/mem.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <llama.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -223,9 +225,41 @@ static bool load_backends(const char *file, const char *variant, struct pyr_err 
     return true;
 }
 
+struct other_search {
+    const char *wanted;
+    char other[PATH_MAX];
+};
+
+static int is_other(struct dl_phdr_info *object, size_t size, void *context) {
+    (void)size;
+    struct other_search *search = context;
+    char real[PATH_MAX];
+    const char *slash = object->dlpi_name ? strrchr(object->dlpi_name, '/') : NULL;
+    if (!slash || strncmp(slash + 1, "libllama.", 9) != 0 || !realpath(object->dlpi_name, real) ||
+        strcmp(real, search->wanted) == 0)
+        return 0;
+    snprintf(search->other, sizeof search->other, "%s", real);
+    return 1;
+}
+
+/* Two builds in one process would share what their libraries have the same name for. Another
+ * plug-in may have opened one, so the loader is asked and not our own memory. */
+static bool check_alone(const char *file, struct pyr_err *err) {
+    char real[PATH_MAX];
+    struct other_search search = {.wanted = real};
+    if (!realpath(file, real))
+        return pyr_fail_errno(err, errno, "%s", file);
+    return dl_iterate_phdr(is_other, &search) == 0 ||
+           pyr_fail(err, PYR_E_USAGE,
+                    "%s: this process already runs %s; measure two builds with --isolate", file,
+                    search.other);
+}
+
 static bool open_library(const char *file, const char *variant, struct pyr_err *err) {
     /* A failed assertion must end the process quickly, not start a debugger in it. */
     setenv("GGML_NO_BACKTRACE", "1", 0);
+    if (!check_alone(file, err))
+        return false;
     void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
         return pyr_fail(err, PYR_E_ENGINE, "%s: cannot be loaded: %s", file, dlerror());
@@ -248,10 +282,8 @@ static bool plugin_open(const char *file, const char *variant, struct pyr_llama_
     bool ok = true;
     const char *wanted = variant ? variant : "";
     if (loaded.opened && strcmp(loaded.file, file) != 0)
-        ok = pyr_fail(err, PYR_E_USAGE,
-                      "%s: this process already runs %s; measure two builds with --isolate", file,
-                      loaded.file);
-    else if (loaded.opened && strcmp(loaded.variant, wanted) != 0)
+        ok = check_alone(file, err);
+    if (ok && loaded.opened && strcmp(loaded.variant, wanted) != 0)
         ok = pyr_fail(err, PYR_E_USAGE,
                       "cpu_variant %s: this process already runs %s; compare two with --isolate",
                       *wanted ? wanted : "(best)", loaded.library.cpu);
