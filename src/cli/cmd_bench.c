@@ -6,8 +6,11 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "load/length.h"
+#include "model/gguf_check.h"
 #include "report/formats.h"
 #include "suite/bench.h"
+#include "suite/config.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +117,33 @@ static bool check_paths(const struct pyr_args *args, struct pyr_err *err) {
     return true;
 }
 
+/* The most tokens that a length of the user's own asks for; 0 where it is drawn without a bound. */
+static uint64_t asked_tokens(const char *text) {
+    struct pyr_length length;
+    if (!text || !pyr_length_parse(text, &length, NULL))
+        return 0; /* what is malformed is told with the plan */
+    return length.kind == PYR_LENGTH_FIXED || length.kind == PYR_LENGTH_UNIFORM ? length.max : 0;
+}
+
+/* Told before the model is loaded: an engine stretches its context beyond what the model was
+ * trained for, and then measures what nobody would run. */
+static bool check_context(const struct pyr_args *args, const char *target, struct pyr_err *err) {
+    struct pyr_gguf_file file;
+    struct pyr_gguf_shape shape;
+    uint64_t prompt = asked_tokens(args->values[PYR_OPT_PROMPT_TOKENS].text);
+    uint64_t output = asked_tokens(args->values[PYR_OPT_OUTPUT_TOKENS].text);
+    if (prompt + output == 0 || !pyr_fs_is_file(target) || !pyr_gguf_open(target, &file, NULL))
+        return true;
+    bool known = pyr_gguf_check(&file.gguf, target, &shape, NULL) && shape.context > 0;
+    pyr_gguf_close(&file);
+    if (!known || prompt + output <= shape.context)
+        return true;
+    return pyr_fail(err, PYR_E_USAGE,
+                    "%s: holds %u tokens of context, and %llu of prompt with %llu of output were "
+                    "asked for; ask for less",
+                    target, shape.context, (unsigned long long)prompt, (unsigned long long)output);
+}
+
 static bool print_report(const struct pyr_cli *cli, const struct pyr_bench_outcome *outcome,
                          struct pyr_err *err) {
     struct pyr_buf text = {0};
@@ -155,33 +185,68 @@ static enum pyr_progress_style progress_style(const struct pyr_cli *cli) {
     return cli->error_terminal ? PYR_PROGRESS_BAR : PYR_PROGRESS_LINES;
 }
 
-int pyr_cmd_bench(struct pyr_cli *cli, struct pyr_err *err) {
+/* Goals of --slo and of a file of goals, together. */
+static bool fill_goals(struct pyr_cli *cli, struct pyr_bench_options *o, struct pyr_err *err) {
+    const char *path = cli->args.values[PYR_OPT_TARGETS].text, *goals;
+    if (!path)
+        return true;
+    if (!pyr_targets_load(cli->arena, path, &goals, err))
+        return false;
+    o->slo = o->slo ? pyr_arena_printf(cli->arena, "%s,%s", o->slo, goals) : goals;
+    return true;
+}
+
+/* What the command line did not say, the configuration file may. */
+static bool fill_config(struct pyr_cli *cli, struct pyr_bench_options *o, const char **model,
+                        struct pyr_err *err) {
+    const char *path = cli->args.values[PYR_OPT_CONFIG].text;
+    struct pyr_config config;
+    struct pyr_config_notes notes = {0};
+    if (!path)
+        return true;
+    if (!pyr_config_load(cli->arena, path, &config, err) ||
+        !pyr_config_apply(cli->arena, &config, o, &notes, err))
+        return false;
+    *model = config.model;
+    for (size_t i = 0; !o->quiet && i < notes.count; i++)
+        fprintf(stderr, "%s: %s\n", path, notes.items[i]);
+    return true;
+}
+
+static bool prepare(struct pyr_cli *cli, struct pyr_bench_options *options, struct pyr_err *err) {
     const struct pyr_args *args = &cli->args;
-    struct pyr_bench_options options = {.color = cli->color};
-    struct pyr_bench_outcome outcome = {0};
+    struct pyr_resolve_input input = {.operand = args->operand_count ? args->operands[0] : NULL,
+                                      .model = args->values[PYR_OPT_MODEL].text,
+                                      .environment = getenv,
+                                      .announce = !pyr_given(args, PYR_OPT_QUIET)};
     struct pyr_resolved resolved;
-    struct pyr_progress progress;
-    const struct pyr_resolve_input input = {.operand =
-                                                args->operand_count ? args->operands[0] : NULL,
-                                            .model = args->values[PYR_OPT_MODEL].text,
-                                            .environment = getenv,
-                                            .announce = !pyr_given(args, PYR_OPT_QUIET)};
-    options.stop = pyr_signals_install();
-    fill_load(args, &options);
-    fill_rest(args, &options);
-    if (!check_paths(args, err) || !pyr_resolve_target(cli->arena, &input, &resolved, err) ||
-        !check_target(args, &resolved, err))
-        return PYR_CLI_FAILED;
-    options.target = resolved.target;
-    options.target_note = resolved.note;
-    options.model = resolved.model;
-    options.command_line = command_line(cli);
+    fill_load(args, options);
+    fill_rest(args, options);
+    if (!check_paths(args, err) || !fill_goals(cli, options, err) ||
+        !fill_config(cli, options, &input.configured, err) ||
+        !pyr_resolve_target(cli->arena, &input, &resolved, err) ||
+        !check_target(args, &resolved, err) || !check_context(args, resolved.target, err))
+        return false;
+    options->target = resolved.target;
+    options->target_note = resolved.note;
+    options->model = resolved.model;
+    options->command_line = command_line(cli);
     if (resolved.note) {
         printf("No model was named: measuring %s, %s.\n", resolved.target, resolved.note);
         fflush(stdout);
     }
     if (pyr_given(args, PYR_OPT_VERBOSE))
-        fprintf(stderr, "target: %s\ncommand: %s\n", options.target, options.command_line);
+        fprintf(stderr, "target: %s\ncommand: %s\n", options->target, options->command_line);
+    return true;
+}
+
+int pyr_cmd_bench(struct pyr_cli *cli, struct pyr_err *err) {
+    struct pyr_bench_options options = {.color = cli->color};
+    struct pyr_bench_outcome outcome = {0};
+    struct pyr_progress progress;
+    options.stop = pyr_signals_install();
+    if (!prepare(cli, &options, err))
+        return PYR_CLI_FAILED;
     pyr_progress_init(&progress, progress_style(cli), STDERR_FILENO, cli->width, cli->clock);
     bool ok = pyr_bench_run(&options, pyr_progress_update, &progress, &outcome, err);
     pyr_progress_clear(&progress);

@@ -215,16 +215,28 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* "12.3 ms", or over several "median 12.3 ms, 10.1 to 15 ms". */
+static const char *time_text(double ns, char *text, size_t size) {
+    if (ns < 1e6)
+        snprintf(text, size, "%.4g us", ns / 1e3);
+    else if (ns < 1e9)
+        snprintf(text, size, "%.4g ms", ns / 1e6);
+    else
+        snprintf(text, size, "%.4g s", ns / 1e9);
+    return text;
+}
+
+/* "12.3 ms", or over several "median 12.3 ms, 10.1 ms to 15 ms". */
 static void write_times(const char *label, double *ns, size_t count) {
+    char least[32], median[32], most[32];
     if (count == 0)
         return;
     qsort(ns, count, sizeof *ns, by_value);
+    time_text(ns[count / 2], median, sizeof median);
     if (count == 1)
-        fprintf(stderr, "  %-14s %.4g ms\n", label, ns[0] / 1e6);
+        fprintf(stderr, "  %-14s %s\n", label, median);
     else
-        fprintf(stderr, "  %-14s median %.4g ms, %.4g to %.4g ms\n", label, ns[count / 2] / 1e6,
-                ns[0] / 1e6, ns[count - 1] / 1e6);
+        fprintf(stderr, "  %-14s median %s, %s to %s\n", label, median,
+                time_text(ns[0], least, sizeof least), time_text(ns[count - 1], most, sizeof most));
 }
 
 static void write_timings(const struct run *run) {
@@ -255,7 +267,7 @@ static void write_timings(const struct run *run) {
     fprintf(stderr, "  %-14s %zu of %u ok, %u prompt tokens each, %llu output tokens\n", "requests",
             all_count, run->copies, prompt_tokens, (unsigned long long)tokens);
     if (run->info.load_ns)
-        fprintf(stderr, "  %-14s %.4g ms\n", "model load", (double)run->info.load_ns / 1e6);
+        write_times("model load", &(double){(double)run->info.load_ns}, 1);
     write_times("first token", first, first_count);
     write_times("each next", gap, gap_count);
     write_times("whole answer", all, all_count);

@@ -12,6 +12,37 @@
     }
 
 const struct pyr_command pyr_commands[] = {
+    {.name = "bench",
+     .alias = "benchmark",
+     .bit = PYR_CMD_BENCH,
+     .summary = "measure a target: the main job",
+     .operands = "[TARGET]",
+     .operands_most = 1,
+     .description =
+         "Measures TARGET with a preset's suites, prints the result and saves it as results.json. "
+         "TARGET is a model file (.gguf) or a folder with one, a server's URL "
+         "(http://host:port/v1), sim:KEY=VALUE,... (a simulated engine of known law) or null: "
+         "(costs nothing: measures the harness). Without one: --model, then BENCH_MODEL_PATH, then "
+         "the first model in INFERNO_MODELS_DIR, then a model made here, of TinyLlama-1.1B's shape "
+         "with random weights.",
+     .examples = EXAMPLES("pyrometer bench model.gguf",
+                          "pyrometer bench model.gguf --concurrency 1,8,32 --level-time 20s",
+                          "pyrometer bench model.gguf --rate 2 --arrival poisson --duration 2m",
+                          "pyrometer bench model.gguf --slo ttft_p90=2s,error=1%"),
+     .run = pyr_cmd_bench},
+    {.name = "run",
+     .bit = PYR_CMD_RUN,
+     .summary = "one prompt, or N copies of it at once, through a target",
+     .operands = "[TARGET]",
+     .operands_most = 1,
+     .description =
+         "Writes the text to standard output and the timings to standard error. Greedy "
+         "unless --temperature is given. With --concurrency N the prompt is sent N times "
+         "at once, and texts that differ from the first are written below it.",
+     .examples = EXAMPLES("pyrometer run model.gguf --prompt 'Once upon a time'",
+                          "pyrometer run model.gguf -p 'Once upon a time' --concurrency 32 -n 60",
+                          "pyrometer run model.gguf --prompt - <prompt.txt"),
+     .run = pyr_cmd_run},
     {.name = "model synth",
      .bit = PYR_CMD_MODEL_SYNTH,
      .summary = "make a model file of a given shape with random weights",
@@ -69,15 +100,12 @@ const struct pyr_command pyr_commands[] = {
 
 /* Commands and options of the design that come later. They leave these tables when they land. */
 static const char *const planned_commands[] = {
-    "bench",          "run", "stress",  "baseline", "compare",   "history", "profile",
-    "memory-profile", "pgo", "monitor", "metrics",  "dashboard", "serve",   "calibrate",
-    "model convert",  NULL};
+    "stress",  "baseline", "compare",   "history", "profile",   "memory-profile", "pgo",
+    "monitor", "metrics",  "dashboard", "serve",   "calibrate", "model convert",  NULL};
 
 static const struct {
     const char *spelling, *instead;
 } planned_options[] = {
-    {"--config", "give its settings as options"},
-    {"--targets", "name goals with --slo"},
     {"--ci", "name goals with --slo, so that a missed one is exit 3"},
     {"--profile", "run perf beside it"},
     {"--compat", "results.json holds the raw metrics"},

@@ -3,6 +3,7 @@
 
 #include "report/formats.h"
 #include "suite/bench.h"
+#include "suite/presets.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -65,10 +66,25 @@ static void options_of(FILE *out, unsigned command) {
     }
 }
 
-static void preset_rows(FILE *out, const char *title, const struct pyr_preset_row *rows) {
-    fprintf(out, "\n%s:\n", title);
-    for (; rows->name; rows++)
-        row(out, rows->name, rows->summary, 20);
+static void preset_rows(FILE *out) {
+    fputs("\nPresets:\n", out);
+    for (const struct pyr_preset_row *preset = pyr_preset_rows; preset->name; preset++)
+        row(out, preset->name, preset->summary, 20);
+}
+
+/* Suites that this version lacks are named as such, below those that run. */
+static void suite_rows(FILE *out) {
+    char missing[256] = "";
+    fputs("\nSuites:\n", out);
+    for (const struct pyr_preset_row *suite = pyr_suite_rows; suite->name; suite++) {
+        if (!pyr_suite_missing(suite->name, NULL))
+            row(out, suite->name, suite->summary, 20);
+        else
+            snprintf(missing + strlen(missing), sizeof missing - strlen(missing), "%s%s",
+                     *missing ? ", " : "", suite->name);
+    }
+    if (*missing)
+        fprintf(out, "  (not built yet in this version: %s)\n", missing);
 }
 
 static void format_rows(FILE *out) {
@@ -85,8 +101,8 @@ void pyr_help_command(FILE *out, const struct pyr_command *command) {
     wrap(out, command->description, 0, 0);
     options_of(out, command->bit);
     if (command->bit == PYR_CMD_BENCH) {
-        preset_rows(out, "Presets", pyr_preset_rows);
-        preset_rows(out, "Suites", pyr_suite_rows);
+        preset_rows(out);
+        suite_rows(out);
     }
     if (command->bit & (PYR_CMD_BENCH | PYR_CMD_REPORT))
         format_rows(out);

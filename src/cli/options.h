@@ -47,6 +47,7 @@ enum pyr_option {
     PYR_OPT_ENGINE_DIR,
     PYR_OPT_ENGINE_OPTION,
     /* how */
+    PYR_OPT_CONFIG,
     PYR_OPT_PRESET,
     PYR_OPT_SUITE,
     PYR_OPT_CONCURRENCY,
@@ -77,6 +78,7 @@ enum pyr_option {
     PYR_OPT_TEMPERATURE,
     /* judging */
     PYR_OPT_SLO,
+    PYR_OPT_TARGETS,
     PYR_OPT_STRICT,
     PYR_OPT_STRICT_MACHINE,
     PYR_OPT_NO_CALIBRATE,

@@ -87,9 +87,10 @@ bool pyr_resolve_cache_path(struct pyr_arena *arena, char *(*environment)(const 
     else if (home && home[0] == '/')
         *path = pyr_arena_printf(arena, "%s/.cache/pyrometer/models/%s", home, file);
     else
-        return pyr_fail(err, PYR_E_USAGE,
-                        "no model was named and there is no home to make one in; name a model, or "
-                        "set XDG_CACHE_HOME");
+        return pyr_fail(
+            err, PYR_E_USAGE,
+            "TARGET: no model was named and there is no home to make one in; name one, or "
+            "set XDG_CACHE_HOME");
     return true;
 }
 
@@ -140,5 +141,7 @@ bool pyr_resolve_target(struct pyr_arena *arena, const struct pyr_resolve_input 
     const char *dir = set_environment(input, "INFERNO_MODELS_DIR");
     if (dir)
         return take_first_of(arena, dir, resolved, err);
+    if (input->configured)
+        return take(arena, input->configured, "the configuration file's model", resolved, err);
     return take_default(arena, input, resolved, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Which target a command means: the argument, else --model, else BENCH_MODEL_PATH, else the first
- * model in INFERNO_MODELS_DIR, else the one made here.
+ * model in INFERNO_MODELS_DIR, else what a configuration file names, else the one made here.
  */
 #ifndef PYR_CLI_RESOLVE_H
 #define PYR_CLI_RESOLVE_H
@@ -14,6 +14,7 @@
 struct pyr_resolve_input {
     const char *operand;                    /* TARGET, or NULL */
     const char *model;                      /* --model, or NULL */
+    const char *configured;                 /* of a configuration file, or NULL */
     char *(*environment)(const char *name); /* getenv; an empty value counts as none */
     bool announce; /* say on standard error when a model is made (it takes seconds) */
 };

@@ -60,7 +60,8 @@ static int tear_down(void **state) {
 static void assert_target(char *(*environment)(const char *), const char *operand,
                           const char *model, const char *expected) {
     struct pyr_arena *arena = pyr_arena_create();
-    const struct pyr_resolve_input input = {operand, model, environment, false};
+    const struct pyr_resolve_input input = {
+        .operand = operand, .model = model, .environment = environment};
     struct pyr_resolved resolved;
     struct pyr_err err;
     assert_ok(err, pyr_resolve_target(arena, &input, &resolved, &err));
@@ -80,10 +81,25 @@ static void each_place_is_looked_at_after_those_before_it(void **state) {
     assert_target(everything, "http://127.0.0.1:1/v1", NULL, "http://127.0.0.1:1/v1");
 }
 
+static void a_configuration_files_model_comes_after_the_environments(void **state) {
+    (void)state;
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_resolve_input input = {.environment = nothing, .configured = first};
+    struct pyr_resolved resolved;
+    struct pyr_err err;
+    assert_ok(err, pyr_resolve_target(arena, &input, &resolved, &err));
+    assert_string_equal(resolved.target, first);
+    input.environment = everything;
+    assert_ok(err, pyr_resolve_target(arena, &input, &resolved, &err));
+    assert_string_equal(resolved.target, second);
+    pyr_arena_destroy(arena);
+}
+
 static void a_url_takes_the_served_models_name(void **state) {
     (void)state;
     struct pyr_arena *arena = pyr_arena_create();
-    const struct pyr_resolve_input input = {"https://h/v1", "llama-3", nothing, false};
+    const struct pyr_resolve_input input = {
+        .operand = "https://h/v1", .model = "llama-3", .environment = nothing};
     struct pyr_resolved resolved;
     struct pyr_err err;
     assert_ok(err, pyr_resolve_target(arena, &input, &resolved, &err));
@@ -95,7 +111,8 @@ static void a_url_takes_the_served_models_name(void **state) {
 static void assert_fails(char *(*environment)(const char *), const char *operand, const char *model,
                          int exit_code, const char *part) {
     struct pyr_arena *arena = pyr_arena_create();
-    const struct pyr_resolve_input input = {operand, model, environment, false};
+    const struct pyr_resolve_input input = {
+        .operand = operand, .model = model, .environment = environment};
     struct pyr_resolved resolved;
     struct pyr_err err = {0};
     assert_false(pyr_resolve_target(arena, &input, &resolved, &err));
@@ -133,6 +150,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_place_is_looked_at_after_those_before_it, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_configuration_files_model_comes_after_the_environments,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_url_takes_the_served_models_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_a_target_is_named_with_where_it_came_from,
                                         set_up, tear_down),
