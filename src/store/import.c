@@ -256,45 +256,71 @@ static bool has_a_number(const struct pyr_kept_run *run) {
     return false;
 }
 
-bool pyr_import_text(struct pyr_arena *arena, const char *name, const char *text, size_t size,
-                     struct pyr_kept_run **run, struct pyr_err *err) {
-    json_t *root = parse(name, text, size, err);
-    if (!root)
-        return false;
+static bool read_run(struct pyr_arena *arena, const char *name, const json_t *root,
+                     struct pyr_kept_run *run, struct pyr_err *err) {
     size_t which = 0, count = sizeof formats / sizeof *formats;
     while (which < count && !formats[which]->is(root))
         which++;
-    bool fine = false;
-    if (which == count) {
-        fail_unknown(name, err);
+    if (which == count)
+        return fail_unknown(name, err);
+    const char *format = pyr_import_rows[which].name;
+    struct pyr_import import = {.arena = arena, .name = name, .source = format, .run = run};
+    *run = (struct pyr_kept_run){.id = pyr_arena_strdup(arena, name),
+                                 .origin = format,
+                                 .time_unix_s = (double)NAN,
+                                 .noise_floor = pyr_estimate_unknown(NULL)};
+    return formats[which]->read(&import, root, err) &&
+           (has_a_number(run) ||
+            pyr_fail(err, PYR_E_INPUT,
+                     "%s: a %s file without a successful measurement; run that benchmark again",
+                     name, format));
+}
+
+/* Our baseline file: {"schema": "pyrometer-baseline/1", "runs": [results.json, ...]}. */
+static bool read_baseline(struct pyr_arena *arena, const char *name, const json_t *root,
+                          struct pyr_kept_run **runs, size_t *count, struct pyr_err *err) {
+    const char *schema = json_string_value(json_object_get(root, "schema"));
+    if (strcmp(schema, PYR_BASELINE_SCHEMA) != 0)
+        return pyr_fail(err, PYR_E_INPUT,
+                        "%s: its schema is '%.32s' and this program (%s) knows " PYR_BASELINE_SCHEMA
+                        "; update pyrometer, or make the baseline again",
+                        name, schema, PYR_VERSION);
+    const json_t *array = json_object_get(root, "runs");
+    *count = json_array_size(array);
+    *runs = pyr_arena_array(arena, *count, sizeof **runs);
+    for (size_t i = 0; i < *count; i++) {
+        const char *part = pyr_arena_printf(arena, "%s: run %zu", name, i + 1);
+        if (!read_run(arena, part, json_array_get(array, i), &(*runs)[i], err))
+            return false;
+    }
+    return *count > 0 ||
+           pyr_fail(err, PYR_E_INPUT, "%s: a baseline without a run; make it again", name);
+}
+
+bool pyr_import_text(struct pyr_arena *arena, const char *name, const char *text, size_t size,
+                     struct pyr_kept_run **runs, size_t *count, struct pyr_err *err) {
+    json_t *root = parse(name, text, size, err);
+    if (!root)
+        return false;
+    const char *schema = json_string_value(json_object_get(root, "schema"));
+    bool fine;
+    if (schema && strncmp(schema, "pyrometer-baseline/", 19) == 0) {
+        fine = read_baseline(arena, name, root, runs, count, err);
     } else {
-        const char *format = pyr_import_rows[which].name;
-        struct pyr_import import = {.arena = arena,
-                                    .name = name,
-                                    .source = format,
-                                    .run = pyr_arena_alloc(arena, sizeof *import.run)};
-        *import.run = (struct pyr_kept_run){.id = pyr_arena_strdup(arena, name),
-                                            .origin = format,
-                                            .time_unix_s = (double)NAN,
-                                            .noise_floor = pyr_estimate_unknown(NULL)};
-        fine = formats[which]->read(&import, root, err);
-        if (fine && !has_a_number(import.run))
-            fine = pyr_fail(err, PYR_E_INPUT,
-                            "%s: a %s file without a successful measurement; run that benchmark "
-                            "again",
-                            name, format);
-        *run = import.run;
+        *count = 1;
+        *runs = pyr_arena_alloc(arena, sizeof **runs);
+        fine = read_run(arena, name, root, *runs, err);
     }
     json_decref(root);
     return fine;
 }
 
-bool pyr_import_file(struct pyr_arena *arena, const char *path, struct pyr_kept_run **run,
-                     struct pyr_err *err) {
+bool pyr_import_file(struct pyr_arena *arena, const char *path, struct pyr_kept_run **runs,
+                     size_t *count, struct pyr_err *err) {
     static const struct pyr_root live = {""};
     struct pyr_buf text = {0};
     bool fine = pyr_fs_read(&live, path, most_bytes, &text, err) &&
-                pyr_import_text(arena, path, pyr_buf_text(&text), text.length, run, err);
+                pyr_import_text(arena, path, pyr_buf_text(&text), text.length, runs, count, err);
     pyr_buf_deinit(&text);
     return fine;
 }

@@ -16,16 +16,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* JSON text (or JSON lines) into a run in the arena. `name` stands for the file in errors and, for
- * formats that leave the name of what was measured to the file's place, is where it is found.
- * Fails, with the thing and the mend, for what is empty, cut off, no JSON, of no known format, of a
- * newer version of ours, holds negative numbers or NaN, or holds no successful measurement. */
+/* JSON text (or JSON lines) into runs in the arena: one, or those of a baseline file of ours.
+ * `name` stands for the file in errors and, for formats that leave the name of what was measured to
+ * the file's place, is where it is found. Fails, with the thing and the mend, for what is empty,
+ * cut off, no JSON, of no known format, of a newer version of ours, holds negative numbers or NaN,
+ * or holds no successful measurement. */
 bool pyr_import_text(struct pyr_arena *arena, const char *name, const char *text, size_t size,
-                     struct pyr_kept_run **run, struct pyr_err *err);
+                     struct pyr_kept_run **runs, size_t *count, struct pyr_err *err);
 
 /* The same from a file. */
-bool pyr_import_file(struct pyr_arena *arena, const char *path, struct pyr_kept_run **run,
-                     struct pyr_err *err);
+bool pyr_import_file(struct pyr_arena *arena, const char *path, struct pyr_kept_run **runs,
+                     size_t *count, struct pyr_err *err);
+
+#define PYR_BASELINE_SCHEMA "pyrometer-baseline/1"
 
 /* The formats, for --help and docs; a NULL name ends the table. */
 struct pyr_import_row {

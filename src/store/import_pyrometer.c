@@ -79,6 +79,8 @@ static void read_case(struct pyr_import *import, const char *suite, const json_t
     if (!id)
         return;
     struct pyr_kept_case *kept = pyr_import_case(import, suite, id);
+    const char *load_model = json_string_value(json_object_get(object, "load_model"));
+    kept->open_loop = load_model && strcmp(load_model, "open") == 0;
     const json_t *outcomes = json_object_get(object, "outcomes");
     kept->total = (uint64_t)json_integer_value(json_object_get(outcomes, "total"));
     kept->ok = (uint64_t)json_integer_value(json_object_get(outcomes, "ok"));

@@ -41,6 +41,7 @@ struct pyr_kept_metric {
 
 struct pyr_kept_case {
     const char *suite, *id, *params; /* id "" for what belongs to no case (the instrument) */
+    bool open_loop;                  /* latencies count from the schedule */
     uint64_t total, ok;              /* requests; 0 unknown */
     uint64_t outputs_hash;           /* 0 unknown */
     const struct pyr_kept_metric *metrics;

@@ -26,6 +26,7 @@ static const char *const version_1[] = {
     " suite TEXT NOT NULL,"
     " id TEXT NOT NULL,"
     " params TEXT,"
+    " open_loop BIGINT NOT NULL,"
     " total BIGINT,"
     " ok BIGINT,"
     " outputs_hash BIGINT,"

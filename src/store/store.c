@@ -179,8 +179,8 @@ static bool add_row(struct pyr_store *store, const struct pyr_kept_run *kept, in
 static bool add_cases(struct pyr_store *store, const struct pyr_kept_run *kept, int64_t key,
                       struct pyr_err *err) {
     struct bulk bulk;
-    bulk_begin(&bulk, store, "pyr_case (run, number, suite, id, params, total, ok, outputs_hash)",
-               8);
+    bulk_begin(&bulk, store,
+               "pyr_case (run, number, suite, id, params, open_loop, total, ok, outputs_hash)", 9);
     bool fine = true;
     for (size_t i = 0; fine && i < kept->case_count; i++) {
         const struct pyr_kept_case *from = &kept->cases[i];
@@ -192,9 +192,10 @@ static bool add_cases(struct pyr_store *store, const struct pyr_kept_run *kept, 
         row[2] = pyr_db_text(from->suite);
         row[3] = pyr_db_text(from->id);
         row[4] = pyr_db_text(from->params);
-        row[5] = pyr_db_integer((int64_t)from->total);
-        row[6] = pyr_db_integer((int64_t)from->ok);
-        row[7] = pyr_db_integer((int64_t)from->outputs_hash);
+        row[5] = pyr_db_integer(from->open_loop);
+        row[6] = pyr_db_integer((int64_t)from->total);
+        row[7] = pyr_db_integer((int64_t)from->ok);
+        row[8] = pyr_db_integer((int64_t)from->outputs_hash);
     }
     return bulk_end(&bulk, fine, err);
 }
@@ -410,9 +411,10 @@ static bool read_case(void *context, const struct pyr_db_value *values, size_t c
     kept->suite = pyr_db_as_text(rows->arena, &values[0]);
     kept->id = pyr_db_as_text(rows->arena, &values[1]);
     kept->params = pyr_db_as_text(rows->arena, &values[2]);
-    kept->total = (uint64_t)pyr_db_as_integer(&values[3]);
-    kept->ok = (uint64_t)pyr_db_as_integer(&values[4]);
-    kept->outputs_hash = (uint64_t)pyr_db_as_integer(&values[5]);
+    kept->open_loop = pyr_db_as_integer(&values[3]) != 0;
+    kept->total = (uint64_t)pyr_db_as_integer(&values[4]);
+    kept->ok = (uint64_t)pyr_db_as_integer(&values[5]);
+    kept->outputs_hash = (uint64_t)pyr_db_as_integer(&values[6]);
     return true;
 }
 
@@ -466,7 +468,8 @@ static bool load_cases(struct pyr_store *store, struct pyr_arena *arena, bool hi
     struct pyr_db_value params[2] = {pyr_db_integer(key_of(kept->id))};
     struct rows cases = {.arena = arena, .size = sizeof(struct pyr_kept_case)};
     if (!run(store,
-             "SELECT suite, id, params, total, ok, outputs_hash FROM pyr_case WHERE run = $1 "
+             "SELECT suite, id, params, open_loop, total, ok, outputs_hash FROM pyr_case WHERE run "
+             "= $1 "
              "ORDER BY number",
              params, 1, read_case, &cases, err))
         return false;

@@ -72,8 +72,9 @@ static void every_known_format_is_read(void **state) {
         snprintf(path, sizeof path, "%s/import/%s", PYR_TEST_DATA, want->file);
         struct pyr_arena *arena = pyr_arena_create();
         struct pyr_kept_run *run;
+        size_t count;
         struct pyr_err err;
-        assert_ok(err, pyr_import_file(arena, path, &run, &err));
+        assert_ok(err, pyr_import_file(arena, path, &run, &count, &err));
         assert_string_equal(run->origin, want->origin);
         const struct pyr_kept_case *kept =
             want->id ? pyr_kept_case(run, want->suite, want->id) : &run->cases[0];
@@ -90,8 +91,10 @@ static void intervals_and_counts_come_along(void **state) {
     (void)state;
     struct pyr_arena *arena = pyr_arena_create();
     struct pyr_kept_run *run;
+    size_t count;
     struct pyr_err err;
-    assert_ok(err, pyr_import_file(arena, PYR_TEST_DATA "/import/hyperfine.json", &run, &err));
+    assert_ok(err,
+              pyr_import_file(arena, PYR_TEST_DATA "/import/hyperfine.json", &run, &count, &err));
     const struct pyr_kept_metric *metric =
         pyr_kept_metric(pyr_kept_case(run, "command", "./before"), PYR_M_BLOCK_TIME);
     assert_int_equal(metric->n, 3);
@@ -100,7 +103,8 @@ static void intervals_and_counts_come_along(void **state) {
     metric = pyr_kept_metric(pyr_kept_case(run, "command", "./after"), PYR_M_BLOCK_TIME);
     assert_true(isnan(metric->at[PYR_KEPT_MEAN].lo));
 
-    assert_ok(err, pyr_import_file(arena, PYR_TEST_DATA "/import/pyrometer.json", &run, &err));
+    assert_ok(err,
+              pyr_import_file(arena, PYR_TEST_DATA "/import/pyrometer.json", &run, &count, &err));
     const struct pyr_kept_case *kept = pyr_kept_case(run, "concurrent", "short.c8");
     assert_int_equal(kept->ok, 43);
     assert_true(kept->outputs_hash == 0xfedcba9876543210);
@@ -135,6 +139,10 @@ static void what_cannot_be_read_is_named(void **state) {
         {"{\"schema\": \"pyrometer/2\"}", "update pyrometer"},
         {"{\"schema\": \"pyrometer/1\", \"benchmarks\": {}}", "without a successful measurement"},
         {"{\"name\": \"a package\"}", "no result file of a known format (pyrometer, llama-bench"},
+        {"{\"schema\": \"pyrometer-baseline/2\"}", "update pyrometer"},
+        {"{\"schema\": \"pyrometer-baseline/1\", \"runs\": []}", "without a run"},
+        {"{\"schema\": \"pyrometer-baseline/1\", \"runs\": [{\"avg_latency_ms\": -1}]}",
+         "run 1: 'avg_latency_ms' is -1"},
         {"[1, 2, 3]", "no result file of a known format"},
         {"<html>", "line 1 is no JSON"},
         {"{\"results\":[{\"command\":\"x\",\"mean\":1,\"times\":[1,null]}]}", "is null"},
@@ -142,9 +150,10 @@ static void what_cannot_be_read_is_named(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct pyr_arena *arena = pyr_arena_create();
         struct pyr_kept_run *run;
+        size_t count;
         struct pyr_err err;
-        assert_false(
-            pyr_import_text(arena, "new.json", bad[i].text, strlen(bad[i].text), &run, &err));
+        assert_false(pyr_import_text(arena, "new.json", bad[i].text, strlen(bad[i].text), &run,
+                                     &count, &err));
         assert_int_equal(err.code, PYR_E_INPUT);
         if (!strstr(err.text, bad[i].says) || strncmp(err.text, "new.json: ", 10) != 0)
             fail_msg("'%s' gave: %s", bad[i].text, err.text);
@@ -158,10 +167,25 @@ static void json_lines_are_one_file(void **state) {
                         "{\"n_prompt\":0,\"n_gen\":8,\"avg_ts\":2.5}\n";
     struct pyr_arena *arena = pyr_arena_create();
     struct pyr_kept_run *run;
+    size_t count;
     struct pyr_err err;
-    assert_ok(err, pyr_import_text(arena, "x", text, strlen(text), &run, &err));
+    assert_ok(err, pyr_import_text(arena, "x", text, strlen(text), &run, &count, &err));
     assert_int_equal(run->case_count, 2);
     assert_string_equal(run->cases[1].id, "tg8");
+    pyr_arena_destroy(arena);
+}
+
+static void a_baseline_file_holds_several_runs(void **state) {
+    (void)state;
+    const char text[] = "{\"schema\":\"pyrometer-baseline/1\",\"runs\":["
+                        "{\"avg_latency_ms\":1},{\"avg_latency_ms\":2}]}";
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_kept_run *runs;
+    size_t count;
+    struct pyr_err err;
+    assert_ok(err, pyr_import_text(arena, "x", text, strlen(text), &runs, &count, &err));
+    assert_int_equal(count, 2);
+    assert_near(runs[1].cases[0].metrics[0].at[PYR_KEPT_MEAN].value, 2e6, 0);
     pyr_arena_destroy(arena);
 }
 
@@ -171,6 +195,7 @@ int main(void) {
         cmocka_unit_test(intervals_and_counts_come_along),
         cmocka_unit_test(what_cannot_be_read_is_named),
         cmocka_unit_test(json_lines_are_one_file),
+        cmocka_unit_test(a_baseline_file_holds_several_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

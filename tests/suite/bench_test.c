@@ -40,7 +40,8 @@ static double value(const struct pyr_case_result *one, enum pyr_metric metric) {
 
 static void the_quick_preset_leaves_its_files(void **state) {
     (void)state;
-    struct pyr_bench_options options = sim_options("sim:step_ms=10,per_seq_ms=0,jitter_pct=0,prefill_tok_s=10000");
+    struct pyr_bench_options options =
+        sim_options("sim:step_ms=10,per_seq_ms=0,jitter_pct=0,prefill_tok_s=10000");
     struct pyr_bench_outcome outcome;
     struct pyr_err err;
     assert_ok(err, pyr_bench_run(&options, NULL, NULL, &outcome, &err));

@@ -60,6 +60,7 @@ struct pyr_kept_run *pyr_test_kept_run(struct pyr_arena *arena, unsigned number)
         cases[i] = (struct pyr_kept_case){.suite = "concurrent",
                                           .id = i ? "short.c8" : "short.c1",
                                           .params = "a=b",
+                                          .open_loop = i == 1,
                                           .total = 100,
                                           .ok = 99,
                                           .outputs_hash = UINT64_MAX - number,
@@ -132,6 +133,7 @@ void pyr_test_store_keeps_runs_whole(const char *where) {
     for (size_t i = 0; i < 2; i++) {
         const struct pyr_kept_case *at = pyr_kept_case(seen, "concurrent", expected->cases[i].id);
         assert_non_null(at);
+        assert_int_equal(at->open_loop, i == 1);
         assert_true(at->outputs_hash == expected->cases[i].outputs_hash);
         for (size_t k = 0; k < 2; k++) {
             const struct pyr_kept_metric *wanted = &expected->cases[i].metrics[k];
