@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the parts of a running benchmark share. Private to suite/bench.c, startup.c and cases.c.
+ * What every job that measures a target has in common: the output folder, the open target, the
+ * recorder and the sampler around it, and the result and reports after it. A job (bench, stress)
+ * gives a plan and a body that drives its cases. Private to suite.
  */
 #ifndef PYR_SUITE_SESSION_H
 #define PYR_SUITE_SESSION_H
@@ -17,6 +19,7 @@
 enum { PYR_LANE_LOAD, PYR_LANE_ENGINE, PYR_LANE_SAMPLER, PYR_LANE_COUNT };
 
 struct pyr_session {
+    const char *run_path;
     const struct pyr_bench_options *options;
     const struct pyr_plan *plan;
     pyr_bench_progress_fn *progress;
@@ -43,6 +46,20 @@ struct pyr_session {
     struct pyr_err broken; /* why the rest of the run was given up; code PYR_OK: it was not */
 };
 
+struct pyr_session_progress {
+    pyr_bench_progress_fn *call; /* NULL: nobody listens */
+    void *context;
+};
+
+/* Drives the plan's cases; it looks at pyr_session_stopped between them. */
+typedef void pyr_session_body(struct pyr_session *s, void *context);
+
+/* The whole of a job. `fallback_dir`: where its files go unless the user says where. */
+bool pyr_session_run(const struct pyr_bench_options *options, const struct pyr_plan *plan,
+                     const char *fallback_dir, const struct pyr_session_progress *progress,
+                     pyr_session_body *body, void *context, struct pyr_bench_outcome *outcome,
+                     struct pyr_err *err);
+
 struct pyr_lane *pyr_session_lane(const struct pyr_session *s);
 /* A sentence for the report, of one case or (PYR_NO_CASE) of the run. */
 void pyr_session_warn(struct pyr_session *s, uint32_t case_index, const char *format, ...)
@@ -51,6 +68,11 @@ bool pyr_session_stopped(const struct pyr_session *s);
 
 /* How to open the target for a variant. */
 struct pyr_target_config pyr_session_target_config(struct pyr_session *s, uint32_t variant);
+
+bool pyr_session_open_target(struct pyr_session *s, uint32_t variant, struct pyr_err *err);
+void pyr_session_close_target(struct pyr_session *s);
+/* Beside each variant, because a shared host's bandwidth drifts within minutes. */
+void pyr_session_measure_bandwidth(struct pyr_session *s);
 
 /* Cold and warm loads of the model file, as observations of the case. Opens its own targets. */
 void pyr_startup_measure(struct pyr_session *s, const struct pyr_plan_case *one);

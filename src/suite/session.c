@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+#include "suite/session.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "report/formats.h"
+#include "sample/bandwidth.h"
+#include "sample/machine.h"
+#include "sample/proc.h"
+#include "suite/meta.h"
+#include "suite/outputs.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct pyr_root live_root = {""};
+
+/* Prompts from a file have no length known beforehand; this is what a sequence is opened with, as
+ * far as the model allows. */
+enum { TOKENS_FOR_FILE_PROMPTS = 2048 };
+/* More sequences than this are not opened for an open loop without a cap: their KV memory is taken
+ * whether they are used or not. */
+enum { OPEN_LOOP_SEQUENCES = 32 };
+
+struct pyr_lane *pyr_session_lane(const struct pyr_session *s) {
+    return pyr_recorder_lane(s->recorder, PYR_LANE_LOAD);
+}
+
+void pyr_session_warn(struct pyr_session *s, uint32_t case_index, const char *format, ...) {
+    char text[232]; /* what a mark holds */
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    pyr_lane_mark(pyr_session_lane(s), PYR_MARK_WARNING, case_index, 0, text);
+}
+
+bool pyr_session_stopped(const struct pyr_session *s) {
+    return s->signal || s->broken.code != PYR_OK || (s->options->stop && *s->options->stop);
+}
+
+struct pyr_target_config pyr_session_target_config(struct pyr_session *s, uint32_t variant) {
+    const struct pyr_bench_options *o = s->options;
+    const struct pyr_variant *v = &s->plan->variants[variant];
+    uint32_t longest = pyr_workload_longest(s->plan->classes, s->plan->class_count);
+    return (struct pyr_target_config){
+        .spec = o->target,
+        .model = o->model,
+        .options = v->options,
+        .option_count = v->option_count,
+        .threads = v->threads,
+        .sequences = s->plan->arrival && !o->concurrency_count ? OPEN_LOOP_SEQUENCES : 0,
+        .tokens_per_sequence = o->prompts_path ? TOKENS_FOR_FILE_PROMPTS : longest,
+        .seed = o->seed,
+        .virtual_now_ns = strncmp(o->target, "sim:", 4) == 0 ? &s->virtual_now_ns : NULL,
+    };
+}
+
+/* --- the target ------------------------------------------------------------------------------ */
+
+static uint64_t resident_bytes(pid_t pid) {
+    struct pyr_proc_usage usage;
+    struct pyr_err dropped;
+    if (pid <= 0 || !pyr_proc_read_tree(&live_root, pid, PYR_PROC_EXACT, &usage, &dropped))
+        return 0;
+    return usage.rss_bytes == PYR_PROC_UNKNOWN ? 0 : usage.rss_bytes;
+}
+
+bool pyr_session_open_target(struct pyr_session *s, uint32_t variant, struct pyr_err *err) {
+    struct pyr_target_config config = pyr_session_target_config(s, variant);
+    s->harness_bytes = resident_bytes(getpid());
+    if (!pyr_target_open(&config, s->options->isolate, &s->target, err))
+        return false;
+    s->target->ops->describe(s->target, &s->info);
+    s->variant = variant;
+    s->engine_bytes = 0;
+    if (s->info.pid == getpid())
+        s->engine_bytes = resident_bytes(getpid());
+    else if (s->info.pid > 0)
+        s->engine_bytes = s->harness_bytes + resident_bytes(s->info.pid);
+    if (s->sampler)
+        pyr_sampler_set_pid(s->sampler, s->info.pid);
+    return true;
+}
+
+void pyr_session_close_target(struct pyr_session *s) {
+    if (s->target)
+        s->target->ops->close(s->target);
+    s->target = NULL;
+}
+
+/* Beside each variant, because a shared host's bandwidth drifts within minutes. */
+void pyr_session_measure_bandwidth(struct pyr_session *s) {
+    struct pyr_bandwidth_config config = {.threads = s->info.threads ? s->info.threads : 1};
+    struct pyr_bandwidth seen;
+    struct pyr_err err;
+    s->bandwidth = 0;
+    if (s->info.bytes_per_token == 0 || s->info.simulated)
+        return;
+    if (pyr_bandwidth_measure(&config, &live_root, &s->clock, &seen, &err))
+        s->bandwidth = seen.bytes_per_s;
+    else
+        pyr_session_warn(s, PYR_NO_CASE, "memory bandwidth not measured: %s", err.text);
+}
+
+static bool start_sampler(struct pyr_session *s, struct pyr_err *err) {
+    if (s->info.virtual_time)
+        return true;
+    struct pyr_sampler_config config = {
+        .root = &live_root,
+        .clock = &s->clock,
+        .pid = s->info.pid,
+        .own_pid = getpid(),
+        .lane = pyr_recorder_lane(s->recorder, PYR_LANE_SAMPLER),
+    };
+    return pyr_sampler_create(&config, &s->sampler, err) && pyr_sampler_start(s->sampler, err);
+}
+
+static void stop_sampler(struct pyr_session *s) {
+    if (!s->sampler)
+        return;
+    pyr_sampler_stop(s->sampler);
+    pyr_sampler_destroy(s->sampler);
+    s->sampler = NULL;
+}
+
+static bool open_recorder(struct pyr_session *s, const struct pyr_outputs *outputs,
+                          struct pyr_err *err) {
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    char *meta = pyr_meta_make(s->options, s->plan, &s->info,
+                               (uint64_t)wall.tv_sec * PYR_NS_PER_S + (uint64_t)wall.tv_nsec);
+    struct pyr_recorder_config config = {.path = outputs->run,
+                                         .lanes = PYR_LANE_COUNT,
+                                         .inline_writer = s->info.virtual_time,
+                                         .meta_json = meta};
+    bool ok = pyr_recorder_open(&config, &s->clock, &s->recorder, err);
+    pyr_free(meta);
+    return ok;
+}
+
+static void record_plan(struct pyr_session *s) {
+    for (size_t i = 0; i < s->plan->goal_count; i++)
+        pyr_lane_goal(pyr_session_lane(s), &s->plan->goals[i]);
+    for (size_t i = 0; i < s->plan->skipped_count; i++)
+        pyr_session_warn(s, PYR_NO_CASE, "%s", s->plan->skipped[i]);
+    if (s->info.simulated)
+        pyr_session_warn(s, PYR_NO_CASE,
+                         "simulated: the target follows a set law; nothing here was measured");
+    const char *note = s->info.notes;
+    while (*note) {
+        int length = (int)strcspn(note, "\n");
+        pyr_session_warn(s, PYR_NO_CASE, "%.*s", length, note);
+        note += length + (note[length] == '\n');
+    }
+}
+
+/* Everything from the first record to the last. */
+static bool record_run(struct pyr_session *s, const struct pyr_outputs *outputs,
+                       pyr_session_body *body, void *context, struct pyr_err *err) {
+    s->clock.virtual_now_ns = s->info.virtual_time ? &s->virtual_now_ns : NULL;
+    if (!open_recorder(s, outputs, err))
+        return false;
+    s->started_ns = pyr_now_ns(&s->clock);
+    s->deadline_ns = s->started_ns + s->plan->duration_ns;
+    record_plan(s);
+    if (start_sampler(s, &s->broken))
+        body(s, context);
+    stop_sampler(s);
+    if (s->options->stop && *s->options->stop)
+        s->signal = *s->options->stop;
+    if (s->signal)
+        pyr_lane_mark(pyr_session_lane(s), PYR_MARK_SIGNAL, PYR_NO_CASE, s->signal, "");
+    if (s->broken.code != PYR_OK)
+        pyr_session_warn(s, PYR_NO_CASE, "given up: %s", s->broken.text);
+    pyr_session_close_target(s);
+    struct pyr_err closing;
+    if (!pyr_recorder_close(s->recorder, &closing) && s->broken.code == PYR_OK)
+        s->broken = closing;
+    return true;
+}
+
+/* --- the files -------------------------------------------------------------------------------- */
+
+static void keep_file(struct pyr_bench_outcome *outcome, const char *path) {
+    size_t room = sizeof outcome->files / sizeof *outcome->files;
+    if (outcome->file_count < room)
+        outcome->files[outcome->file_count++] = pyr_arena_strdup(outcome->result->arena, path);
+}
+
+static bool write_format(const char *name, const char *path, struct pyr_bench_outcome *outcome,
+                         struct pyr_err *err) {
+    const struct pyr_report_format *format = pyr_report_format_find(name);
+    if (!format)
+        return pyr_fail(err, PYR_E_USAGE, "--format %s: there is no such format", name);
+    struct pyr_report_options options = {0};
+    if (!pyr_report_write_file(format, outcome->result, &options, path, err))
+        return false;
+    keep_file(outcome, path);
+    return true;
+}
+
+/* "json" goes to the stable name and into the run's own folder; HTML has the documents' name. */
+static bool write_reports(const struct pyr_bench_options *o, const struct pyr_outputs *outputs,
+                          struct pyr_bench_outcome *outcome, struct pyr_err *err) {
+    char path[PATH_MAX + 64];
+    if (!write_format("json", outputs->results, outcome, err))
+        return false;
+    snprintf(path, sizeof path, "%s/results.json", outputs->history);
+    if (!write_format("json", path, outcome, err))
+        return false;
+    outcome->file_count--; /* a copy: not worth a line */
+    if (pyr_report_format_find("html")) {
+        snprintf(path, sizeof path, "%s/benchmark_report.html", outputs->dir);
+        if (!write_format("html", path, outcome, err))
+            return false;
+    }
+    char *list = pyr_arena_strdup(outcome->result->arena, o->format ? o->format : ""), *name;
+    while ((name = strsep(&list, ","))) {
+        const struct pyr_report_format *format = *name ? pyr_report_format_find(name) : NULL;
+        if (!*name || strcmp(name, "json") == 0 || strcmp(name, "terminal") == 0 ||
+            strcmp(name, "html") == 0)
+            continue;
+        snprintf(path, sizeof path, "%s/results-%s%s", outputs->dir, name,
+                 format ? format->extension : "");
+        if (!write_format(name, path, outcome, err))
+            return false;
+    }
+    keep_file(outcome, outputs->run);
+    return true;
+}
+
+static bool check_formats(const struct pyr_bench_options *o, struct pyr_err *err) {
+    char copy[512], *list = copy, *name;
+    snprintf(copy, sizeof copy, "%s", o->format ? o->format : "");
+    while ((name = strsep(&list, ",")))
+        if (*name && !pyr_report_format_find(name))
+            return pyr_fail(err, PYR_E_USAGE,
+                            "--format %s: there is no such format; `pyrometer report --help` lists "
+                            "them",
+                            name);
+    return true;
+}
+
+static void judge(const struct pyr_session *s, struct pyr_bench_outcome *outcome) {
+    const struct pyr_result *result = outcome->result;
+    for (size_t i = 0; i < result->goal_count; i++)
+        outcome->missed_goal |=
+            result->goals[i].goal->user && result->goals[i].verdict == PYR_GOAL_MISSED;
+    outcome->signal = s->signal;
+}
+
+static bool conclude(struct pyr_session *s, const struct pyr_outputs *outputs,
+                     struct pyr_bench_outcome *outcome, struct pyr_err *err) {
+    if (!pyr_result_make(outputs->run, &outcome->result, err))
+        return false;
+    snprintf(outcome->results_path, sizeof outcome->results_path, "%s", outputs->results);
+    snprintf(outcome->run_path, sizeof outcome->run_path, "%s", outputs->run);
+    if (!write_reports(s->options, outputs, outcome, err))
+        return false;
+    judge(s, outcome);
+    if (s->broken.code != PYR_OK) {
+        *err = s->broken;
+        return false;
+    }
+    if (s->ok == 0 && s->failed > 0)
+        return pyr_fail(err, PYR_E_ENGINE, "%s: all %llu requests failed; %s", s->options->target,
+                        (unsigned long long)s->failed, s->first_failure);
+    return true;
+}
+
+bool pyr_session_run(const struct pyr_bench_options *options, const struct pyr_plan *plan,
+                     const char *fallback_dir, const struct pyr_session_progress *progress,
+                     pyr_session_body *body, void *context, struct pyr_bench_outcome *outcome,
+                     struct pyr_err *err) {
+    memset(outcome, 0, sizeof *outcome);
+    struct pyr_machine_limits limits;
+    pyr_machine_limits(&live_root, &limits);
+    struct pyr_outputs outputs;
+    struct pyr_session session = {.options = options,
+                                  .plan = plan,
+                                  .progress = progress->call,
+                                  .progress_context = progress->context,
+                                  /* 0 would read as an unknown stamp. */
+                                  .virtual_now_ns = PYR_NS_PER_S,
+                                  .cpus_allowed = limits.cpus_allowed};
+    if (!check_formats(options, err) ||
+        !pyr_outputs_prepare(options->output, fallback_dir, time(NULL), &outputs, err))
+        return false;
+    session.run_path = outputs.run;
+    if (!pyr_session_open_target(&session, 0, err))
+        return false;
+    bool ok = record_run(&session, &outputs, body, context, err);
+    pyr_session_close_target(&session);
+    return ok && conclude(&session, &outputs, outcome, err);
+}
