@@ -202,6 +202,38 @@ static void a_synthesised_model_writes_printable_text(void **state) {
     }
 }
 
+/* The vocabulary of the larger shapes on a small model: English is short, every byte survives. */
+static void english_takes_few_tokens_and_any_text_survives(void **state) {
+    (void)state;
+    if (!built())
+        skip();
+    static const char text[] =
+        "Once upon a time, there was a little girl who lived near the river. She asked how many "
+        "requests the server could answer in one second, and measured it: 2024 of them!\n"
+        "\xc3\xbcml\xc3\xa4ut \xe2\x82\xac \x01\xff";
+    enum { WORDS = 33, TOKENS_MAX = 100 };
+    struct pyr_synth_config synth = {.type = 8, .seed = 1, .threads = 1};
+    struct pyr_model_config config = config_of(tied_path);
+    struct pyr_test_engine b;
+    struct pyr_err err;
+    int32_t tokens[TOKENS_MAX];
+    char back[512];
+    size_t used = 0;
+    synth.shape = *pyr_synth_shape_find("stories260k", NULL);
+    synth.shape.vocabulary = 32000;
+    config.path = damaged(model_path, 0, NULL, 0); /* a path of its own */
+    assert_ok(err, pyr_synth(config.path, &synth, NULL, &err));
+    pyr_test_engine_open(&b, &pyr_engine_llama, &config, 1, 256);
+    int count = b.engine->tokenize(b.model, text, sizeof text - 1, false, tokens, TOKENS_MAX);
+    assert_in_range(count, WORDS, 2 * WORDS);
+    for (int i = 0; i < count; i++)
+        used += (size_t)b.engine->piece(b.model, tokens[i], back + used, 64);
+    assert_int_equal(used, sizeof text); /* one space before the first word */
+    assert_memory_equal(back + 1, text, sizeof text - 1);
+    pyr_test_engine_close(&b);
+    unlink(config.path);
+}
+
 static void several_threads_write_the_same_text(void **state) {
     (void)state;
     if (!built())
@@ -274,6 +306,7 @@ int main(void) {
         cmocka_unit_test(memory_is_worked_out_before_it_is_taken),
         cmocka_unit_test(contradictory_options_are_named),
         cmocka_unit_test(a_synthesised_model_writes_printable_text),
+        cmocka_unit_test(english_takes_few_tokens_and_any_text_survives),
         cmocka_unit_test(several_threads_write_the_same_text),
         cmocka_unit_test(loading_can_be_stopped),
     };
