@@ -11,37 +11,22 @@
 
 enum { DEFAULT_CONTEXT_TOKENS = 2048 }; /* where neither the load nor the model sets a limit */
 
-struct choice {
-    const struct pyr_engine *engine;
-    char path[PATH_MAX]; /* the model's, or the text behind "sim:" */
-};
-
-static bool choose_engine(const char *spec, struct choice *choice, struct pyr_err *err) {
-    const char *colon = strchr(spec, ':');
-    for (size_t i = 0; colon && pyr_engines[i]; i++) {
-        const struct pyr_engine *engine = pyr_engines[i];
-        size_t length = strlen(engine->name);
-        if (engine->extension || (size_t)(colon - spec) != length ||
-            strncmp(spec, engine->name, length) != 0)
-            continue;
-        choice->engine = engine;
-        snprintf(choice->path, sizeof choice->path, "%s", colon + 1);
-        return true;
+/* The engine of a TARGET, and in `path` what it is to load. */
+static const struct pyr_engine *choose_engine(const char *spec, char path[PATH_MAX],
+                                              struct pyr_err *err) {
+    const char *rest;
+    const struct pyr_engine *engine = pyr_engine_for_target(spec, &rest);
+    if (engine && !engine->extension) {
+        snprintf(path, PATH_MAX, "%s", rest);
+        return engine;
     }
-    if (!pyr_model_find(spec, choice->path, err))
-        return false;
-    size_t length = strlen(choice->path);
-    for (size_t i = 0; pyr_engines[i]; i++) {
-        const char *extension = pyr_engines[i]->extension;
-        if (!extension || length < strlen(extension) ||
-            strcmp(choice->path + length - strlen(extension), extension) != 0)
-            continue;
-        choice->engine = pyr_engines[i];
-        return true;
-    }
-    return pyr_fail(err, PYR_E_UNSUPPORTED,
-                    "%s: no engine of this program reads such a file; give a .gguf file",
-                    choice->path);
+    if (!pyr_model_find(spec, path, err))
+        return NULL;
+    engine = pyr_engine_for_target(path, &rest);
+    if (!engine)
+        pyr_fail(err, PYR_E_UNSUPPORTED,
+                 "%s: no engine of this program reads such a file; give a .gguf file", path);
+    return engine;
 }
 
 static bool parse_rows(const struct pyr_target_option *option, uint32_t *rows,
@@ -83,13 +68,11 @@ static bool sort_options(const struct pyr_target_config *config, struct pyr_aren
 
 static bool load(const struct pyr_target_config *config, struct pyr_arena *arena,
                  struct pyr_loaded *loaded, struct pyr_err *err) {
-    struct choice *choice = pyr_arena_alloc(arena, sizeof *choice);
-    struct pyr_model_config model = {0};
-    if (!choose_engine(config->spec, choice, err) ||
-        !sort_options(config, arena, &model, &loaded->policy, err))
+    char *path = pyr_arena_alloc(arena, PATH_MAX);
+    struct pyr_model_config model = {.path = path};
+    loaded->engine = choose_engine(config->spec, path, err);
+    if (!loaded->engine || !sort_options(config, arena, &model, &loaded->policy, err))
         return false;
-    model.path = choice->path;
-    loaded->engine = choice->engine;
     uint64_t start_ns = pyr_clock_real_ns();
     if (!loaded->engine->load(&model, &loaded->model, err))
         return false;

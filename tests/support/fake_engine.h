@@ -29,8 +29,8 @@ struct fake_plan {
 };
 
 extern const struct pyr_engine fake_engine;
-/* What load gives for "fake:"; a test that links its own pyr_engines with fake_engine in it can
- * open such a target. While it is NULL: a plan in real time, "fake:N" aborts the process at its
+/* What load gives for "fake:"; a test that has its own pyr_engine_for_target can open such a
+ * target. While it is NULL: a plan in real time, "fake:N" aborts the process at its
  * Nth decode. */
 extern struct fake_plan *fake_next_plan;
 /* The model is its plan. */
