@@ -44,28 +44,30 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_
 
 static void watch(void *context, const struct pyr_load_live *live) {
     uint64_t *sum = context;
-    *sum += live->ended + (uint64_t)pyr_hist_at_rank(live->latency_ns, 1).value;
+    *sum += live->ended;
+    if (live->latency_ns->count > 0)
+        *sum += pyr_hist_at_rank(live->latency_ns, 1).lo;
 }
 
-static void run(struct pyr_load_plan plan, uint64_t prompts_planned, const char *prompt_tokens) {
+/* One case on `target`; what it allocated between start and end, and that nothing failed. */
+static void run_on(struct pyr_target *target, uint64_t *virtual_now_ns, struct pyr_load_plan plan,
+                   uint64_t prompts_planned, const char *prompt_tokens) {
     char dir[256], path[300];
-    uint64_t now_ns = 1, sum = 0;
+    uint64_t sum = 0;
     struct pyr_err err;
     assert_non_null(pyr_test_temp_dir(dir, sizeof dir));
     snprintf(path, sizeof path, "%s/run.pyr", dir);
-    const struct pyr_clock clock = {&now_ns};
+    const struct pyr_clock clock = {virtual_now_ns};
     const struct pyr_recorder_config record = {
-        .path = path, .lanes = 1, .chunk_slots = 1024, .inline_writer = true};
+        .path = path, .lanes = 2, .chunk_slots = 1024, .inline_writer = virtual_now_ns != NULL};
     struct pyr_recorder *recorder;
     assert_ok(err, pyr_recorder_open(&record, &clock, &recorder, &err));
-    struct pyr_fake_target target;
-    pyr_fake_target_init(&target, (struct pyr_fake_law){.service_ns = 1000000, .servers = 20},
-                         &now_ns);
-    const struct pyr_load_config config = {.target = &target.base,
+    const struct pyr_load_config config = {.target = target,
                                            .max_in_flight = 32,
                                            .recorder = recorder,
                                            .lane = pyr_recorder_lane(recorder, 0),
-                                           .virtual_now_ns = &now_ns};
+                                           .engine_lane = pyr_recorder_lane(recorder, 1),
+                                           .virtual_now_ns = virtual_now_ns};
     struct pyr_prompt_class class = {.name = "test"};
     assert_ok(err, pyr_length_parse(prompt_tokens, &class.prompt_tokens, &err));
     assert_ok(err, pyr_length_parse("lognormal:8,4,1,32", &class.output_tokens, &err));
@@ -78,11 +80,12 @@ static void run(struct pyr_load_plan plan, uint64_t prompts_planned, const char 
     struct pyr_workload *workload;
     struct pyr_load_result result;
     assert_ok(err, pyr_load_open(&config, &load, &err));
-    assert_ok(err, pyr_workload_create(&options, &target.base, &workload, &err));
+    assert_ok(err, pyr_workload_create(&options, target, &workload, &err));
     plan.live = watch;
     plan.live_context = &sum;
-    plan.drain_ns = PYR_NS_PER_S;
+    plan.drain_ns = 60 * PYR_NS_PER_S;
     plan.warmup_requests = 100;
+    plan.exact_output = true;
     allocations = 0;
     counting = true;
     bool ok = pyr_load_run(load, &plan, workload, &result, &err);
@@ -90,12 +93,39 @@ static void run(struct pyr_load_plan plan, uint64_t prompts_planned, const char 
     if (!ok)
         fail_msg("%s", err.text);
     assert_int_equal(allocations, 0);
-    assert_int_equal(result.outcomes[PYR_OUTCOME_OK], 5100);
+    assert_int_equal(result.outcomes[PYR_OUTCOME_OK], plan.requests + 100);
     pyr_workload_destroy(workload);
     pyr_load_close(load);
     assert_ok(err, pyr_recorder_close(recorder, &err));
     unlink(path);
     rmdir(dir);
+}
+
+static void run(struct pyr_load_plan plan, uint64_t prompts_planned, const char *prompt_tokens) {
+    uint64_t now_ns = 1;
+    struct pyr_fake_target target;
+    pyr_fake_target_init(&target, (struct pyr_fake_law){.service_ns = 1000000, .servers = 20},
+                         &now_ns);
+    run_on(&target.base, &now_ns, plan, prompts_planned, prompt_tokens);
+}
+
+/* The whole path: driver, target, serving, engine. */
+static void the_null_and_sim_engines_take_no_memory_either(void **state) {
+    (void)state;
+    static const char *const specs[] = {"null:direct", "null:", "sim:step_ms=5,jitter_pct=5"};
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t now_ns = 1, *clock = i == 2 ? &now_ns : NULL;
+        const struct pyr_target_config config = {.spec = specs[i],
+                                                 .threads = 1,
+                                                 .sequences = 16,
+                                                 .tokens_per_sequence = 128,
+                                                 .virtual_now_ns = clock};
+        struct pyr_target *target;
+        struct pyr_err err;
+        assert_ok(err, pyr_target_open(&config, false, &target, &err));
+        run_on(target, clock, (struct pyr_load_plan){.concurrency = 32, .requests = 1000}, 0, "20");
+        target->ops->close(target);
+    }
 }
 
 static void a_closed_loop_takes_no_memory(void **state) {
@@ -131,6 +161,7 @@ int main(void) {
         cmocka_unit_test(the_counter_counts),
         cmocka_unit_test(a_closed_loop_takes_no_memory),
         cmocka_unit_test(an_open_loop_takes_no_memory),
+        cmocka_unit_test(the_null_and_sim_engines_take_no_memory_either),
         cmocka_unit_test(going_round_the_pool_takes_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
