@@ -92,20 +92,6 @@ static void fill_rest(const struct pyr_args *args, struct pyr_bench_options *o) 
     o->quiet = pyr_given(args, PYR_OPT_QUIET);
 }
 
-/* What contradicts only once the target is known. */
-static bool check_target(const struct pyr_args *args, const struct pyr_resolved *resolved,
-                         struct pyr_err *err) {
-    static const enum pyr_option engine_only[] = {PYR_OPT_ISOLATE, PYR_OPT_THREADS,
-                                                  PYR_OPT_ENGINE_DIR};
-    for (size_t i = 0; !resolved->in_process && i < sizeof engine_only / sizeof *engine_only; i++)
-        if (pyr_given(args, engine_only[i]))
-            return pyr_fail(err, PYR_E_USAGE,
-                            "%s and %s contradict: a server has an engine and threads of its own; "
-                            "leave the option out",
-                            args->values[engine_only[i]].spelling, resolved->target);
-    return true;
-}
-
 /* A file or folder that is missing is told before a model is loaded for a minute. */
 static bool check_paths(const struct pyr_args *args, struct pyr_err *err) {
     const char *prompts = args->values[PYR_OPT_PROMPTS].text;
@@ -225,7 +211,7 @@ static bool prepare(struct pyr_cli *cli, struct pyr_bench_options *options, stru
     if (!check_paths(args, err) || !fill_goals(cli, options, err) ||
         !fill_config(cli, options, &input.configured, err) ||
         !pyr_resolve_target(cli->arena, &input, &resolved, err) ||
-        !check_target(args, &resolved, err) || !check_context(args, resolved.target, err))
+        !pyr_check_target(args, &resolved, err) || !check_context(args, resolved.target, err))
         return false;
     options->target = resolved.target;
     options->target_note = resolved.note;

@@ -303,7 +303,8 @@ int pyr_cmd_run(struct pyr_cli *cli, struct pyr_err *err) {
         .model = v[PYR_OPT_MODEL].text,
         .environment = getenv,
         .announce = !quiet};
-    if (!read_prompt(&run, err) || !pyr_resolve_target(cli->arena, &input, &run.resolved, err))
+    if (!read_prompt(&run, err) || !pyr_resolve_target(cli->arena, &input, &run.resolved, err) ||
+        !pyr_check_target(&cli->args, &run.resolved, err))
         return PYR_CLI_FAILED;
     if (run.resolved.note)
         fprintf(stderr, "no model was named: running %s, %s\n", run.resolved.target,

@@ -94,7 +94,7 @@ static bool parse_warmup(const char *text, struct pyr_option_value *value, struc
                           : pyr_parse_u64(text, &value->number, err);
 }
 
-static bool add_pair(struct parser *parser, const char *key, size_t key_length, const char *value) {
+static void add_pair(struct parser *parser, const char *key, size_t key_length, const char *value) {
     struct pyr_args *args = parser->args;
     if (args->pair_count == parser->pair_room) {
         size_t room = parser->pair_room ? 2 * parser->pair_room : 8;
@@ -107,7 +107,6 @@ static bool add_pair(struct parser *parser, const char *key, size_t key_length, 
     }
     parser->pairs[args->pair_count++] = (struct pyr_target_option){
         .key = pyr_arena_strndup(parser->arena, key, key_length), .value = value};
-    return true;
 }
 
 /* "a=1,2,b=x": a part without '=' is one more value of the key before it. */
@@ -176,6 +175,10 @@ static bool parse_value(struct parser *parser, const struct pyr_option_row *row,
     case PYR_KIND_PAIRS:
         ok = parse_pairs(parser, value->text, err);
         break;
+    case PYR_KIND_PAIR:
+        add_pair(parser, row->target_key, strlen(row->target_key),
+                 row->target_value ? row->target_value : value->text);
+        break;
     }
     return ok || pyr_err_prefix(err, "%s", value->spelling);
 }
@@ -191,7 +194,7 @@ static bool take_option(struct parser *parser, int argc, char *const *argv, int 
         return fail_unknown(parser, word, length, err);
     const struct pyr_option_row *row = &pyr_option_rows[option];
     struct pyr_option_value value = {.spelling = pyr_arena_strndup(parser->arena, word, length)};
-    if (row->kind == PYR_KIND_FLAG) {
+    if (!row->argument) {
         if (equals)
             return pyr_fail(err, PYR_E_USAGE, "%s: takes no value", value.spelling);
     } else if (equals) {
@@ -203,8 +206,8 @@ static bool take_option(struct parser *parser, int argc, char *const *argv, int 
                         value.spelling, row->argument);
     }
     const struct pyr_option_value *before = &parser->args->values[option];
-    if (before->spelling && before->text && row->kind != PYR_KIND_PAIRS &&
-        strcmp(before->text, value.text) != 0)
+    bool repeats = row->kind == PYR_KIND_PAIRS || row->kind == PYR_KIND_PAIR;
+    if (before->spelling && before->text && !repeats && strcmp(before->text, value.text) != 0)
         return pyr_fail(err, PYR_E_USAGE, "%s: given twice, as %s and as %s; leave one out",
                         value.spelling, before->text, value.text);
     if (!parse_value(parser, row, &value, err))

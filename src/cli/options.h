@@ -35,7 +35,8 @@ enum pyr_option_kind {
     PYR_KIND_DURATION, /* nanoseconds in `number` */
     PYR_KIND_LIST,     /* of whole numbers */
     PYR_KIND_WARMUP,   /* "20": requests in `number`; "5s": nanoseconds, with is_time */
-    PYR_KIND_PAIRS     /* KEY=VALUE,...; may be given several times */
+    PYR_KIND_PAIRS,    /* KEY=VALUE,...; may be given several times */
+    PYR_KIND_PAIR      /* the value of one key of the target (target_key); likewise */
 };
 
 enum pyr_option {
@@ -46,6 +47,16 @@ enum pyr_option {
     PYR_OPT_THREAD_COUNT, /* commands that sweep nothing spell it the same */
     PYR_OPT_ENGINE_DIR,
     PYR_OPT_ENGINE_OPTION,
+    /* servers */
+    PYR_OPT_ENDPOINT,
+    PYR_OPT_NO_STREAM,
+    PYR_OPT_API_KEY_FILE,
+    PYR_OPT_HEADER,
+    PYR_OPT_BODY,
+    PYR_OPT_CONNECTIONS,
+    PYR_OPT_WAIT_READY,
+    PYR_OPT_CA_FILE,
+    PYR_OPT_INSECURE,
     /* how */
     PYR_OPT_CONFIG,
     PYR_OPT_PRESET,
@@ -111,11 +122,13 @@ struct pyr_option_row {
     char letter;                                 /* "-m"; 0: none */
     const char *aliases[PYR_OPTION_ALIASES_MAX]; /* other spellings, NULL-filled */
     enum pyr_option_kind kind;
-    unsigned commands;    /* PYR_CMD_* that take it */
-    uint64_t least, most; /* U64, LIST: of each number; most 0: no bound */
-    const char *argument; /* as --help names it; NULL for flags */
-    const char *group;    /* heading in --help */
-    const char *help;     /* a sentence without its stop */
+    unsigned commands;                     /* PYR_CMD_* that take it */
+    uint64_t least, most;                  /* U64, LIST: of each number; most 0: no bound */
+    const char *argument;                  /* as --help names it; NULL for flags */
+    const char *target_key, *target_value; /* PAIR: goes to the target under this key; a value
+                                              makes it a flag that stands for that value */
+    const char *group;                     /* heading in --help */
+    const char *help;                      /* a sentence without its stop */
 };
 
 /* Two rows may share a name when no command takes both. */
@@ -136,7 +149,7 @@ struct pyr_args {
     struct pyr_option_value values[PYR_OPT_COUNT];
     const char **operands; /* what is no option, in order */
     size_t operand_count;
-    const struct pyr_target_option *pairs; /* of --engine-option, in order */
+    const struct pyr_target_option *pairs; /* of --engine-option and the servers', in order */
     size_t pair_count;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "cli/options.h"
 
 #include <stdbool.h>
 
@@ -32,6 +33,11 @@ bool pyr_target_is_builtin(const char *target);
 
 bool pyr_resolve_target(struct pyr_arena *arena, const struct pyr_resolve_input *input,
                         struct pyr_resolved *resolved, struct pyr_err *err);
+
+/* What contradicts only once the target is known: options of a server for a model of this machine,
+ * and the other way round. */
+bool pyr_check_target(const struct pyr_args *args, const struct pyr_resolved *resolved,
+                      struct pyr_err *err);
 
 /* The file of the model made when none is named, below $XDG_CACHE_HOME or ~/.cache; in the arena.
  * Fails when there is no home. */

@@ -72,6 +72,7 @@ expect 2 'did you mean --concurrency?' bench sim: --concurency 3
 expect 2 'contradict' bench sim: --rate 3 --think-time 1s
 expect 2 'contradict' bench sim: --model null:
 expect 2 'contradict' bench http://127.0.0.1:9/v1 --isolate
+expect 2 'only a server has that' bench sim: --header 'a: b'
 expect 2 'there is no such preset' bench sim: --preset nonsense
 expect 2 'there is no such suite' bench sim: --suite nonsense
 expect 2 'there is no such format' bench sim: --format nonsense

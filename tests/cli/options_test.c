@@ -99,6 +99,28 @@ static void engine_options_are_split_at_their_keys(void **state) {
     pyr_arena_destroy(arena);
 }
 
+static void a_servers_options_go_to_the_target_in_order(void **state) {
+    (void)state;
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_args args;
+    struct pyr_err err;
+    assert_ok(err, parse(arena, PYR_CMD_BENCH,
+                         "--header a:b=c,d --header e:f --no-stream --target-option probe=off "
+                         "--insecure",
+                         &args, &err));
+    static const char *const expected[][2] = {{"header", "a:b=c,d"},
+                                              {"header", "e:f"},
+                                              {"stream", "off"},
+                                              {"probe", "off"},
+                                              {"insecure", "on"}};
+    assert_int_equal(args.pair_count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(args.pairs[i].key, expected[i][0]);
+        assert_string_equal(args.pairs[i].value, expected[i][1]);
+    }
+    pyr_arena_destroy(arena);
+}
+
 static void mistakes_are_refused_with_what_would_mend_them(void **state) {
     (void)state;
     static const struct {
@@ -189,7 +211,9 @@ static void every_option_is_described_and_belongs_to_a_command(void **state) {
         assert_non_null(row->help);
         assert_non_null(row->group);
         assert_true(row->commands != 0);
-        assert_true((row->kind == PYR_KIND_FLAG) == (row->argument == NULL));
+        bool flag = row->kind == PYR_KIND_FLAG || row->target_value;
+        assert_true(flag == (row->argument == NULL));
+        assert_true((row->kind == PYR_KIND_PAIR) == (row->target_key != NULL));
     }
 }
 
@@ -257,6 +281,7 @@ int main(void) {
         cmocka_unit_test(every_kind_of_argument_is_read),
         cmocka_unit_test(the_documents_spellings_are_accepted),
         cmocka_unit_test(engine_options_are_split_at_their_keys),
+        cmocka_unit_test(a_servers_options_go_to_the_target_in_order),
         cmocka_unit_test(mistakes_are_refused_with_what_would_mend_them),
         cmocka_unit_test(an_option_may_be_said_again_with_the_same_value),
         cmocka_unit_test(no_command_has_two_options_of_one_spelling),
