@@ -335,16 +335,22 @@ static bool add_thread(void *context, pid_t tid) {
     return true;
 }
 
-static int by_tid(const void *a, const void *b) {
-    const struct pyr_proc_thread *x = a, *y = b;
-    return (x->tid > y->tid) - (x->tid < y->tid);
+/* The kernel lists threads nearly in order; qsort would take memory for longer lists. */
+static void sort_by_tid(struct pyr_proc_thread *threads, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        struct pyr_proc_thread thread = threads[i];
+        size_t at = i;
+        for (; at > 0 && threads[at - 1].tid > thread.tid; at--)
+            threads[at] = threads[at - 1];
+        threads[at] = thread;
+    }
 }
 
 size_t pyr_proc_threads(const struct pyr_root *root, pid_t pid, struct pyr_proc_thread *threads,
                         size_t capacity) {
     struct threads list = {.root = root, .pid = pid, .threads = threads, .capacity = capacity};
     for_each_number(root, add_thread, &list, "/proc/%d/task", (int)pid);
-    qsort(threads, list.count, sizeof *threads, by_tid);
+    sort_by_tid(threads, list.count);
     return list.count;
 }
 
