@@ -34,9 +34,7 @@ struct pyr_prompt {
     const int32_t *tokens;     /* (token_count) for in-process targets; NULL: text only */
     uint32_t token_count;      /* 0 when unknown */
     const char *messages_json; /* http chat: a JSON array of messages, or NULL: one user message */
-    /* FNV-1a 64 of the text (of the tokens where there is no text); of a prompt that was made by
-     * renumbering one of the pool, of that one's and then of its number. */
-    uint64_t hash;
+    uint64_t hash;             /* FNV-1a 64 of the text (or of the tokens where there is no text) */
 };
 
 struct pyr_limits { /* nanoseconds; PYR_NEVER: none */

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/comparison.h"
+
+#include "codec/escape.h"
+#include "report/figures.h"
+#include "report/json_text.h"
+#include "report/meta.h"
+#include "report/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct pyr_comparison_format pyr_comparison_formats[] = {
+    {"terminal", ".txt", pyr_comparison_terminal}, {"json", ".json", pyr_comparison_json},
+    {"md", ".md", pyr_comparison_markdown},        {"junit", ".xml", pyr_comparison_junit},
+    {"github", ".txt", pyr_comparison_github},     {NULL, NULL, NULL},
+};
+
+const struct pyr_comparison_format *pyr_comparison_format_find(const char *name) {
+    if (strcmp(name, "markdown") == 0)
+        name = "md";
+    for (const struct pyr_comparison_format *format = pyr_comparison_formats; format->name;
+         format++)
+        if (strcmp(format->name, name) == 0)
+            return format;
+    return NULL;
+}
+
+/* --- pieces that the formats share ---------------------------------------------------------------
+ */
+
+void pyr_comparison_put_side(struct pyr_buf *buf, const struct pyr_compared_metric *metric,
+                             const struct pyr_estimate *side) {
+    if (isnan(side->value)) {
+        pyr_buf_putc(buf, '-');
+        return;
+    }
+    double largest = fmax(metric->baseline.value, metric->current.value);
+    struct pyr_scale scale = pyr_scale_for(pyr_metric_info(metric->metric)->unit, largest);
+    pyr_put_number(buf, side->value * scale.factor);
+    if (*scale.unit)
+        pyr_buf_printf(buf, " %s", scale.unit);
+}
+
+void pyr_comparison_put_change(struct pyr_buf *buf, const struct pyr_compared_metric *metric) {
+    const struct pyr_estimate *ratio = &metric->ratio;
+    if (metric->metric == PYR_M_ERROR_RATE) {
+        pyr_buf_printf(buf, "%+.2f points", 100 * (metric->current.value - metric->baseline.value));
+        return;
+    }
+    if (isnan(ratio->value)) {
+        if (metric->baseline.value > 0 && metric->current.value > 0)
+            pyr_buf_printf(buf, "%+.1f %% [?, ?]",
+                           100 * (metric->current.value / metric->baseline.value - 1));
+        else
+            pyr_buf_putc(buf, '-');
+        return;
+    }
+    pyr_buf_printf(buf, "%+.1f %%", 100 * (ratio->value - 1));
+    if (pyr_estimate_is_bounded(ratio) && ratio->lo < ratio->hi)
+        pyr_buf_printf(buf, " [%+.1f, %+.1f]", 100 * (ratio->lo - 1), 100 * (ratio->hi - 1));
+}
+
+void pyr_comparison_put_name(struct pyr_buf *buf, const struct pyr_compared_metric *metric) {
+    pyr_buf_puts(buf, pyr_metric_info(metric->metric)->label);
+    if (strcmp(metric->statistic, "value") != 0)
+        pyr_buf_printf(buf, " %s", metric->statistic);
+}
+
+/* Shown to people: what is gated, and what else moved. */
+static bool is_shown(const struct pyr_compared_metric *metric) {
+    return metric->gated || metric->judgement.verdict == PYR_REGRESSED ||
+           metric->judgement.verdict == PYR_IMPROVED;
+}
+
+static void put_side_line(struct pyr_buf *buf, const char *label,
+                          const struct pyr_comparison_side *side) {
+    char when[32];
+    pyr_report_iso_time(side->time_unix_s, when, sizeof when);
+    pyr_buf_printf(buf, "%s: %s, %zu run%s", label, side->name, side->runs,
+                   side->runs == 1 ? "" : "s");
+    if (side->revision)
+        pyr_buf_printf(buf, ", revision %s", side->revision);
+    if (side->engine)
+        pyr_buf_printf(buf, ", %s", side->engine);
+    if (*when)
+        pyr_buf_printf(buf, ", %s", when);
+}
+
+/* The smallest worsening that the weakest and the strongest of the gated metrics could have shown.
+ */
+static void put_power(struct pyr_buf *buf, const struct pyr_comparison *comparison) {
+    double least = (double)INFINITY, most = 0;
+    for (size_t i = 0; i < comparison->gated_count; i++) {
+        double one = comparison->metrics[i].judgement.least_detectable;
+        if (comparison->metrics[i].metric == PYR_M_ERROR_RATE || isnan(one))
+            continue;
+        least = fmin(least, one);
+        most = fmax(most, one);
+    }
+    if (most > 0)
+        pyr_buf_printf(buf,
+                       "smallest slowdown that would have been found in 8 of 10 such comparisons: "
+                       "%.1f %% to %.1f %%, by metric",
+                       100 * least, 100 * most);
+}
+
+static void put_floor(struct pyr_buf *buf, const struct pyr_comparison *comparison) {
+    const struct pyr_noise_floor *floor = &comparison->noise_floor;
+    if (isnan(floor->ratio))
+        pyr_buf_puts(buf, "noise floor of this machine: not measured (--ab measures it)");
+    else
+        pyr_buf_printf(buf, "noise floor of this machine: %.2f %% (%s), so the gate is %.1f %%",
+                       100 * floor->ratio, floor->source,
+                       100 * fmax(comparison->threshold, 1.5 * floor->ratio));
+    if (comparison->noise_biased)
+        pyr_buf_puts(buf, "; a thing compared with itself leaned to one side");
+}
+
+/* --- terminal ------------------------------------------------------------------------------------
+ */
+
+static enum pyr_style style_of(enum pyr_verdict verdict) {
+    switch (verdict) {
+    case PYR_REGRESSED:
+        return PYR_STYLE_BAD;
+    case PYR_IMPROVED:
+        return PYR_STYLE_GOOD;
+    case PYR_INCONCLUSIVE:
+    case PYR_INCOMPARABLE:
+        return PYR_STYLE_WARN;
+    case PYR_UNCHANGED:
+        break;
+    }
+    return PYR_STYLE_PLAIN;
+}
+
+static const char *keep_clean(struct pyr_arena *arena, struct pyr_buf *buf, bool ascii) {
+    struct pyr_buf clean = {0};
+    pyr_text_clean(&clean, pyr_buf_text(buf), ascii);
+    const char *text = pyr_arena_strdup(arena, pyr_buf_text(&clean));
+    pyr_buf_deinit(&clean);
+    pyr_buf_clear(buf);
+    return text;
+}
+
+enum { COLUMNS = 5 };
+
+static void put_table(const struct pyr_paper *paper, const struct pyr_comparison *comparison) {
+    static const struct pyr_column columns[COLUMNS] = {{"metric", "", true},
+                                                       {"baseline", "", false},
+                                                       {"current", "", false},
+                                                       {"change", "", false},
+                                                       {"verdict", "", true}};
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_cell *cells =
+        pyr_arena_array(arena, comparison->metric_count * COLUMNS, sizeof *cells);
+    struct pyr_buf buf = {0};
+    size_t rows = 0;
+    for (size_t i = 0; i < comparison->metric_count; i++) {
+        const struct pyr_compared_metric *metric = &comparison->metrics[i];
+        if (!is_shown(metric))
+            continue;
+        struct pyr_cell *row = &cells[rows++ * COLUMNS];
+        pyr_buf_printf(&buf, "%s %s ", metric->suite, metric->case_id);
+        pyr_comparison_put_name(&buf, metric);
+        row[0].full = keep_clean(arena, &buf, paper->ascii);
+        pyr_buf_printf(&buf, "%s ", metric->case_id);
+        pyr_comparison_put_name(&buf, metric);
+        row[0].brief = keep_clean(arena, &buf, paper->ascii);
+        pyr_comparison_put_side(&buf, metric, &metric->baseline);
+        row[1].full = keep_clean(arena, &buf, paper->ascii);
+        pyr_comparison_put_side(&buf, metric, &metric->current);
+        row[2].full = keep_clean(arena, &buf, paper->ascii);
+        pyr_comparison_put_change(&buf, metric);
+        row[3].full = keep_clean(arena, &buf, paper->ascii);
+        pyr_buf_printf(&buf, "%s%s", pyr_verdict_name(metric->judgement.verdict),
+                       metric->gated ? "" : " (not gated)");
+        row[4] = (struct pyr_cell){.full = keep_clean(arena, &buf, paper->ascii),
+                                   .style = style_of(metric->judgement.verdict)};
+    }
+    const struct pyr_table table = {columns, cells, COLUMNS, rows};
+    if (rows)
+        pyr_paper_table(paper, &table);
+    pyr_buf_deinit(&buf);
+    pyr_arena_destroy(arena);
+}
+
+static void put_list(const struct pyr_paper *paper, const char *mark, const char *what,
+                     const char *const *names, size_t count) {
+    enum { SHOWN = 5 };
+    if (count == 0)
+        return;
+    struct pyr_buf buf = {0};
+    pyr_buf_puts(&buf, what);
+    for (size_t i = 0; i < count && i < SHOWN; i++)
+        pyr_buf_printf(&buf, "%s%s", i ? ", " : " ", names[i]);
+    if (count > SHOWN)
+        pyr_buf_printf(&buf, " and %zu more", count - SHOWN);
+    pyr_paper_wrap(paper, PYR_STYLE_DIM, mark, pyr_buf_text(&buf));
+    pyr_buf_deinit(&buf);
+}
+
+static void wrap_and_clear(const struct pyr_paper *paper, enum pyr_style style, const char *mark,
+                           struct pyr_buf *buf) {
+    if (buf->length)
+        pyr_paper_wrap(paper, style, mark, pyr_buf_text(buf));
+    pyr_buf_clear(buf);
+}
+
+void pyr_comparison_terminal(const struct pyr_comparison *comparison,
+                             const struct pyr_report_options *options, struct pyr_buf *out) {
+    unsigned width = options->width ? options->width : 80;
+    const struct pyr_paper paper = {out, width < 60 ? 60 : width, options->color, options->ascii};
+    struct pyr_buf buf = {0};
+    pyr_paper_wrap(&paper, style_of(comparison->verdict), "", comparison->summary);
+    for (size_t i = 0; i < comparison->warning_count; i++)
+        pyr_paper_wrap(&paper, PYR_STYLE_WARN, "  ! ", comparison->warnings[i]);
+    for (size_t i = 0; i < comparison->part_count; i++) {
+        const struct pyr_compared_part *part = &comparison->parts[i];
+        if (part->warning)
+            continue;
+        pyr_buf_printf(&buf, "differs: %s: %s, now %s", part->part,
+                       part->baseline ? part->baseline : "unknown",
+                       part->current ? part->current : "unknown");
+        wrap_and_clear(&paper, PYR_STYLE_WARN, "  ! ", &buf);
+    }
+    pyr_buf_putc(out, '\n');
+    put_table(&paper, comparison);
+    pyr_buf_putc(out, '\n');
+    put_side_line(&buf, "baseline", &comparison->baseline);
+    wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
+    put_side_line(&buf, "current", &comparison->current);
+    wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
+    if (comparison->kind == PYR_COMPARED_PAIRS)
+        pyr_buf_printf(&buf, "%zu pairs in random order (seed %llu)", comparison->pairs,
+                       (unsigned long long)comparison->order_seed);
+    wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
+    put_floor(&buf, comparison);
+    wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
+    put_power(&buf, comparison);
+    wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
+    put_list(&paper, "  ", "only in the baseline:", comparison->only_baseline,
+             comparison->only_baseline_count);
+    put_list(&paper, "  ", "only in the current:", comparison->only_current,
+             comparison->only_current_count);
+    if (comparison->more)
+        pyr_paper_wrap(&paper, PYR_STYLE_PLAIN, "  next: ", comparison->more);
+    pyr_buf_deinit(&buf);
+}
