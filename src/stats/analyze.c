@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "stats/arrivals.h"
+#include "stats/capacity.h"
 #include "stats/collect.h"
 #include "stats/goals.h"
 #include "stats/request_metrics.h"
@@ -413,6 +414,7 @@ bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_e
     result->chunks = collected->chunks;
     run_warnings(result, collected);
     pyr_goals_judge(collected->goals, collected->goal_count, result);
+    pyr_capacity_find(result);
     pyr_recommend(result);
     pyr_collect_close(collected);
     *out = result;

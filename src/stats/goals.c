@@ -33,6 +33,11 @@ static struct pyr_estimate statistic(const struct pyr_metric_result *row, const 
     return pyr_estimate_unknown("no such statistic");
 }
 
+struct pyr_estimate pyr_goal_seen(const struct pyr_goal *goal, const struct pyr_case_result *one) {
+    const struct pyr_metric_result *row = pyr_case_metric(one, pyr_metric_find(goal->metric));
+    return row ? statistic(row, goal->statistic) : pyr_estimate_unknown("not measured");
+}
+
 /* Which of two cases a goal is judged by: a most (a latency, an error rate) must hold everywhere,
  * so the worst case counts; a least (a throughput) asks what the target can do, so the best one
  * does. */

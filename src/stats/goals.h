@@ -12,6 +12,9 @@
 /* True when the goal is meant for the case's suite. */
 bool pyr_goal_applies(const struct pyr_goal *goal, const struct pyr_case *plan);
 
+/* What the goal looks at, of one case; unknown where it was not measured there. */
+struct pyr_estimate pyr_goal_seen(const struct pyr_goal *goal, const struct pyr_case_result *one);
+
 enum pyr_goal_verdict pyr_goal_verdict(const struct pyr_goal *goal,
                                        const struct pyr_estimate *seen);
 

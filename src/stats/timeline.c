@@ -126,7 +126,9 @@ static void make_phases(const struct pyr_case_data *data, struct pyr_arena *aren
         phase->start_s = (double)(span->span.start_ns - origin) * 1e-9;
         phase->seconds = (double)(span->span.end_ns - span->span.start_ns) * 1e-9;
         for (size_t i = 0; i < data->count; i++) {
-            if (data->requests[i].phase != span->number)
+            /* By schedule and not by number: a pattern's phases lie within the driver's. */
+            if (data->requests[i].scheduled_ns < span->span.start_ns ||
+                data->requests[i].scheduled_ns >= span->span.end_ns)
                 continue;
             phase->requests++;
             phase->ok += data->requests[i].outcome == PYR_OUTCOME_OK;

@@ -106,6 +106,10 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         .live = s->progress ? tell_live : NULL,
         .live_context = watch,
     };
+    if (one->pattern && plan.open_loop)
+        plan.arrivals.curve = &one->pattern->curve;
+    else if (one->pattern)
+        plan.concurrency_curve = &one->pattern->curve;
     return plan;
 }
 
@@ -162,6 +166,34 @@ static void observe_target(struct pyr_session *s, const struct pyr_plan_case *on
     observe_once(s, PYR_M_WEIGHT_BYTES_PER_TOKEN, index, (double)s->info.bytes_per_token);
 }
 
+/* The asked curve beside the achieved one, and the pattern's phases, as marks at their instants. */
+static void mark_pattern(struct pyr_session *s, const struct pyr_plan_case *one,
+                         const struct pyr_load_result *result) {
+    const struct pyr_pattern *pattern = one->pattern;
+    struct pyr_lane *lane = pyr_session_lane(s);
+    uint32_t index = one->record.index;
+    enum pyr_mark_kind asked =
+        one->record.open_loop ? PYR_MARK_ASKED_RATE : PYR_MARK_ASKED_CONCURRENCY;
+    for (size_t i = 0; i < pattern->curve.count; i++) {
+        const struct pyr_curve_knot *knot = &pattern->curve.points[i];
+        pyr_lane_mark_at(lane, asked, index, result->started_ns + knot->time_ns, knot->value, "");
+    }
+    /* The driver numbers its own phases from 0. */
+    enum { FIRST_PHASE = 16 };
+    for (size_t i = 0; i < pattern->phase_count; i++) {
+        const struct pyr_pattern_phase *phase = &pattern->phases[i];
+        uint64_t start = result->started_ns + phase->start_ns;
+        uint64_t end = result->started_ns + phase->end_ns;
+        if (start >= result->measured_end_ns)
+            break;
+        if (end > result->measured_end_ns)
+            end = result->measured_end_ns;
+        double number = (double)(FIRST_PHASE + i);
+        pyr_lane_mark_at(lane, PYR_MARK_PHASE_START, index, start, number, phase->name);
+        pyr_lane_mark_at(lane, PYR_MARK_PHASE_END, index, end, number, phase->name);
+    }
+}
+
 static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct pyr_plan_case *one,
                      uint32_t slots, struct pyr_err *err) {
     struct pyr_case record = one->record;
@@ -180,6 +212,8 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
     if (s->sampler)
         pyr_sampler_set_case(s->sampler, PYR_NO_CASE);
     s->ordinals += result.records;
+    if (one->pattern)
+        mark_pattern(s, one, &result);
     if (result.end == PYR_LOAD_ENDED_SIGNAL)
         s->signal = result.signal;
     count_outcomes(s, &result, record.index);

@@ -13,6 +13,7 @@
 #include "load/workload.h"
 #include "record/run.h"
 #include "suite/bench.h"
+#include "suite/pattern.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,7 @@ struct pyr_plan_case {
     uint32_t variant;
     const struct pyr_prompt_class *prompt_class; /* of plan->classes */
     uint64_t requests, warmup_requests, warmup_ns, level_time_ns;
+    const struct pyr_pattern *pattern; /* asked load over time; NULL: constant */
 };
 
 struct pyr_plan {

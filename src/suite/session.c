@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "report/formats.h"
+#include "report/requests_log.h"
 #include "sample/bandwidth.h"
 #include "sample/machine.h"
 #include "sample/proc.h"
@@ -234,6 +235,18 @@ static bool write_reports(const struct pyr_bench_options *o, const struct pyr_ou
     return true;
 }
 
+static bool write_requests_log(const struct pyr_bench_options *o,
+                               const struct pyr_outputs *outputs,
+                               struct pyr_bench_outcome *outcome, struct pyr_err *err) {
+    struct pyr_requests_log_counts counts;
+    if (!o->requests_log)
+        return true;
+    if (!pyr_report_requests_log_file(outputs->run, o->requests_log, &counts, err))
+        return pyr_err_prefix(err, "--requests-log");
+    keep_file(outcome, o->requests_log);
+    return true;
+}
+
 static bool check_formats(const struct pyr_bench_options *o, struct pyr_err *err) {
     char copy[512], *list = copy, *name;
     snprintf(copy, sizeof copy, "%s", o->format ? o->format : "");
@@ -260,7 +273,8 @@ static bool conclude(struct pyr_session *s, const struct pyr_outputs *outputs,
         return false;
     snprintf(outcome->results_path, sizeof outcome->results_path, "%s", outputs->results);
     snprintf(outcome->run_path, sizeof outcome->run_path, "%s", outputs->run);
-    if (!write_reports(s->options, outputs, outcome, err))
+    if (!write_reports(s->options, outputs, outcome, err) ||
+        !write_requests_log(s->options, outputs, outcome, err))
         return false;
     judge(s, outcome);
     if (s->broken.code != PYR_OK) {

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "stats/capacity.h"
+
+#include "stats/goals.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Under this share of the offered rate a target is behind, however good the answers it gives. */
+static const double delivered_least = 0.95;
+
+bool pyr_case_is_level(const struct pyr_case *plan) {
+    return strcmp(plan->suite, "stress") == 0 && strncmp(plan->id, "level", 5) == 0;
+}
+
+static bool is_behind(const struct pyr_case_result *one) {
+    const struct pyr_metric_result *offered = pyr_case_metric(one, PYR_M_OFFERED_RATE);
+    const struct pyr_metric_result *carried = pyr_case_metric(one, PYR_M_REQUEST_THROUGHPUT);
+    if (!one->plan->open_loop || !offered)
+        return false;
+    return !carried || carried->value.hi < delivered_least * offered->value.value;
+}
+
+struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
+                                 const struct pyr_goal_result *goals, size_t goal_count) {
+    struct pyr_level level = {.load = one->plan->open_loop ? one->plan->rate
+                                                           : (double)one->plan->concurrency,
+                              .verdict = PYR_LEVEL_PASSED};
+    if (one->ok == 0 || is_behind(one) || one->saturating) {
+        level.verdict = PYR_LEVEL_FAILED;
+        level.by = one->ok == 0      ? "no request ended well"
+                   : one->saturating ? "over-saturated: in flight and TTFT kept rising"
+                                     : "delivered under 95 % of the offered rate";
+        return level;
+    }
+    for (size_t i = 0; i < goal_count; i++) {
+        const struct pyr_goal *goal = goals[i].goal;
+        if (!pyr_goal_applies(goal, one->plan))
+            continue;
+        struct pyr_estimate seen = pyr_goal_seen(goal, one);
+        enum pyr_goal_verdict verdict = pyr_goal_verdict(goal, &seen);
+        if (verdict == PYR_GOAL_MISSED) {
+            level.verdict = PYR_LEVEL_FAILED;
+            level.by = goal->label;
+            return level;
+        }
+        if (verdict != PYR_GOAL_MET && level.verdict == PYR_LEVEL_PASSED) {
+            level.verdict = PYR_LEVEL_UNDECIDED;
+            level.by = goal->label;
+        }
+    }
+    return level;
+}
+
+static int by_load(const void *a, const void *b) {
+    double x = ((const struct pyr_level *)a)->load, y = ((const struct pyr_level *)b)->load;
+    return x < y ? -1 : x > y;
+}
+
+/* One entry a load, the worst try counting: failed over undecided over passed. */
+static size_t join_tries(struct pyr_level *levels, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && levels[kept - 1].load >= levels[i].load) {
+            struct pyr_level *held = &levels[kept - 1];
+            if (levels[i].verdict == PYR_LEVEL_FAILED ||
+                (levels[i].verdict == PYR_LEVEL_UNDECIDED && held->verdict == PYR_LEVEL_PASSED))
+                *held = levels[i];
+            continue;
+        }
+        levels[kept++] = levels[i];
+    }
+    return kept;
+}
+
+static size_t gather(const struct pyr_result *result, struct pyr_level *levels, bool *open_loop) {
+    size_t count = 0;
+    for (size_t s = 0; s < result->suite_count; s++)
+        for (size_t c = 0; c < result->suites[s].case_count; c++) {
+            const struct pyr_case_result *one = &result->suites[s].cases[c];
+            if (!pyr_case_is_level(one->plan) || one->total == 0)
+                continue;
+            *open_loop = one->plan->open_loop;
+            levels[count++] = pyr_level_judge(one, result->goals, result->goal_count);
+        }
+    return count;
+}
+
+void pyr_capacity_find(struct pyr_result *result) {
+    size_t room = 0;
+    for (size_t s = 0; s < result->suite_count; s++)
+        room += result->suites[s].case_count;
+    struct pyr_level *levels = pyr_arena_array(result->arena, room, sizeof *levels);
+    bool open_loop = false;
+    size_t count = gather(result, levels, &open_loop);
+    if (count == 0)
+        return;
+    qsort(levels, count, sizeof *levels, by_load);
+    count = join_tries(levels, count);
+    struct pyr_stress_result *stress = pyr_arena_alloc(result->arena, sizeof *stress);
+    double *stable = pyr_arena_array(result->arena, count, sizeof *stable);
+    *stress = (struct pyr_stress_result){.max_sustainable_load = NAN,
+                                         .first_failing_load = NAN,
+                                         .open_loop = open_loop,
+                                         .stable_levels = stable};
+    for (size_t i = 0; i < count; i++) {
+        if (levels[i].verdict == PYR_LEVEL_PASSED) {
+            stable[stress->stable_count++] = levels[i].load;
+        } else if (levels[i].verdict == PYR_LEVEL_FAILED && isnan(stress->first_failing_load)) {
+            stress->first_failing_load = levels[i].load;
+            stress->failed_by = levels[i].by;
+        }
+        /* A pass above a failure is luck: what is sustained is below the first failure. */
+        if (levels[i].verdict == PYR_LEVEL_PASSED && isnan(stress->first_failing_load))
+            stress->max_sustainable_load = levels[i].load;
+    }
+    result->stress = stress;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How much load a target carries: levels judged one by one, and the bracket that they make.
+ *
+ * A level is a case of the suite "stress" whose id begins with "level". It fails when a goal is
+ * missed, when less than 95 % of the offered rate was delivered (open loop), or when requests in
+ * flight and TTFT both kept rising. It passes when every goal is met. What is in between is
+ * undecided and widens the bracket: it counts neither as the last pass nor as the first failure.
+ */
+#ifndef PYR_STATS_CAPACITY_H
+#define PYR_STATS_CAPACITY_H
+
+#include "stats/result.h"
+
+enum pyr_level_verdict { PYR_LEVEL_PASSED, PYR_LEVEL_FAILED, PYR_LEVEL_UNDECIDED };
+
+struct pyr_level {
+    double load; /* requests in flight, or requests/s offered */
+    enum pyr_level_verdict verdict;
+    const char *by; /* the criterion that failed or could not be decided; NULL when passed */
+};
+
+/* `goals` are those of the run; the ones that do not apply to the case's suite are left out. */
+struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
+                                 const struct pyr_goal_result *goals, size_t goal_count);
+
+/* Sets result->stress from its levels; nothing where it has none. A load that was tried several
+ * times passes when every try passed, and fails when one did. */
+void pyr_capacity_find(struct pyr_result *result);
+
+/* True for a case that is a level of a search. */
+bool pyr_case_is_level(const struct pyr_case *plan);
+
+#endif

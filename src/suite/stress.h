@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a target bends under load: patterns that rise, spike, wander or hold, with pressure on the
+ * machine beside them, and the search for the most that it carries.
+ */
+#ifndef PYR_SUITE_STRESS_H
+#define PYR_SUITE_STRESS_H
+
+#include "suite/bench.h"
+#include "suite/pressure.h"
+
+struct pyr_stress_options {
+    struct pyr_bench_options bench; /* target, lengths, limits, output; rate > 0: open loop */
+    const char *pattern;            /* NULL: steady */
+    uint64_t most;       /* requests in flight at most; 0: 50, as the documents have it */
+    bool breaking_point; /* search instead of a pattern */
+    double spike_height;
+    uint64_t spike_period_ns, spike_width_ns;
+    struct pyr_pressure_options pressure;
+};
+
+/* As pyr_bench_run; files go to stress_test_results/ unless the user says where. */
+bool pyr_stress_run(const struct pyr_stress_options *options, pyr_bench_progress_fn *progress,
+                    void *progress_context, struct pyr_bench_outcome *outcome, struct pyr_err *err);
+
+#endif

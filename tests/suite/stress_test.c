@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Patterns and the search for the most that a target carries, in virtual time on a known law.
+ */
+#include "support/support.h"
+
+#include "base/clock.h"
+#include "suite/pattern.h"
+#include "suite/stress.h"
+
+#include <string.h>
+
+static char dir[512];
+
+static int make_dir(void **state) {
+    (void)state;
+    return pyr_test_temp_dir(dir, sizeof dir) ? 0 : -1;
+}
+
+#define S PYR_NS_PER_S
+
+static struct pyr_pattern make(struct pyr_arena *arena, struct pyr_pattern_options options) {
+    struct pyr_pattern pattern;
+    struct pyr_err err;
+    assert_ok(err, pyr_pattern_make(&options, arena, &pattern, &err));
+    return pattern;
+}
+
+static void every_pattern_fills_its_time_and_keeps_below_the_top(void **state) {
+    (void)state;
+    struct pyr_arena *arena = pyr_arena_create();
+    for (const struct pyr_pattern_row *row = pyr_pattern_rows; row->name; row++) {
+        struct pyr_pattern pattern =
+            make(arena, (struct pyr_pattern_options){
+                            .name = row->name, .top = 40, .duration_ns = 600 * S, .whole = true});
+        assert_true(pattern.phase_count >= 1);
+        assert_int_equal(pattern.phases[pattern.phase_count - 1].end_ns, 600 * S);
+        double most = 0;
+        for (uint64_t t = 0; t < 600; t++) {
+            double value = pyr_curve_value(&pattern.curve, t * S);
+            assert_true(value >= 1 && value <= 40);
+            most = value > most ? value : most;
+        }
+        assert_true(most > 10);
+    }
+    pyr_arena_destroy(arena);
+}
+
+static void a_spike_has_period_height_and_width(void **state) {
+    (void)state;
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_pattern pattern = make(arena, (struct pyr_pattern_options){.name = "spike",
+                                                                          .top = 40,
+                                                                          .duration_ns = 100 * S,
+                                                                          .spike_height = 4,
+                                                                          .spike_period_ns = 20 * S,
+                                                                          .spike_width_ns = 5 * S});
+    assert_near(pyr_curve_value(&pattern.curve, 14 * S), 10, 0);
+    assert_near(pyr_curve_value(&pattern.curve, 16 * S), 40, 0);
+    assert_near(pyr_curve_value(&pattern.curve, 21 * S), 10, 0);
+    assert_near(pyr_curve_value(&pattern.curve, 99 * S), 40, 0);
+    pyr_arena_destroy(arena);
+}
+
+static struct pyr_stress_options on_sim(const char *spec) {
+    return (struct pyr_stress_options){
+        .bench = {.target = spec, .output = dir, .seed = 1, .command_line = "t"}};
+}
+
+static void ramps_carry_real_load_and_phases_are_told_apart(void **state) {
+    (void)state;
+    struct pyr_stress_options options = on_sim("sim:step_ms=5,per_seq_ms=0.5,jitter_pct=0");
+    options.pattern = "steady";
+    options.most = 20;
+    options.bench.duration_ns = 100 * S;
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_ok(err, pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+    const struct pyr_case_result *one = &outcome.result->suites[0].cases[0];
+    uint64_t up = 0, hold = 0, down = 0;
+    double hold_p50 = 0, up_p50 = 0;
+    for (size_t i = 0; i < one->phase_count; i++) {
+        const struct pyr_phase_result *phase = &one->phases[i];
+        if (strcmp(phase->name, "ramp up") == 0) {
+            up = phase->requests;
+            up_p50 = phase->latency_p50_ns;
+        } else if (strcmp(phase->name, "hold") == 0) {
+            hold = phase->requests;
+            hold_p50 = phase->latency_p50_ns;
+        } else if (strcmp(phase->name, "ramp down") == 0) {
+            down = phase->requests;
+        }
+    }
+    assert_true(up > 50 && down > 50 && hold > up + down);
+    assert_true(hold_p50 > up_p50);
+    /* Asked and achieved lie beside each other. */
+    const struct pyr_timeline_point *middle = &one->timeline[one->timeline_count / 2];
+    assert_near(middle->asked_concurrency, 20, 0);
+    assert_near(middle->in_flight, 20, 0.5);
+    pyr_result_destroy(outcome.result);
+}
+
+/* 16 steps of 10 + 10 c ms with c in flight: p95 within a second up to c = 5. */
+static void the_search_ends_with_a_bracket_around_the_truth(void **state) {
+    (void)state;
+    struct pyr_stress_options options =
+        on_sim("sim:step_ms=10,per_seq_ms=10,jitter_pct=0,prefill_tok_s=1000000");
+    options.breaking_point = true;
+    options.most = 100;
+    options.bench.slo = "latency_p95=1s,error=5%";
+    options.bench.output_tokens = "16";
+    options.bench.level_time_ns = 60 * S;
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_ok(err, pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+    const struct pyr_stress_result *stress = outcome.result->stress;
+    assert_non_null(stress);
+    assert_near(stress->max_sustainable_load, 5, 0);
+    assert_near(stress->first_failing_load, 6, 0);
+    assert_string_equal(stress->failed_by, "latency_p95=1s");
+    assert_false(outcome.missed_goal);
+    pyr_result_destroy(outcome.result);
+}
+
+static void a_target_that_never_fails_leaves_the_bracket_open(void **state) {
+    (void)state;
+    struct pyr_stress_options options = on_sim("sim:step_ms=1,per_seq_ms=0,jitter_pct=0");
+    options.breaking_point = true;
+    options.most = 8;
+    options.bench.level_time_ns = 20 * S;
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_ok(err, pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+    assert_near(outcome.result->stress->max_sustainable_load, 8, 0);
+    assert_true(outcome.result->stress->first_failing_load !=
+                outcome.result->stress->first_failing_load);
+    pyr_result_destroy(outcome.result);
+}
+
+static void pressure_takes_what_it_says_and_gives_it_back(void **state) {
+    (void)state;
+    struct pyr_pressure_options options = {.cpu_threads = 1, .memory_bytes = 1 << 20, .io = true};
+    struct pyr_pressure *pressure;
+    struct pyr_pressure_info info;
+    struct pyr_err err;
+    assert_ok(err, pyr_pressure_start(&options, &pressure, &info, &err));
+    assert_int_equal(info.cpu_threads, 1);
+    assert_int_equal(info.memory_bytes, 1 << 20);
+    pyr_pressure_stop(pressure);
+}
+
+static void an_unknown_pattern_is_refused(void **state) {
+    (void)state;
+    struct pyr_stress_options options = on_sim("sim:");
+    options.pattern = "stedy";
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_false(pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+    assert_int_equal(err.code, PYR_E_USAGE);
+    assert_non_null(strstr(err.text, "steady"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_pattern_fills_its_time_and_keeps_below_the_top),
+        cmocka_unit_test(a_spike_has_period_height_and_width),
+        cmocka_unit_test(ramps_carry_real_load_and_phases_are_told_apart),
+        cmocka_unit_test(the_search_ends_with_a_bracket_around_the_truth),
+        cmocka_unit_test(a_target_that_never_fails_leaves_the_bracket_open),
+        cmocka_unit_test(pressure_takes_what_it_says_and_gives_it_back),
+        cmocka_unit_test(an_unknown_pattern_is_refused),
+    };
+    return cmocka_run_group_tests(tests, make_dir, NULL);
+}
