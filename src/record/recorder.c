@@ -456,8 +456,11 @@ static bool start_writer(struct pyr_recorder *recorder, struct pyr_err *err) {
     recorder->threaded = true;
     int cause = pthread_create(&recorder->writer, NULL, writer_main, recorder);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (cause == 0)
+    if (cause == 0) {
+        /* By its name the sampler counts its CPU time as ours and not the engine's. */
+        (void)pthread_setname_np(recorder->writer, "pyr-writer");
         return true;
+    }
     recorder->threaded = false;
     return pyr_fail_errno(err, cause, "run file: no thread to write it");
 }

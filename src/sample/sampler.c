@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -179,8 +180,13 @@ static void *sampler_main(void *argument) {
 }
 
 bool pyr_sampler_start(struct pyr_sampler *sampler, struct pyr_err *err) {
+    sigset_t all, before;
     sampler->stopping = false;
+    /* Signals are for the thread that drives: they end its waits. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
     int refused = pthread_create(&sampler->thread, NULL, sampler_main, sampler);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (refused != 0)
         return pyr_fail_errno(err, refused, "sampler: cannot start its thread");
     (void)pthread_setname_np(sampler->thread, "pyr-sampler");
