@@ -51,6 +51,9 @@ bool pyr_report_write_file(const struct pyr_report_format *format, const struct 
                            struct pyr_err *err);
 
 /* The writers, for tests and for callers that want one of them without a look-up. */
-pyr_report_fn pyr_report_terminal, pyr_report_json, pyr_report_html;
+pyr_report_fn pyr_report_terminal, pyr_report_json, pyr_report_html, pyr_report_markdown,
+    pyr_report_csv, pyr_report_junit, pyr_report_github_summary, pyr_report_github_annotations,
+    pyr_report_gha_smaller, pyr_report_gha_bigger, pyr_report_bmf, pyr_report_gobench,
+    pyr_report_prometheus, pyr_report_openmetrics, pyr_report_hdr;
 
 #endif

@@ -326,6 +326,8 @@ static json_t *case_json(const struct pyr_result *whole, const struct pyr_suite_
     pyr_json_put(object, "benchmark_type", pyr_json_text(suite->name));
     pyr_json_put(object, "timestamp", *timestamp ? pyr_json_text(timestamp) : json_null());
     pyr_json_put(object, "params", params_json(result->plan));
+    pyr_json_put(object, "arm", pyr_json_count(result->plan->arm));
+    pyr_json_put(object, "block", pyr_json_count(result->plan->block));
     put_load(object, result->plan);
     pyr_json_put(object, "outcomes", outcomes_json(result));
     uint64_t cancelled = result->outcomes[PYR_OUTCOME_CANCELLED];

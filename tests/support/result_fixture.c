@@ -69,6 +69,16 @@ static void add_curve(struct pyr_arena *arena, struct pyr_metric_result *row, do
     row->curve = curve;
 }
 
+/* The values that the law would give n draws, evenly spread over its quantiles. */
+static const struct pyr_hist *hist_of(struct pyr_arena *arena, double median, double sigma,
+                                      uint64_t n) {
+    struct pyr_hist *hist = pyr_arena_alloc(arena, sizeof *hist);
+    for (uint64_t i = 0; i < n; i++)
+        pyr_hist_record(
+            hist, (uint64_t)(median * exp(sigma * normal_score(((double)i + 0.5) / (double)n))));
+    return hist;
+}
+
 static struct pyr_metric_result spread(struct pyr_arena *arena, enum pyr_metric metric,
                                        double median, double sigma, uint64_t n) {
     struct pyr_metric_result row = {.metric = metric,
@@ -453,6 +463,13 @@ struct pyr_result *pyr_test_result_large(void) {
     struct pyr_case_result *cases = pyr_arena_array(result->arena, 2, sizeof *cases);
     for (uint32_t i = 0; i < 2; i++)
         cases[i] = request_case(result->arena, &shapes[i], i);
+    struct pyr_metric_result *rows = pyr_arena_array(result->arena, METRICS_MAX, sizeof *rows);
+    memcpy(rows, cases[0].metrics, cases[0].metric_count * sizeof *rows);
+    for (size_t i = 0; i < cases[0].metric_count; i++)
+        if (rows[i].curve)
+            rows[i].hist = hist_of(result->arena, rows[i].quantile[PYR_Q_P50].value,
+                                   rows[i].sd / rows[i].quantile[PYR_Q_P50].value, rows[i].n);
+    cases[0].metrics = rows;
     struct pyr_suite_result *suite = add_suites(result, 1);
     *suite = (struct pyr_suite_result){"concurrent", cases, 2};
     static const struct pyr_goal goal = {"error_rate", "value", "", "error=5%", 0, 1, 0, {0}, 0.05};

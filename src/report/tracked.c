@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/tracked.h"
+
+#include "report/figures.h"
+
+#include <math.h>
+
+/* Closed loop is tracked from the sending, open loop from the schedule; see report/figures.h. */
+static const struct pyr_figure tracked[] = {
+    {PYR_M_REQUEST_THROUGHPUT, PYR_M_REQUEST_THROUGHPUT, PYR_FIGURE_VALUE, NULL},
+    {PYR_M_GOODPUT, PYR_M_GOODPUT, PYR_FIGURE_VALUE, NULL},
+    {PYR_M_OUTPUT_TOKEN_THROUGHPUT, PYR_M_OUTPUT_TOKEN_THROUGHPUT, PYR_FIGURE_VALUE, NULL},
+    {PYR_M_PREFILL_RATE, PYR_M_PREFILL_RATE, PYR_Q_P50, NULL},
+    {PYR_M_DECODE_RATE, PYR_M_DECODE_RATE, PYR_Q_P50, NULL},
+    {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P50, NULL},
+    {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P95, NULL},
+    {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P99, NULL},
+    {PYR_M_ITL, PYR_M_ITL, PYR_Q_P50, NULL},
+    {PYR_M_ITL, PYR_M_ITL, PYR_Q_P99, NULL},
+    {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P50, NULL},
+    {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P95, NULL},
+    {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P99, NULL},
+    {PYR_M_ERROR_RATE, PYR_M_ERROR_RATE, PYR_FIGURE_VALUE, NULL},
+    {PYR_M_COLD_START, PYR_M_COLD_START, PYR_Q_P50, NULL},
+    {PYR_M_LOAD_TIME, PYR_M_LOAD_TIME, PYR_Q_P50, NULL},
+    {PYR_M_LOAD_TIME_COLD, PYR_M_LOAD_TIME_COLD, PYR_Q_P50, NULL},
+    {PYR_M_RSS_PEAK, PYR_M_RSS_PEAK, PYR_FIGURE_VALUE, NULL},
+    {PYR_M_ENERGY_PER_TOKEN, PYR_M_ENERGY_PER_TOKEN, PYR_FIGURE_VALUE, NULL},
+};
+enum { TRACKED = sizeof tracked / sizeof *tracked };
+
+/* One unit a kind, whatever the size: a tracker compares runs by number alone. */
+static struct pyr_scale fixed_scale(enum pyr_unit unit) {
+    switch (unit) {
+    case PYR_UNIT_NS:
+        return (struct pyr_scale){1e-6, "ms"};
+    case PYR_UNIT_BYTES:
+        return (struct pyr_scale){1e-6, "MB"};
+    case PYR_UNIT_TOKENS_PER_S:
+        return (struct pyr_scale){1, "tok/s"};
+    case PYR_UNIT_PER_S:
+        return (struct pyr_scale){1, "req/s"};
+    default:
+        return (struct pyr_scale){1, pyr_unit_name(unit)};
+    }
+}
+
+static bool track(const struct pyr_suite_result *suite, const struct pyr_case_result *result,
+                  const struct pyr_figure *figure, struct pyr_arena *arena,
+                  struct pyr_tracked *into) {
+    enum pyr_metric metric = result->plan->open_loop ? figure->open : figure->closed;
+    const struct pyr_metric_info *info = pyr_metric_info(metric);
+    struct pyr_estimate at = pyr_figure_of(result, figure);
+    bool tail = figure->quantile >= PYR_Q_P95;
+    if (!isfinite(at.value) || (tail && !pyr_estimate_is_bounded(&at)))
+        return false;
+    struct pyr_scale scale = fixed_scale(info->unit);
+    const struct pyr_metric_result *row = pyr_case_metric(result, metric);
+    *into = (struct pyr_tracked){
+        .suite = suite,
+        .result = result,
+        .better = info->better,
+        .name = figure->quantile < 0 ? info->name
+                                     : pyr_arena_printf(arena, "%s_%s", info->name,
+                                                        pyr_quantile_names[figure->quantile]),
+        .unit = scale.unit,
+        .n = row->n,
+        .value = at.value * scale.factor,
+        .lo = isfinite(at.lo) ? at.lo * scale.factor : (double)NAN,
+        .hi = isfinite(at.hi) ? at.hi * scale.factor : (double)NAN};
+    return true;
+}
+
+size_t pyr_tracked_collect(const struct pyr_result *result, struct pyr_arena *arena,
+                           struct pyr_tracked **figures) {
+    size_t cases = 0, count = 0;
+    for (size_t i = 0; i < result->suite_count; i++)
+        cases += result->suites[i].case_count;
+    *figures = pyr_arena_array(arena, cases * TRACKED, sizeof **figures);
+    for (size_t i = 0; i < result->suite_count; i++)
+        for (size_t j = 0; j < result->suites[i].case_count; j++)
+            for (size_t k = 0; k < TRACKED; k++)
+                count += track(&result->suites[i], &result->suites[i].cases[j], &tracked[k], arena,
+                               &(*figures)[count]);
+    return count;
+}
