@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/http_fetch.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/http_message.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+struct fetching {
+    const struct pyr_endpoint *endpoint;
+    struct pyr_conn conn;
+    struct pyr_conn_buffers buffers;
+    struct pyr_http_response response;
+    struct pyr_fetched *fetched;
+    uint64_t deadline_ns;
+    size_t answer_max;
+    bool too_long;
+};
+
+void pyr_request_target(const struct pyr_endpoint *endpoint, const char *path, char *target,
+                        size_t size) {
+    bool whole = endpoint->proxied && !endpoint->url.tls;
+    snprintf(target, size, "%s%s%s", whole ? "http://" : "", whole ? endpoint->authority : "",
+             path);
+}
+
+static void take_body(void *user, const char *bytes, size_t count) {
+    struct fetching *fetching = user;
+    if (fetching->fetched->body.length + count > fetching->answer_max)
+        fetching->too_long = true;
+    else
+        pyr_buf_append(&fetching->fetched->body, bytes, count);
+}
+
+/* Waits until the connection can go on; false when the time is over. */
+static bool wait_for(struct fetching *fetching, struct pyr_err *err) {
+    uint64_t now_ns = pyr_clock_real_ns();
+    if (now_ns < fetching->deadline_ns) {
+        struct pollfd pollfd = {.fd = fetching->conn.fd,
+                                .events = POLLIN | (fetching->conn.wants_write ? POLLOUT : 0)};
+        uint64_t left_ns = fetching->deadline_ns - now_ns;
+        struct timespec timeout = {.tv_sec = (time_t)(left_ns / PYR_NS_PER_S),
+                                   .tv_nsec = (long)(left_ns % PYR_NS_PER_S)};
+        if (ppoll(&pollfd, 1, &timeout, NULL) != 0)
+            return true;
+    }
+    fetching->fetched->failure = PYR_CONN_TIMEOUT;
+    return pyr_fail(err, PYR_E_IO, "%s: no answer in time", fetching->endpoint->text);
+}
+
+static bool conn_fail(struct fetching *fetching, struct pyr_err *err) {
+    fetching->fetched->failure = fetching->conn.failure;
+    return pyr_fail(err, PYR_E_IO, "%s: %s", fetching->endpoint->text, fetching->conn.why);
+}
+
+static bool connect_and_send(struct fetching *fetching, const char *request, size_t bytes,
+                             struct pyr_err *err) {
+    struct pyr_conn *conn = &fetching->conn;
+    if (!pyr_conn_start(conn, pyr_clock_real_ns()))
+        return conn_fail(fetching, err);
+    while (conn->state != PYR_CONN_READY) {
+        if (!wait_for(fetching, err))
+            return false;
+        if (!pyr_conn_advance(conn, &fetching->buffers))
+            return conn_fail(fetching, err);
+    }
+    while (bytes) {
+        ssize_t sent = pyr_conn_write(conn, request, bytes);
+        if (sent < 0)
+            return conn_fail(fetching, err);
+        request += sent;
+        bytes -= (size_t)sent;
+        if (bytes && !wait_for(fetching, err))
+            return false;
+    }
+    return true;
+}
+
+static bool receive(struct fetching *fetching, struct pyr_err *err) {
+    struct pyr_stamp_clock clock = {0};
+    for (;;) {
+        if (fetching->conn.wants_write && !pyr_conn_flush(&fetching->conn) &&
+            fetching->conn.failure != PYR_CONN_OK)
+            return conn_fail(fetching, err);
+        if (!wait_for(fetching, err))
+            return false;
+        struct pyr_read read = {0};
+        enum pyr_io io = pyr_conn_read(&fetching->conn, &fetching->buffers, &clock, &read);
+        enum pyr_http_result result = PYR_HTTP_MORE;
+        size_t taken;
+        if (io == PYR_IO_FAILED)
+            return conn_fail(fetching, err);
+        if (io == PYR_IO_DATA)
+            result = pyr_http_response_feed(&fetching->response, read.bytes, read.count, &taken);
+        else if (io == PYR_IO_EOF)
+            result = pyr_http_response_eof(&fetching->response);
+        if (fetching->too_long)
+            return pyr_fail(err, PYR_E_INPUT, "%s: the answer is longer than %zu bytes",
+                            fetching->endpoint->text, fetching->answer_max);
+        if (result == PYR_HTTP_BAD)
+            return pyr_fail(err, PYR_E_INPUT, "%s: the answer is not HTTP (%s)",
+                            fetching->endpoint->text, fetching->response.message.reason);
+        if (result == PYR_HTTP_WHOLE)
+            return true;
+    }
+}
+
+bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch *fetch,
+                    struct pyr_fetched *fetched, struct pyr_err *err) {
+    struct fetching *fetching = pyr_xcalloc(1, sizeof *fetching);
+    char *memory = pyr_xcalloc(1, PYR_CONN_READ_BYTES + PYR_CONN_PLAIN_BYTES);
+    *fetched = (struct pyr_fetched){0};
+    fetching->endpoint = endpoint;
+    fetching->fetched = fetched;
+    fetching->buffers = (struct pyr_conn_buffers){memory, memory + PYR_CONN_READ_BYTES};
+    fetching->answer_max = fetch->answer_max ? fetch->answer_max : (size_t)4 << 20;
+    fetching->deadline_ns =
+        pyr_clock_real_ns() + (fetch->timeout_ns ? fetch->timeout_ns : 10 * PYR_NS_PER_S);
+    pyr_conn_init(&fetching->conn, endpoint);
+    pyr_http_response_init(&fetching->response, take_body, fetching);
+
+    struct pyr_buf request = {0};
+    char target[1024];
+    pyr_request_target(endpoint, fetch->path, target, sizeof target);
+    pyr_buf_printf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s",
+                   fetch->method ? fetch->method
+                   : fetch->body ? "POST"
+                                 : "GET",
+                   target, endpoint->authority, fetch->headers ? fetch->headers : "");
+    if (fetch->body)
+        pyr_buf_printf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
+                       fetch->body_bytes);
+    pyr_buf_puts(&request, "\r\n");
+    if (fetch->body)
+        pyr_buf_append(&request, fetch->body, fetch->body_bytes);
+
+    bool good =
+        connect_and_send(fetching, request.data, request.length, err) && receive(fetching, err);
+    fetched->status = fetching->response.status;
+    memcpy(fetched->content_type, fetching->response.content_type, sizeof fetched->content_type);
+    memcpy(fetched->server, fetching->response.server, sizeof fetched->server);
+    memcpy(fetched->location, fetching->response.location, sizeof fetched->location);
+    pyr_conn_close(&fetching->conn, false);
+    pyr_buf_deinit(&request);
+    pyr_free(memory);
+    pyr_free(fetching);
+    return good;
+}
