@@ -43,6 +43,10 @@ void pyr_sse_init(struct pyr_sse *sse, char *hold, size_t hold_bytes);
 /* The bytes must stay until pyr_sse_next has said MORE or TOO_LONG. */
 void pyr_sse_feed(struct pyr_sse *sse, const char *bytes, size_t count);
 enum pyr_sse_result pyr_sse_next(struct pyr_sse *sse);
+/* Whether bytes of an event that is not over were taken. */
+static inline bool pyr_sse_is_within(const struct pyr_sse *sse) {
+    return sse->has_data || sse->hold_line > 0;
+}
 /* At the end of the stream: an event whose closing blank line never came, if there is one. (The
  * standard drops it; servers that end after "data: [DONE]" mean it.) */
 enum pyr_sse_result pyr_sse_finish(struct pyr_sse *sse);

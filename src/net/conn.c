@@ -28,6 +28,13 @@ void pyr_stamp_clock_measure(struct pyr_stamp_clock *clock) {
     }
 }
 
+int pyr_stamps_keep(void) {
+    int on = 1, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    return fd;
+}
+
 void pyr_conn_init(struct pyr_conn *conn, const struct pyr_endpoint *endpoint) {
     *conn = (struct pyr_conn){.endpoint = endpoint, .fd = -1};
 }
@@ -119,7 +126,7 @@ void pyr_conn_close(struct pyr_conn *conn, bool reset) {
     conn->wants_write = false;
 }
 
-/* --- set-up ----------------------------------------------------------------------------------- */
+/* --- set-up ---------------------------------------------------------------------------------- */
 
 static bool begin_tls_or_ready(struct pyr_conn *conn) {
     if (!conn->endpoint->url.tls) {
@@ -237,8 +244,7 @@ bool pyr_conn_advance(struct pyr_conn *conn, const struct pyr_conn_buffers *buff
     return good;
 }
 
-/* --- reading and writing -----------------------------------------------------------------------
- */
+/* --- reading and writing --------------------------------------------------------------------- */
 
 static uint64_t stamp_of(struct msghdr *message, const struct pyr_stamp_clock *clock) {
     for (struct cmsghdr *one = CMSG_FIRSTHDR(message); one; one = CMSG_NXTHDR(message, one)) {

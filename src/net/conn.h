@@ -67,6 +67,9 @@ struct pyr_stamp_clock {
     uint64_t measured_ns;
 };
 void pyr_stamp_clock_measure(struct pyr_stamp_clock *clock);
+/* The kernel stamps packets only while some socket asks for it, and begins a moment after the
+ * first does. This descriptor asks until it is closed; -1 when there is none to be had. */
+int pyr_stamps_keep(void);
 
 void pyr_conn_init(struct pyr_conn *conn, const struct pyr_endpoint *endpoint);
 /* Begins to connect. False: it failed at once, see failure. now_ns is kept in started_ns. */

@@ -51,8 +51,7 @@ struct pyr_http_server {
 enum { READ_BYTES = 65536, EVENTS = 64 };
 #define LINGER_NS (2 * PYR_NS_PER_S) /* longer than any round trip that a client needs to close */
 
-/* --- connections --------------------------------------------------------------------------------
- */
+/* --- connections ----------------------------------------------------------------------------- */
 
 static void unlink_connection(struct pyr_http_exchange *exchange) {
     struct pyr_http_server *server = exchange->server;
@@ -154,8 +153,7 @@ static void accept_connections(struct pyr_http_server *server) {
     }
 }
 
-/* --- writing ------------------------------------------------------------------------------------
- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 /* Sends what is queued; false when the connection was lost. */
 static bool flush_queue(struct pyr_http_exchange *exchange) {
@@ -323,8 +321,7 @@ void *pyr_http_exchange_get(const struct pyr_http_exchange *exchange) {
     return exchange->data;
 }
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static void refuse(struct pyr_http_exchange *exchange, unsigned status) {
     exchange->phase = ANSWERING;
@@ -459,8 +456,7 @@ void pyr_http_server_step(struct pyr_http_server *server, uint64_t timeout_ns) {
     free_dead(server);
 }
 
-/* --- the server
- * ----------------------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------------------ */
 
 bool pyr_http_server_open(const struct pyr_http_server_config *config,
                           struct pyr_http_server **result, struct pyr_err *err) {

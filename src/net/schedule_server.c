@@ -52,8 +52,7 @@ struct schedule_server {
     struct pyr_schedule_log *log;
 };
 
-/* --- the heap of streams by the time of their next write
- * ------------------------------------------ */
+/* --- the heap of streams by the time of their next write ------------------------------------- */
 
 static void place(struct schedule_server *server, uint32_t at, struct stream *stream) {
     server->heap[at] = stream;
@@ -107,8 +106,7 @@ static void wait_until(struct schedule_server *server, struct stream *stream, ui
     sift(server, stream->place);
 }
 
-/* --- events
- * ---------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 static void render_event(struct schedule_server *server, struct stream *stream, bool reasoning) {
     bool chat = stream->request.chat;
@@ -224,8 +222,7 @@ static void write_events(struct schedule_server *server, struct stream *stream, 
         end_answer(server, stream, true);
 }
 
-/* --- faults
- * ---------------------------------------------------------------------------------------- */
+/* --- faults ---------------------------------------------------------------------------------- */
 
 static void write_split(struct schedule_server *server, struct stream *stream) {
     /* One chunk whose two halves part inside the euro sign. */
@@ -377,8 +374,7 @@ static bool misbehave_early(struct schedule_server *server, struct stream *strea
     }
 }
 
-/* --- one turn of a stream
- * ---------------------------------------------------------------------------- */
+/* --- one turn of a stream -------------------------------------------------------------------- */
 
 static void take_turn(struct schedule_server *server, struct stream *stream) {
     if (!stream->begun) {
@@ -416,8 +412,7 @@ static void take_turn(struct schedule_server *server, struct stream *stream) {
                    pyr_plan_due_ns(&stream->plan, stream->arrived_ns, stream->sent));
 }
 
-/* --- requests
- * ------------------------------------------------------------------------------------------ */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static void take_completion(struct schedule_server *server, struct pyr_http_exchange *exchange,
                             const struct pyr_http_request *request, bool chat) {
@@ -500,8 +495,7 @@ static void gone(void *user, struct pyr_http_exchange *exchange) {
         forget(user, stream);
 }
 
-/* --- the process
- * ------------------------------------------------------------------------------------------ */
+/* --- the process ----------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t stop_asked;
 

@@ -7,6 +7,7 @@
 
 #include "target/target.h"
 
+extern const struct pyr_target_ops pyr_target_http;
 extern const struct pyr_target_ops pyr_target_local;
 extern const struct pyr_target_ops pyr_target_worker;
 extern const struct pyr_target_ops pyr_target_null;

@@ -4,10 +4,7 @@
 #include <string.h>
 
 const struct pyr_target_ops *const pyr_targets[] = {
-    &pyr_target_local,
-    &pyr_target_worker,
-    &pyr_target_null,
-    NULL,
+    &pyr_target_http, &pyr_target_local, &pyr_target_worker, &pyr_target_null, NULL,
 };
 
 static const struct pyr_target_ops *find(const char *name) {

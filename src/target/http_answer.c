@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What comes back on a connection: bytes to HTTP to events to chunks in the lane.
+ *
+ * The time of a read is the kernel's stamp where there is one, else the clock after the read. It is
+ * the time of the last segment: exact for an event that the read ends with and that is the only one
+ * with text in it. Other chunks carry a bound, the time since the read before.
+ */
+#include "base/hash.h"
+#include "codec/json_scan.h"
+#include "target/http_call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+void pyr_http_fail(struct http_conn *conn, enum pyr_outcome outcome, const char *format, ...) {
+    if (conn->failure != PYR_OUTCOME_OK)
+        return;
+    conn->failure = outcome;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(conn->error_text, sizeof conn->error_text, format, args);
+    va_end(args);
+}
+
+/* Text of the server for one line: decoded, without control characters, cut. */
+static const char *clean_text(const char *raw, size_t bytes, char *out, size_t size) {
+    const char *end = raw + bytes;
+    size_t length = 0;
+    while (raw < end && length + 4 < size) {
+        size_t count = pyr_json_decode_one(&raw, end, out + length);
+        if (count == 1 && (unsigned char)out[length] < 0x20)
+            out[length] = ' ';
+        length += count;
+    }
+    out[length] = '\0';
+    return out;
+}
+
+/* The first bytes of what is not as it should be, on one line. */
+static const char *excerpt(const char *bytes, size_t count, char *out, size_t size) {
+    size_t length = count < size - 1 ? count : size - 1;
+    for (size_t i = 0; i < length; i++)
+        out[i] = (unsigned char)bytes[i] < 0x20 ? ' ' : bytes[i];
+    out[length] = '\0';
+    return out;
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+/* Tokens of an event with text: by the server's running count where it sends one, by the log
+ * probabilities where they were asked for, else one. */
+static uint32_t tokens_of(struct http_conn *conn, const struct pyr_delta *delta) {
+    if (delta->usage && delta->usage_output_tokens > conn->usage_tokens) {
+        uint64_t tokens = delta->usage_output_tokens - conn->usage_tokens;
+        return (uint32_t)tokens;
+    }
+    return delta->logprob_tokens ? delta->logprob_tokens : 1;
+}
+
+static void take_usage(struct http_conn *conn, const struct pyr_delta *delta) {
+    struct pyr_request *record = &conn->slot->record;
+    record->flags |= PYR_REQUEST_USAGE;
+    record->usage_prompt_tokens = delta->usage_prompt_tokens;
+    record->usage_output_tokens = delta->usage_output_tokens;
+    record->usage_ns = conn->best_ns;
+    conn->usage_tokens = delta->usage_output_tokens;
+}
+
+static void take_delta(struct http_conn *conn, const struct pyr_delta *delta) {
+    char text[160];
+    if (delta->error) {
+        pyr_http_fail(conn, PYR_OUTCOME_STREAM_ERROR, "the stream holds an error: %s",
+                      clean_text(delta->error_text, delta->error_text_bytes, text, sizeof text));
+        return;
+    }
+    if (delta->content_bytes || delta->reasoning_bytes) {
+        bool reasoning = delta->content_bytes == 0;
+        conn->events++;
+        conn->event_tokens[reasoning] += tokens_of(conn, delta);
+        conn->event_bytes[reasoning] += delta->content_bytes + delta->reasoning_bytes;
+        conn->more_behind = false;
+    } else {
+        conn->more_behind = true;
+    }
+    conn->finished |= delta->finished;
+    if (delta->usage)
+        take_usage(conn, delta);
+}
+
+static void take_event(struct http_conn *conn) {
+    struct pyr_delta delta;
+    char text[80];
+    if (conn->done || conn->failure != PYR_OUTCOME_OK)
+        return;
+    switch (
+        pyr_delta_read(&conn->layout, conn->sse.data, conn->sse.data_bytes, &delta, &conn->sink)) {
+    case PYR_DELTA_DONE:
+        conn->done = true;
+        conn->done_ns = conn->best_ns;
+        conn->more_behind = true;
+        return;
+    case PYR_DELTA_BAD:
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "an event of the stream is not JSON: %s",
+                      excerpt(conn->sse.data, conn->sse.data_bytes, text, sizeof text));
+        return;
+    case PYR_DELTA_JSON:
+        if (strcmp(conn->sse.name, "error") == 0)
+            delta.error = true;
+        take_delta(conn, &delta);
+        return;
+    }
+}
+
+static void take_events(struct http_conn *conn, const char *bytes, size_t count) {
+    pyr_sse_feed(&conn->sse, bytes, count);
+    enum pyr_sse_result result;
+    while ((result = pyr_sse_next(&conn->sse)) == PYR_SSE_EVENT)
+        take_event(conn);
+    if (result == PYR_SSE_TOO_LONG)
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "an event of the stream is longer than %d KiB",
+                      PYR_HTTP_HOLD_BYTES / 1024);
+}
+
+/* --- bodies ---------------------------------------------------------------------------------- */
+
+static bool is_type(const struct http_conn *conn, const char *type) {
+    return strncasecmp(conn->response.content_type, type, strlen(type)) == 0;
+}
+
+/* Decided at the first byte of the body, when the head is known. */
+static enum http_body kind_of_body(const struct http_conn *conn) {
+    unsigned status = conn->response.message.parser.status_code;
+    if (status < 200 || status > 299)
+        return HTTP_BODY_ERROR;
+    if (!conn->handle->target->options.stream)
+        return HTTP_BODY_WHOLE;
+    return is_type(conn, "text/event-stream") || !conn->response.content_type[0] ? HTTP_BODY_EVENTS
+                                                                                 : HTTP_BODY_ERROR;
+}
+
+static void take_body(void *user, const char *bytes, size_t count) {
+    struct http_conn *conn = user;
+    if (conn->body == HTTP_BODY_UNKNOWN) {
+        conn->body = kind_of_body(conn);
+        conn->slot->record.first_byte_ns = conn->best_ns;
+    }
+    if (conn->body == HTTP_BODY_EVENTS) {
+        take_events(conn, bytes, count);
+        return;
+    }
+    size_t room = PYR_HTTP_HOLD_BYTES - conn->hold_bytes, kept = count < room ? count : room;
+    memcpy(conn->hold + conn->hold_bytes, bytes, kept);
+    conn->hold_bytes += kept;
+    if (kept < count)
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the answer is longer than %d KiB",
+                      PYR_HTTP_HOLD_BYTES / 1024);
+}
+
+void pyr_http_answer_begin(struct http_conn *conn) {
+    struct pyr_slot *slot = conn->slot;
+    pyr_http_response_init(&conn->response, take_body, conn);
+    pyr_sse_init(&conn->sse, conn->hold, PYR_HTTP_HOLD_BYTES);
+    conn->body = HTTP_BODY_UNKNOWN;
+    conn->hold_bytes = 0;
+    conn->sink = (struct pyr_text_sink){.hash = PYR_FNV1A64_INIT};
+    if (slot->capture_text) {
+        struct http_handle *handle = conn->handle;
+        /* Tokens have a few bytes each; what is longer is cut. */
+        size_t wanted = 4096 + (size_t)slot->output_tokens * 32;
+        size_t left = PYR_HTTP_CAPTURE_BYTES - handle->capture_used;
+        conn->sink.text = handle->capture + handle->capture_used;
+        conn->sink.capacity = wanted < left ? wanted : left;
+        handle->capture_used += conn->sink.capacity;
+    }
+    conn->done = conn->finished = false;
+    conn->done_ns = conn->usage_tokens = 0;
+    conn->failure = PYR_OUTCOME_OK;
+    conn->error_text[0] = '\0';
+}
+
+/* --- reads ----------------------------------------------------------------------------------- */
+
+static void record_chunk(struct http_conn *conn, bool reasoning, uint64_t bound_ns) {
+    struct pyr_request *record = &conn->slot->record;
+    struct http_handle *handle = conn->handle;
+    if (!conn->event_bytes[reasoning])
+        return;
+    if (handle->lane)
+        pyr_lane_content(handle->lane, record->ordinal, conn->last_chunk_user_ns, conn->user_ns,
+                         conn->kernel_ns, bound_ns, conn->event_bytes[reasoning],
+                         conn->event_tokens[reasoning], reasoning);
+    conn->last_chunk_user_ns = conn->user_ns;
+    record->output_tokens += conn->event_tokens[reasoning];
+    record->chunks++;
+    if (!record->first_content_ns)
+        record->first_content_ns = conn->best_ns;
+    if (!reasoning && !record->first_output_ns)
+        record->first_output_ns = conn->best_ns;
+    record->last_content_ns = conn->best_ns;
+}
+
+static void record_read(struct http_conn *conn) {
+    if (!conn->events)
+        return;
+    bool exact = conn->events == 1 && !conn->more_behind && !pyr_sse_is_within(&conn->sse);
+    uint64_t bound_ns = exact ? 0 : conn->best_ns - conn->last_read_ns;
+    record_chunk(conn, true, bound_ns);
+    record_chunk(conn, false, bound_ns);
+    conn->slot->record.flags |= PYR_REQUEST_STREAMED;
+}
+
+static void begin_read(struct http_conn *conn, uint64_t kernel_ns) {
+    conn->user_ns = pyr_now_ns(&conn->handle->clock);
+    /* The two clocks are compared once a second and to some tens of nanoseconds: a stamp that is
+     * before what it follows by no more than such an error is moved there. One further off, or from
+     * the future, means that the wall clock was set meanwhile. */
+    if (kernel_ns < conn->last_read_ns && conn->last_read_ns - kernel_ns < PYR_NS_PER_MS)
+        kernel_ns = conn->last_read_ns;
+    bool sound = kernel_ns && kernel_ns <= conn->user_ns && kernel_ns >= conn->last_read_ns;
+    conn->kernel_ns = sound ? kernel_ns : 0;
+    conn->best_ns = sound ? kernel_ns : conn->user_ns;
+    conn->events = 0;
+    conn->event_tokens[0] = conn->event_tokens[1] = 0;
+    conn->event_bytes[0] = conn->event_bytes[1] = 0;
+    conn->more_behind = false;
+}
+
+bool pyr_http_answer_take(struct http_conn *conn, const struct pyr_read *read, bool *clean) {
+    size_t taken = 0;
+    *clean = false;
+    begin_read(conn, read->kernel_ns);
+    enum pyr_http_result result =
+        pyr_http_response_feed(&conn->response, read->bytes, read->count, &taken);
+    if (result == PYR_HTTP_WHOLE)
+        conn->more_behind = true;
+    record_read(conn);
+    conn->last_read_ns = conn->best_ns;
+    if (result == PYR_HTTP_BAD)
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the answer is not HTTP: %s",
+                      conn->response.message.reason);
+    *clean = result == PYR_HTTP_WHOLE && taken == read->count && conn->response.keep_alive;
+    /* A body that ran past its limit or broke the rules is not read to its end. */
+    return result != PYR_HTTP_MORE || conn->failure != PYR_OUTCOME_OK;
+}
+
+bool pyr_http_answer_eof(struct http_conn *conn) {
+    begin_read(conn, 0);
+    bool whole = pyr_http_response_eof(&conn->response) == PYR_HTTP_WHOLE;
+    if (!whole && !conn->done)
+        pyr_http_fail(conn, PYR_OUTCOME_RESET, "%s", conn->response.message.reason);
+    return whole;
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static enum pyr_outcome outcome_of_status(unsigned status) {
+    if (status == 429 || status == 503)
+        return PYR_OUTCOME_REJECTED;
+    if (status / 100 == 3)
+        return PYR_OUTCOME_HTTP_3XX;
+    if (status / 100 == 4)
+        return PYR_OUTCOME_HTTP_4XX;
+    return status / 100 == 5 ? PYR_OUTCOME_HTTP_5XX : PYR_OUTCOME_PROTOCOL;
+}
+
+static void judge_status(struct http_conn *conn, unsigned status) {
+    struct pyr_delta_layout layout = {0};
+    struct pyr_text_sink sink = {.hash = PYR_FNV1A64_INIT};
+    struct pyr_delta delta;
+    char text[200] = "";
+    bool json =
+        pyr_delta_read(&layout, conn->hold, conn->hold_bytes, &delta, &sink) == PYR_DELTA_JSON;
+    if (json && delta.error_text)
+        clean_text(delta.error_text, delta.error_text_bytes, text, sizeof text);
+    else if (status / 100 == 3)
+        snprintf(text, sizeof text, "redirected to %s", conn->response.location);
+    else if (conn->hold_bytes)
+        excerpt(conn->hold, conn->hold_bytes, text, 80);
+    if (conn->response.retry_after[0])
+        pyr_http_fail(conn, outcome_of_status(status), "HTTP %u, retry after %s: %s", status,
+                      conn->response.retry_after, text);
+    else
+        pyr_http_fail(conn, outcome_of_status(status), "HTTP %u%s%s", status, text[0] ? ": " : "",
+                      text);
+}
+
+/* Asked for events, got something else with status 200. */
+static void judge_foreign(struct http_conn *conn) {
+    char text[100];
+    pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "not an event stream but %s%s: %s",
+                  conn->response.content_type,
+                  is_type(conn, "text/html") ? " (a proxy's page?)" : "",
+                  excerpt(conn->hold, conn->hold_bytes, text, sizeof text));
+}
+
+/* A whole JSON answer: one chunk at the last byte of its body. */
+static void judge_whole(struct http_conn *conn) {
+    struct pyr_delta delta;
+    struct pyr_request *record = &conn->slot->record;
+    char text[160];
+    if (pyr_delta_read(&conn->layout, conn->hold, conn->hold_bytes, &delta, &conn->sink) !=
+        PYR_DELTA_JSON) {
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the answer is not JSON (%s): %s",
+                      conn->response.content_type, excerpt(conn->hold, conn->hold_bytes, text, 80));
+        return;
+    }
+    if (delta.error) {
+        pyr_http_fail(conn, PYR_OUTCOME_ENGINE, "the answer is an error: %s",
+                      clean_text(delta.error_text, delta.error_text_bytes, text, sizeof text));
+        return;
+    }
+    if (!delta.choices && !delta.embedding) {
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the answer holds no choices: %s",
+                      excerpt(conn->hold, conn->hold_bytes, text, 80));
+        return;
+    }
+    if (delta.usage)
+        take_usage(conn, &delta);
+    conn->finished = true;
+    conn->done = true;
+    /* The server's count is the only one there is. */
+    conn->event_tokens[0] = delta.usage_output_tokens;
+    conn->event_bytes[0] = delta.content_bytes + delta.reasoning_bytes;
+    record_chunk(conn, false, 0);
+    record->last_content_ns = conn->best_ns;
+}
+
+static void judge_events(struct http_conn *conn) {
+    struct pyr_request *record = &conn->slot->record;
+    if (pyr_sse_finish(&conn->sse) == PYR_SSE_EVENT) {
+        conn->events = 0;
+        conn->event_tokens[0] = conn->event_tokens[1] = 0;
+        conn->event_bytes[0] = conn->event_bytes[1] = 0;
+        take_event(conn);
+        record_read(conn);
+    }
+    if (conn->failure != PYR_OUTCOME_OK)
+        return;
+    if (!conn->done)
+        record->flags |= PYR_REQUEST_NO_DONE;
+    if (!conn->done && !conn->finished && !record->first_content_ns)
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the stream ended without content");
+}
+
+enum pyr_outcome pyr_http_answer_outcome(struct http_conn *conn) {
+    struct pyr_request *record = &conn->slot->record;
+    unsigned status = conn->response.status;
+    record->http_status = (uint16_t)status;
+    if (conn->failure == PYR_OUTCOME_OK) {
+        if (status < 200 || status > 299)
+            judge_status(conn, status);
+        else if (conn->body == HTTP_BODY_ERROR)
+            judge_foreign(conn);
+        else if (conn->handle->target->options.stream)
+            judge_events(conn);
+        else
+            judge_whole(conn);
+    }
+    return conn->failure;
+}

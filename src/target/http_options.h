@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Target http, what is fixed before the first connection: endpoints, options, the constant parts
+ * of each request, and what was found out about the server (http_probe.c).
+ *
+ * Options (struct pyr_target_option):
+ *     endpoint=chat|completions|embeddings   the API; default chat
+ *     stream=on|off                          default on
+ *     header=NAME: VALUE                     further request header; may repeat
+ *     body=JSON OBJECT                       further fields of each request body; may repeat
+ *     api_key_file=FILE                      bearer key; else the environment's OPENAI_API_KEY
+ *     ca_file=, cert_file=, key_file=PEM     own trust, client certificate
+ *     insecure=on                            no verification of certificates
+ *     connections=N                          opened before the start; default one a slot
+ *     connect_timeout=DURATION               for those; default 10s
+ *     wait_ready=DURATION                    wait so long for the server to answer; default 0
+ *     probe=on|off                           two tiny requests that find the dialect; default on
+ *     max_tokens_field=NAME                  instead of the one found
+ *     http2=off                              the only value handled
+ */
+#ifndef PYR_TARGET_HTTP_OPTIONS_H
+#define PYR_TARGET_HTTP_OPTIONS_H
+
+#include "base/buf.h"
+#include "net/endpoint.h"
+#include "target/target.h"
+
+enum { PYR_HTTP_ENDPOINTS_MAX = 16 };
+enum pyr_http_api { PYR_HTTP_CHAT, PYR_HTTP_COMPLETIONS, PYR_HTTP_EMBEDDINGS };
+
+struct pyr_http_options {
+    enum pyr_http_api api;
+    bool stream, probe;
+    char model[256]; /* "" until known */
+    struct pyr_tls_options tls;
+    uint32_t connections; /* 0: one a slot */
+    uint64_t connect_timeout_ns, wait_ready_ns;
+    struct pyr_buf headers; /* lines, each ended by CRLF; holds the key: never printed */
+    struct pyr_buf body;    /* ",\"key\":value..." */
+    /* Found by the probe, or set. */
+    char max_tokens_field[32];
+    bool sends_ignore_eos, sends_min_tokens, sends_usage;
+};
+
+struct http_target {
+    struct pyr_target base;
+    struct pyr_http_options options;
+    struct pyr_endpoint endpoints[PYR_HTTP_ENDPOINTS_MAX];
+    char base_paths[PYR_HTTP_ENDPOINTS_MAX][300]; /* "/v1" */
+    unsigned endpoint_count;
+    char spec[1024];
+    char software[128], owner[64]; /* "" unknown */
+    char tokenize_path[64];        /* "" when the server has none */
+    bool tokenize_llama;           /* llama-server's shape of it */
+    struct pyr_buf notes;
+    uint64_t ready_ns; /* how long wait_ready took */
+    /* Constant parts of a request. */
+    char *heads[PYR_HTTP_ENDPOINTS_MAX]; /* up to "Content-Length: " */
+    char *body_open, *body_close;
+};
+
+bool pyr_http_options_read(const struct pyr_target_config *config, struct pyr_http_options *options,
+                           struct pyr_err *err);
+void pyr_http_options_free(struct pyr_http_options *options);
+
+/* Asks the first endpoint what it is and what it understands, and fills in what is not set. */
+bool pyr_http_probe(struct http_target *target, struct pyr_err *err);
+/* The server's own count, or -1. */
+int64_t pyr_http_count_tokens(struct http_target *target, const char *text, size_t bytes);
+
+/* The path of the API below an endpoint's base: "/chat/completions". */
+const char *pyr_http_api_path(enum pyr_http_api api);
+
+/* One request as bytes, made piece by piece: nothing is allocated whatever its length. */
+struct pyr_http_part {
+    const char *bytes;
+    size_t count;
+    bool escape; /* goes into a JSON string */
+};
+struct pyr_http_writer {
+    struct pyr_http_part parts[7];
+    unsigned part;
+    size_t offset;
+    char length_text[32], fields[192];
+};
+
+/* Makes the constant parts; call again when the options have changed. */
+void pyr_http_writer_prepare(struct http_target *target);
+void pyr_http_writer_release(struct http_target *target);
+void pyr_http_writer_init(struct pyr_http_writer *writer, const struct http_target *target,
+                          unsigned endpoint, const struct pyr_slot *slot);
+/* The next bytes, at most `capacity` (at least 64); 0 at the end. */
+size_t pyr_http_writer_fill(struct pyr_http_writer *writer, char *out, size_t capacity);
+bool pyr_http_writer_is_done(const struct pyr_http_writer *writer);
+
+#endif
