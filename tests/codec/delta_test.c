@@ -268,7 +268,7 @@ static void random_events_read_as_jansson_reads_them(void **state) {
     static const size_t styles[] = {0, JSON_COMPACT, JSON_COMPACT | JSON_ENSURE_ASCII,
                                     JSON_INDENT(1)};
     uint64_t with_text = 0, remembered = 0;
-    for (int round = 0; round < 20000; round++) {
+    for (int round = 0; round < 6000; round++) {
         json_t *root = random_event(&rng);
         char *json = json_dumps(root, styles[pyr_rng_below(&rng, 4)]);
         struct expected expected = {0};
@@ -296,7 +296,7 @@ static void random_events_read_as_jansson_reads_them(void **state) {
         free(json);
         json_decref(root);
     }
-    assert_true(with_text > 1000 && remembered > 400);
+    assert_true(with_text > 300 && remembered > 100);
 }
 
 /* With a layout in memory, an event damaged anywhere reads exactly as it reads without one. */
@@ -312,7 +312,7 @@ static void the_remembered_layout_never_changes_the_result(void **state) {
     struct pyr_text_sink fast_sink, careful_sink;
     assert_int_equal(read_one(&remembered, seed, &fast, &fast_sink), PYR_DELTA_JSON);
     assert_true(remembered.prefix_bytes > 0);
-    for (int round = 0; round < 20000; round++) {
+    for (int round = 0; round < 6000; round++) {
         char text[256];
         strcpy(text, seed);
         size_t length = strlen(text), around = (size_t)(strstr(text, "tok") - text);
