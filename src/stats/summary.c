@@ -66,11 +66,14 @@ static void summarise(const struct view *view, size_t n, struct pyr_summary *out
     if (n == 0)
         return;
     double mean = mean_of(view, 0, n), squares = 0;
+    out->min = out->max = at(view, 0);
     for (size_t i = 0; i < n; i++) {
         double value = at(view, i);
         squares += (value - mean) * (value - mean);
-        out->min = fmin(out->min, value);
-        out->max = fmax(out->max, value);
+        if (value < out->min)
+            out->min = value;
+        if (value > out->max)
+            out->max = value;
     }
     if (n == 1) {
         out->mean = pyr_estimate_unknown(too_few);

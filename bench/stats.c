@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the estimators cost: one recording into a histogram (beside the loop that makes its values),
+ * sorting and six quantiles with intervals of 16 million values (beside qsort of a sixteenth of
+ * them), reading and merging the histograms of 1,000 runs (claim: under 1 s), the change points of
+ * a history of 100 runs. CPU time.
+ *
+ *     build/release/bench/stats [VALUES]
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/parse.h"
+#include "base/rng.h"
+#include "stats/changes.h"
+#include "stats/quantile.h"
+#include "stats/summary.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* CPU time: one thread that computes, so that a busy machine does not enter. */
+static uint64_t cpu_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * PYR_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static double since_ms(uint64_t start_ns) {
+    return (double)(cpu_ns() - start_ns) / 1e6;
+}
+
+static void bench_recording(struct pyr_hist *hist, const uint64_t *values, size_t n) {
+    uint64_t start = cpu_ns(), sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += values[i];
+        __asm__ volatile("" : "+r"(sum)); /* keeps the bare loop a loop */
+    }
+    double bare = since_ms(start);
+    start = cpu_ns();
+    for (size_t i = 0; i < n; i++)
+        pyr_hist_record(hist, values[i]);
+    double recording = since_ms(start);
+    printf("histogram: %.2f ns a recording (%.2f ns of it the bare loop over the values)\n",
+           recording * 1e6 / (double)n, bare * 1e6 / (double)n);
+}
+
+static int compare_keys(const void *left, const void *right) {
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+static void bench_quantiles(const uint64_t *values, size_t n) {
+    static const double qs[] = {0.5, 0.75, 0.9, 0.95, 0.99, 0.999};
+    struct pyr_arena *arena = pyr_arena_create();
+    uint64_t *sorted = pyr_xcalloc(n, sizeof *sorted), *scratch = pyr_xcalloc(n, sizeof *scratch);
+    memcpy(sorted, values, n / 16 * sizeof *sorted);
+    uint64_t start = cpu_ns();
+    qsort(sorted, n / 16, sizeof *sorted, compare_keys);
+    double quick = since_ms(start);
+    memcpy(sorted, values, n * sizeof *sorted);
+    memset(scratch, 1, n * sizeof *scratch);
+    start = cpu_ns();
+    pyr_sort_keys(sorted, scratch, n);
+    double sorting = since_ms(start);
+    const struct pyr_sample sample = {.in_order = values, .sorted = sorted, .n = n};
+    struct pyr_quantile quantiles[6];
+    start = cpu_ns();
+    pyr_quantiles(&sample, qs, 6, arena, quantiles);
+    double intervals = since_ms(start);
+    struct pyr_summary summary;
+    start = cpu_ns();
+    pyr_summarise(&sample, &summary);
+    printf("%zu values: sorted in %.0f ms (qsort of %zu: %.0f ms), 6 quantiles with intervals %.0f "
+           "ms, mean and sd %.0f ms\n",
+           n, sorting, n / 16, quick, intervals, since_ms(start));
+    pyr_free(sorted);
+    pyr_free(scratch);
+    pyr_arena_destroy(arena);
+}
+
+static void bench_merging(const struct pyr_hist *hist) {
+    struct pyr_hist *read = pyr_hist_create(), *all = pyr_hist_create();
+    struct pyr_buf buf = {0};
+    pyr_hist_write(hist, &buf);
+    uint64_t start = cpu_ns();
+    for (int i = 0; i < 1000; i++)
+        if (!pyr_hist_read(read, buf.data, buf.length, NULL) || !pyr_hist_merge(all, read, NULL))
+            exit(1);
+    printf("1000 stored histograms of %zu bytes read and merged in %.0f ms\n", buf.length,
+           since_ms(start));
+    pyr_buf_deinit(&buf);
+    pyr_hist_destroy(read);
+    pyr_hist_destroy(all);
+}
+
+static void bench_changes(struct pyr_rng *rng) {
+    struct pyr_arena *arena = pyr_arena_create();
+    double history[100];
+    for (size_t i = 0; i < 100; i++)
+        history[i] = pyr_rng_lognormal(rng, 0.05) * (i < 60 ? 1 : 1.15);
+    const struct pyr_changes_options options = {.seed = 1};
+    struct pyr_changes changes;
+    uint64_t start = cpu_ns();
+    pyr_find_changes(history, 100, &options, arena, &changes);
+    printf("history of 100 runs with a step of 15 %%: %zu change found in %.0f ms\n", changes.count,
+           since_ms(start));
+    pyr_arena_destroy(arena);
+}
+
+int main(int argc, char **argv) {
+    uint64_t n = 16000000;
+    struct pyr_err err;
+    if (argc > 1 && (!pyr_parse_u64(argv[1], &n, &err) || n < 1000)) {
+        fprintf(stderr, "VALUES: a number, 1000 or more\n");
+        return 2;
+    }
+    struct pyr_rng rng;
+    pyr_rng_init(&rng, 1);
+    uint64_t *values = pyr_xcalloc(n, sizeof *values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = (uint64_t)(2e7 * pyr_rng_lognormal(&rng, 0.5));
+    struct pyr_hist *hist = pyr_hist_create();
+    bench_recording(hist, values, n);
+    bench_quantiles(values, n);
+    bench_merging(hist);
+    bench_changes(&rng);
+    pyr_hist_destroy(hist);
+    pyr_free(values);
+    return 0;
+}
