@@ -30,6 +30,21 @@ const struct pyr_command pyr_commands[] = {
                           "pyrometer bench model.gguf --rate 2 --arrival poisson --duration 2m",
                           "pyrometer bench model.gguf --slo ttft_p90=2s,error=1%"),
      .run = pyr_cmd_bench},
+    {.name = "stress",
+     .bit = PYR_CMD_STRESS,
+     .summary = "patterns of load, pressure beside it, and how much the target carries",
+     .operands = "[TARGET]",
+     .operands_most = 1,
+     .description = "Drives TARGET with a load that rises, spikes, wanders or holds, or searches "
+                    "for the highest load that holds the goals (--breaking-point). Without --slo "
+                    "the goals are at most 5 % errors and a p95 latency of one second. With "
+                    "--rate the load is requests/s, else requests in flight.",
+     .examples = EXAMPLES("pyrometer stress model.gguf --pattern ramp --duration 600 "
+                          "--max-concurrency 100",
+                          "pyrometer stress http://127.0.0.1:8000/v1 --breaking-point "
+                          "--slo ttft_p95=500ms,error=1%",
+                          "pyrometer stress model.gguf --memory-stress --duration 300"),
+     .run = pyr_cmd_stress},
     {.name = "run",
      .bit = PYR_CMD_RUN,
      .summary = "one prompt, or N copies of it at once, through a target",

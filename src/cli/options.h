@@ -23,7 +23,8 @@ enum pyr_command_bit {
     PYR_CMD_DOCTOR = 1 << 4,
     PYR_CMD_REPORT = 1 << 5,
     PYR_CMD_COMPLETION = 1 << 6,
-    PYR_CMD_ALL = (1 << 7) - 1
+    PYR_CMD_STRESS = 1 << 7,
+    PYR_CMD_ALL = (1 << 8) - 1
 };
 
 enum pyr_option_kind {
@@ -76,6 +77,17 @@ enum pyr_option {
     PYR_OPT_DRAIN,
     PYR_OPT_RUNS,
     PYR_OPT_SEED,
+    /* stress */
+    PYR_OPT_PATTERN,
+    PYR_OPT_MAX_CONCURRENCY,
+    PYR_OPT_BREAKING_POINT,
+    PYR_OPT_PRODUCTION_LOAD,
+    PYR_OPT_SPIKE_HEIGHT,
+    PYR_OPT_SPIKE_PERIOD,
+    PYR_OPT_SPIKE_WIDTH,
+    PYR_OPT_CPU_STRESS,
+    PYR_OPT_MEMORY_STRESS,
+    PYR_OPT_IO_STRESS,
     /* requests */
     PYR_OPT_PROMPT,
     PYR_OPT_PROMPT_TOKENS,

@@ -38,8 +38,7 @@ struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
         const struct pyr_goal *goal = goals[i].goal;
         if (!pyr_goal_applies(goal, one->plan))
             continue;
-        struct pyr_estimate seen = pyr_goal_seen(goal, one);
-        enum pyr_goal_verdict verdict = pyr_goal_verdict(goal, &seen);
+        enum pyr_goal_verdict verdict = pyr_goal_decide(goal, one);
         if (verdict == PYR_GOAL_MISSED) {
             level.verdict = PYR_LEVEL_FAILED;
             level.by = goal->label;
@@ -58,14 +57,14 @@ static int by_load(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* One entry a load, the worst try counting: failed over undecided over passed. */
+/* One entry a load: failed when any try failed, passed when any decided try passed; a longer try
+ * decides what a shorter one could not. */
 static size_t join_tries(struct pyr_level *levels, size_t count) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         if (kept > 0 && levels[kept - 1].load >= levels[i].load) {
             struct pyr_level *held = &levels[kept - 1];
-            if (levels[i].verdict == PYR_LEVEL_FAILED ||
-                (levels[i].verdict == PYR_LEVEL_UNDECIDED && held->verdict == PYR_LEVEL_PASSED))
+            if (levels[i].verdict == PYR_LEVEL_FAILED || held->verdict == PYR_LEVEL_UNDECIDED)
                 *held = levels[i];
             continue;
         }

@@ -25,7 +25,7 @@ struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
                                  const struct pyr_goal_result *goals, size_t goal_count);
 
 /* Sets result->stress from its levels; nothing where it has none. A load that was tried several
- * times passes when every try passed, and fails when one did. */
+ * times fails when one try failed, and passes when none did and one passed. */
 void pyr_capacity_find(struct pyr_result *result);
 
 /* True for a case that is a level of a search. */

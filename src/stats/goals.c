@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "stats/goals.h"
 
+#include "stats/dist.h"
+#include "stats/hist.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -38,6 +41,44 @@ struct pyr_estimate pyr_goal_seen(const struct pyr_goal *goal, const struct pyr_
     return row ? statistic(row, goal->statistic) : pyr_estimate_unknown("not measured");
 }
 
+/* The level of a quantile's name, or 0. */
+static double level_of(const char *name) {
+    for (int i = 0; i < PYR_Q_COUNT; i++)
+        if (strcmp(name, pyr_quantile_names[i]) == 0)
+            return pyr_quantile_levels[i];
+    return 0;
+}
+
+static enum pyr_goal_verdict decide_by_share(const struct pyr_goal *goal,
+                                             const struct pyr_metric_result *row) {
+    const double alpha = 0.025;
+    double q = level_of(goal->statistic);
+    if (q == 0 || !row->hist || goal->at_least || goal->limit < 0)
+        return PYR_GOAL_UNDECIDED;
+    double vif = row->vif > 1 ? row->vif : 1;
+    double beyond = (double)pyr_hist_count_above(row->hist, (uint64_t)goal->limit) / vif;
+    uint64_t n = (uint64_t)((double)row->n / vif);
+    if (pyr_binomial_cdf((uint64_t)ceil(beyond), n, 1 - q) <= alpha)
+        return PYR_GOAL_MET;
+    uint64_t fewer = (uint64_t)floor(beyond);
+    if (fewer > 0 && 1 - pyr_binomial_cdf(fewer - 1, n, 1 - q) <= alpha)
+        return PYR_GOAL_MISSED;
+    return PYR_GOAL_UNDECIDED;
+}
+
+enum pyr_goal_verdict pyr_goal_decide(const struct pyr_goal *goal,
+                                      const struct pyr_case_result *one) {
+    struct pyr_estimate seen = pyr_goal_seen(goal, one);
+    enum pyr_goal_verdict verdict = pyr_goal_verdict(goal, &seen);
+    const struct pyr_metric_result *row = pyr_case_metric(one, pyr_metric_find(goal->metric));
+    if (row && (verdict == PYR_GOAL_UNDECIDED || verdict == PYR_GOAL_UNKNOWN)) {
+        enum pyr_goal_verdict by_share = decide_by_share(goal, row);
+        if (by_share != PYR_GOAL_UNDECIDED)
+            return by_share;
+    }
+    return verdict;
+}
+
 /* Which of two cases a goal is judged by: a most (a latency, an error rate) must hold everywhere,
  * so the worst case counts; a least (a throughput) asks what the target can do, so the best one
  * does. */
@@ -67,7 +108,7 @@ static void judge(const struct pyr_goal *goal, const struct pyr_result *result,
             if (!row)
                 continue;
             struct pyr_estimate seen = statistic(row, goal->statistic);
-            enum pyr_goal_verdict verdict = pyr_goal_verdict(goal, &seen);
+            enum pyr_goal_verdict verdict = pyr_goal_decide(goal, one);
             if (!out->case_id || counts_more(out, verdict, &seen)) {
                 out->case_id = one->plan->id;
                 out->seen = seen;

@@ -18,6 +18,13 @@ struct pyr_estimate pyr_goal_seen(const struct pyr_goal *goal, const struct pyr_
 enum pyr_goal_verdict pyr_goal_verdict(const struct pyr_goal *goal,
                                        const struct pyr_estimate *seen);
 
+/* The same for a case. A quantile whose interval does not decide is asked once more by counting:
+ * "p95 at most L" says that at most 5 % lie beyond L, and a share can be decided far from its limit
+ * where the quantile's own interval is still open (exact binomial, 2.5 % each side, at the
+ * effective number of values). */
+enum pyr_goal_verdict pyr_goal_decide(const struct pyr_goal *goal,
+                                      const struct pyr_case_result *one);
+
 /* Judges every goal over all cases of the result, an "at most" by its worst case and an "at least"
  * by its best (what the target can do), and sets the grade:
  * of the decided goals at least 90 % met is EXCELLENT, 80 % GOOD, 60 % ACCEPTABLE, below POOR;

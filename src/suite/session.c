@@ -235,8 +235,7 @@ static bool write_reports(const struct pyr_bench_options *o, const struct pyr_ou
     return true;
 }
 
-static bool write_requests_log(const struct pyr_bench_options *o,
-                               const struct pyr_outputs *outputs,
+static bool write_requests_log(const struct pyr_bench_options *o, const struct pyr_outputs *outputs,
                                struct pyr_bench_outcome *outcome, struct pyr_err *err) {
     struct pyr_requests_log_counts counts;
     if (!o->requests_log)

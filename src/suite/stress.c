@@ -16,6 +16,7 @@ enum {
     DURATION_DEFAULT_S = 300, /* and their --duration */
     LEVEL_DEFAULT_S = 30,     /* and the time of one level of their search */
     LEVELS_MAX = 64,
+    EXTENSIONS = 2,
     EDGE_TRIES = 2 /* how often the edge of the bracket is tried again */
 };
 
@@ -27,6 +28,7 @@ struct stress {
     struct pyr_plan plan;
     struct pyr_plan_case *cases; /* (LEVELS_MAX) */
     struct pyr_arena *arena;
+    uint64_t level_time_ns;
 };
 
 static bool is_open(const struct stress *st) {
@@ -87,14 +89,21 @@ static bool prepare_pattern(struct stress *st, struct pyr_err *err) {
 
 /* --- the search ------------------------------------------------------------------------------- */
 
+static bool may_go_on(const struct pyr_session *s, const struct stress *st) {
+    return !pyr_session_stopped(s) && st->plan.case_count < LEVELS_MAX &&
+           pyr_now_ns(&s->clock) < s->deadline_ns;
+}
+
 /* Runs one level and judges it from what the run file holds by now. */
-static enum pyr_level_verdict try_level(struct pyr_session *s, struct stress *st, double load) {
+static enum pyr_level_verdict try_once(struct pyr_session *s, struct stress *st, double load,
+                                       uint64_t time_ns) {
     size_t index = st->plan.case_count;
     char id[96];
     snprintf(id, sizeof id, "level %s%g/%zu", is_open(st) ? "r" : "c", load, index);
     struct pyr_plan_case *one = set_case(st, index, load, id);
     if (!is_open(st) && !st->options->bench.warmup_set && one->warmup_requests < (uint64_t)load)
         one->warmup_requests = (uint64_t)load;
+    one->level_time_ns = time_ns;
     st->plan.case_count = index + 1;
     pyr_cases_run(s, index, index + 1);
     pyr_recorder_flush(s->recorder);
@@ -113,9 +122,15 @@ static enum pyr_level_verdict try_level(struct pyr_session *s, struct stress *st
     return verdict;
 }
 
-static bool may_go_on(const struct pyr_session *s, const struct stress *st) {
-    return !pyr_session_stopped(s) && st->plan.case_count < LEVELS_MAX &&
-           pyr_now_ns(&s->clock) < s->deadline_ns;
+/* A level that its time could not decide gets twice as long, and again. */
+static enum pyr_level_verdict try_level(struct pyr_session *s, struct stress *st, double load) {
+    enum pyr_level_verdict verdict = PYR_LEVEL_UNDECIDED;
+    for (unsigned doubled = 0; doubled <= EXTENSIONS && may_go_on(s, st); doubled++) {
+        verdict = try_once(s, st, load, st->level_time_ns << doubled);
+        if (verdict != PYR_LEVEL_UNDECIDED)
+            break;
+    }
+    return verdict;
 }
 
 /* Between two loads: their geometric middle, because what matters is the ratio. */
@@ -203,6 +218,7 @@ static bool prepare(struct stress *st, struct pyr_err *err) {
         return prepare_pattern(st, err);
     struct pyr_plan_case *first = &st->plan.cases[0];
     first->level_time_ns = o->level_time_ns ? o->level_time_ns : LEVEL_DEFAULT_S * PYR_NS_PER_S;
+    st->level_time_ns = first->level_time_ns;
     set_case(st, 0, is_open(st) ? most_load(st) / 64 : 1, "level");
     /* The time limit is the user's; each level has its own. */
     if (!o->duration_ns)

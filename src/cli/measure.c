@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/measure.h"
+
+#include "cli/progress.h"
+#include "cli/resolve.h"
+#include "cli/signals.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "load/length.h"
+#include "model/gguf_check.h"
+#include "report/formats.h"
+#include "suite/bench.h"
+#include "suite/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The command as it can be typed again: what holds other than plain characters is quoted. */
+static const char *command_line(const struct pyr_cli *cli) {
+    struct pyr_buf buf = {0};
+    pyr_buf_puts(&buf, "pyrometer");
+    for (int i = 0; i < cli->argc; i++) {
+        const char *word = cli->argv[i];
+        pyr_buf_putc(&buf, ' ');
+        if (*word && word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "0123456789_-+=:,./@%")] == '\0') {
+            pyr_buf_puts(&buf, word);
+            continue;
+        }
+        pyr_buf_putc(&buf, '\'');
+        for (; *word; word++) {
+            if (*word == '\'')
+                pyr_buf_puts(&buf, "'\\''");
+            else
+                pyr_buf_putc(&buf, *word);
+        }
+        pyr_buf_putc(&buf, '\'');
+    }
+    const char *line = pyr_arena_strdup(cli->arena, pyr_buf_text(&buf));
+    pyr_buf_deinit(&buf);
+    return line;
+}
+
+static void fill_load(const struct pyr_args *args, struct pyr_bench_options *o) {
+    const struct pyr_option_value *v = args->values;
+    o->preset = v[PYR_OPT_PRESET].text;
+    o->suite = v[PYR_OPT_SUITE].text;
+    o->concurrency = v[PYR_OPT_CONCURRENCY].list;
+    o->concurrency_count = v[PYR_OPT_CONCURRENCY].list_count;
+    o->rate = v[PYR_OPT_RATE].real;
+    o->clients = v[PYR_OPT_CLIENTS].number;
+    o->arrival = v[PYR_OPT_ARRIVAL].text;
+    o->arrival_cv = v[PYR_OPT_ARRIVAL_CV].real;
+    o->requests = v[PYR_OPT_REQUESTS].number;
+    o->duration_ns = v[PYR_OPT_DURATION].number;
+    o->level_time_ns = v[PYR_OPT_LEVEL_TIME].number;
+    o->warmup_set = pyr_given(args, PYR_OPT_WARMUP);
+    if (v[PYR_OPT_WARMUP].is_time)
+        o->warmup_ns = v[PYR_OPT_WARMUP].number;
+    else
+        o->warmup_requests = v[PYR_OPT_WARMUP].number;
+    o->think_ns = v[PYR_OPT_THINK_TIME].number;
+    o->timeout_ns = v[PYR_OPT_TIMEOUT].number;
+    o->drain_ns = v[PYR_OPT_DRAIN].number;
+    o->runs = v[PYR_OPT_RUNS].number;
+    o->seed = pyr_given(args, PYR_OPT_SEED) ? v[PYR_OPT_SEED].number : 1;
+}
+
+static void fill_rest(const struct pyr_args *args, struct pyr_bench_options *o) {
+    const struct pyr_option_value *v = args->values;
+    o->isolate = pyr_given(args, PYR_OPT_ISOLATE);
+    o->threads = v[PYR_OPT_THREADS].list;
+    o->threads_count = v[PYR_OPT_THREADS].list_count;
+    o->engine_dir = v[PYR_OPT_ENGINE_DIR].text;
+    o->target_options = args->pairs;
+    o->target_option_count = args->pair_count;
+    o->prompt_tokens = v[PYR_OPT_PROMPT_TOKENS].text;
+    o->output_tokens = v[PYR_OPT_OUTPUT_TOKENS].text;
+    o->prompts_path = v[PYR_OPT_PROMPTS].text;
+    o->shared_prefix = v[PYR_OPT_SHARED_PREFIX].real;
+    o->cancel_share = v[PYR_OPT_CANCEL_SHARE].real;
+    o->cancel_after_ns = v[PYR_OPT_CANCEL_AFTER].number;
+    o->exact_output = pyr_given(args, PYR_OPT_EXACT_OUTPUT);
+    o->temperature = (float)v[PYR_OPT_TEMPERATURE].real;
+    o->slo = v[PYR_OPT_SLO].text;
+    o->strict = pyr_given(args, PYR_OPT_STRICT);
+    o->no_calibrate = pyr_given(args, PYR_OPT_NO_CALIBRATE);
+    o->output = v[PYR_OPT_OUTPUT].text;
+    o->format = v[PYR_OPT_FORMATS].text;
+    o->requests_log = v[PYR_OPT_REQUESTS_LOG].text;
+    o->quiet = pyr_given(args, PYR_OPT_QUIET);
+}
+
+/* A file or folder that is missing is told before a model is loaded for a minute. */
+static bool check_paths(const struct pyr_args *args, struct pyr_err *err) {
+    const char *prompts = args->values[PYR_OPT_PROMPTS].text;
+    const char *engine = args->values[PYR_OPT_ENGINE_DIR].text;
+    if (prompts && !pyr_fs_is_file(prompts))
+        return pyr_fail(err, PYR_E_USAGE, "--prompts: there is no file %s", prompts);
+    if (engine && !pyr_fs_is_dir(engine))
+        return pyr_fail(err, PYR_E_USAGE, "--engine-dir: there is no folder %s", engine);
+    return true;
+}
+
+/* The most tokens that a length of the user's own asks for; 0 where it is drawn without a bound. */
+static uint64_t asked_tokens(const char *text) {
+    struct pyr_length length;
+    if (!text || !pyr_length_parse(text, &length, NULL))
+        return 0; /* what is malformed is told with the plan */
+    return length.kind == PYR_LENGTH_FIXED || length.kind == PYR_LENGTH_UNIFORM ? length.max : 0;
+}
+
+/* Told before the model is loaded: an engine stretches its context beyond what the model was
+ * trained for, and then measures what nobody would run. */
+static bool check_context(const struct pyr_args *args, const char *target, struct pyr_err *err) {
+    struct pyr_gguf_file file;
+    struct pyr_gguf_shape shape;
+    uint64_t prompt = asked_tokens(args->values[PYR_OPT_PROMPT_TOKENS].text);
+    uint64_t output = asked_tokens(args->values[PYR_OPT_OUTPUT_TOKENS].text);
+    if (prompt + output == 0 || !pyr_fs_is_file(target) || !pyr_gguf_open(target, &file, NULL))
+        return true;
+    bool known = pyr_gguf_check(&file.gguf, target, &shape, NULL) && shape.context > 0;
+    pyr_gguf_close(&file);
+    if (!known || prompt + output <= shape.context)
+        return true;
+    return pyr_fail(err, PYR_E_USAGE,
+                    "%s: holds %u tokens of context, and %llu of prompt with %llu of output were "
+                    "asked for; ask for less",
+                    target, shape.context, (unsigned long long)prompt, (unsigned long long)output);
+}
+
+static bool print_report(const struct pyr_cli *cli, const struct pyr_bench_outcome *outcome,
+                         struct pyr_err *err) {
+    struct pyr_buf text = {0};
+    const struct pyr_report_options options = {.color = cli->color,
+                                               .width = cli->width,
+                                               .files = outcome->files,
+                                               .file_count = outcome->file_count};
+    bool ok = pyr_report_terminal(outcome->result, &options, &text, err);
+    if (ok)
+        fwrite(text.data, 1, text.length, stdout);
+    pyr_buf_deinit(&text);
+    return ok;
+}
+
+static bool undecided_goal(const struct pyr_result *result) {
+    for (size_t i = 0; i < result->goal_count; i++)
+        if (result->goals[i].goal->user && (result->goals[i].verdict == PYR_GOAL_UNDECIDED ||
+                                            result->goals[i].verdict == PYR_GOAL_UNKNOWN))
+            return true;
+    return false;
+}
+
+/* docs/exit-codes.md: the first of these that holds. */
+static int exit_code(const struct pyr_bench_outcome *outcome, bool strict) {
+    if (outcome->signal)
+        return 128 + outcome->signal;
+    if (outcome->invalid)
+        return pyr_exit_code(PYR_E_INVALID);
+    if (outcome->missed_goal)
+        return pyr_exit_code(PYR_E_REGRESSION);
+    if (strict && outcome->result && undecided_goal(outcome->result))
+        return pyr_exit_code(PYR_E_INCONCLUSIVE);
+    return 0;
+}
+
+static enum pyr_progress_style progress_style(const struct pyr_cli *cli) {
+    if (pyr_given(&cli->args, PYR_OPT_QUIET))
+        return PYR_PROGRESS_NONE;
+    return cli->error_terminal ? PYR_PROGRESS_BAR : PYR_PROGRESS_LINES;
+}
+
+/* Goals of --slo and of a file of goals, together. */
+static bool fill_goals(struct pyr_cli *cli, struct pyr_bench_options *o, struct pyr_err *err) {
+    const char *path = cli->args.values[PYR_OPT_TARGETS].text, *goals;
+    if (!path)
+        return true;
+    if (!pyr_targets_load(cli->arena, path, &goals, err))
+        return false;
+    o->slo = o->slo ? pyr_arena_printf(cli->arena, "%s,%s", o->slo, goals) : goals;
+    return true;
+}
+
+/* What the command line did not say, the configuration file may. */
+static bool fill_config(struct pyr_cli *cli, struct pyr_bench_options *o, const char **model,
+                        struct pyr_err *err) {
+    const char *path = cli->args.values[PYR_OPT_CONFIG].text;
+    struct pyr_config config;
+    struct pyr_config_notes notes = {0};
+    if (!path)
+        return true;
+    if (!pyr_config_load(cli->arena, path, &config, err) ||
+        !pyr_config_apply(cli->arena, &config, o, &notes, err))
+        return false;
+    *model = config.model;
+    for (size_t i = 0; !o->quiet && i < notes.count; i++)
+        fprintf(stderr, "%s: %s\n", path, notes.items[i]);
+    return true;
+}
+
+bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
+                         struct pyr_err *err) {
+    const struct pyr_args *args = &cli->args;
+    struct pyr_resolve_input input = {.operand = args->operand_count ? args->operands[0] : NULL,
+                                      .model = args->values[PYR_OPT_MODEL].text,
+                                      .environment = getenv,
+                                      .announce = !pyr_given(args, PYR_OPT_QUIET)};
+    struct pyr_resolved resolved;
+    fill_load(args, options);
+    fill_rest(args, options);
+    if (!check_paths(args, err) || !fill_goals(cli, options, err) ||
+        !fill_config(cli, options, &input.configured, err) ||
+        !pyr_resolve_target(cli->arena, &input, &resolved, err) ||
+        !pyr_check_target(args, &resolved, err) || !check_context(args, resolved.target, err))
+        return false;
+    options->target = resolved.target;
+    options->target_note = resolved.note;
+    options->model = resolved.model;
+    options->command_line = command_line(cli);
+    if (resolved.note) {
+        printf("No model was named: measuring %s, %s.\n", resolved.target, resolved.note);
+        fflush(stdout);
+    }
+    if (pyr_given(args, PYR_OPT_VERBOSE))
+        fprintf(stderr, "target: %s\ncommand: %s\n", options->target, options->command_line);
+    return true;
+}
+
+int pyr_measure(struct pyr_cli *cli, const struct pyr_bench_options *options, pyr_measure_job *job,
+                const void *context, struct pyr_err *err) {
+    struct pyr_bench_outcome outcome = {0};
+    struct pyr_progress progress;
+    pyr_progress_init(&progress, progress_style(cli), STDERR_FILENO, cli->width, cli->clock);
+    bool ok = job(context, pyr_progress_update, &progress, &outcome, err);
+    pyr_progress_clear(&progress);
+    if (!ok) {
+        pyr_result_destroy(outcome.result);
+        return PYR_CLI_FAILED;
+    }
+    ok = !outcome.result || print_report(cli, &outcome, err);
+    int code = ok ? exit_code(&outcome, options->strict) : PYR_CLI_FAILED;
+    pyr_result_destroy(outcome.result);
+    return code;
+}
