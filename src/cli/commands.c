@@ -115,8 +115,8 @@ const struct pyr_command pyr_commands[] = {
 
 /* Commands and options of the design that come later. They leave these tables when they land. */
 static const char *const planned_commands[] = {
-    "stress",  "baseline", "compare",   "history", "profile",   "memory-profile", "pgo",
-    "monitor", "metrics",  "dashboard", "serve",   "calibrate", "model convert",  NULL};
+    "baseline", "compare",   "history", "profile",   "memory-profile", "pgo", "monitor",
+    "metrics",  "dashboard", "serve",   "calibrate", "model convert",  NULL};
 
 static const struct {
     const char *spelling, *instead;
