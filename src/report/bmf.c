@@ -18,7 +18,7 @@ bool pyr_report_bmf(const struct pyr_result *result, const struct pyr_report_opt
     json_t *root = json_object();
     for (size_t i = 0; i < count; i++) {
         const struct pyr_tracked *at = &figures[i];
-        json_t *name = pyr_json_text(at->result->plan->id);
+        json_t *name = pyr_json_text(at->case_name);
         json_t *benchmark = json_object_get(root, json_string_value(name));
         if (!benchmark) {
             benchmark = json_object();

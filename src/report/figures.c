@@ -234,9 +234,12 @@ void pyr_put_count(struct pyr_buf *buf, uint64_t count) {
     }
 }
 
-/* A reading that no sampling made unsure stands alone. */
-static bool is_exact(const struct pyr_estimate *at) {
-    return at->lo == at->value && at->hi == at->value;
+/* A reading that no sampling made unsure stands alone, and so does one that has nothing beside it
+ * to tell how sure it is. */
+static bool stands_alone(const struct pyr_estimate *at) {
+    bool single = isnan(at->lo) && isnan(at->hi) && at->reason &&
+                  strncmp(at->reason, "one reading", strlen("one reading")) == 0;
+    return single || (at->lo == at->value && at->hi == at->value);
 }
 
 static void put_end(struct pyr_buf *buf, double end, struct pyr_scale scale, int decimals) {
@@ -249,7 +252,7 @@ static void put_end(struct pyr_buf *buf, double end, struct pyr_scale scale, int
 void pyr_put_interval(struct pyr_buf *buf, const struct pyr_estimate *at, struct pyr_scale scale) {
     double shown = at->value * scale.factor;
     pyr_put_number(buf, shown);
-    if (!isfinite(shown) || is_exact(at))
+    if (!isfinite(shown) || stands_alone(at))
         return;
     /* The ends take as many decimals as the value, so that the three line up in the reader's eye;
      * a value of nothing borrows them from its upper end. */
@@ -265,7 +268,7 @@ void pyr_put_compact(struct pyr_buf *buf, const struct pyr_estimate *at, struct 
                      const char *plus_minus) {
     double shown = at->value * scale.factor;
     pyr_put_number(buf, shown);
-    if (!isfinite(shown) || is_exact(at))
+    if (!isfinite(shown) || stands_alone(at))
         return;
     pyr_buf_putc(buf, ' ');
     if (isnan(at->lo) || isnan(at->hi)) {
@@ -295,6 +298,13 @@ const char *pyr_case_short_id(const struct pyr_suite_result *suite,
     return length && strncmp(id, suite->name, length) == 0 && id[length] == '/' && id[length + 1]
                ? id + length + 1
                : id;
+}
+
+void pyr_put_case_name(struct pyr_buf *buf, const struct pyr_suite_result *suite,
+                       const struct pyr_case_result *result) {
+    const char *id = pyr_case_short_id(suite, result);
+    bool prefixed = id != result->plan->id;
+    pyr_buf_printf(buf, "%s%s%s", suite->name, *suite->name || prefixed ? "/" : "", id);
 }
 
 bool pyr_params_next(const char **at, struct pyr_param *param) {

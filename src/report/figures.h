@@ -66,7 +66,7 @@ void pyr_put_number(struct pyr_buf *buf, double shown);
 /* "1,234,567" */
 void pyr_put_count(struct pyr_buf *buf, uint64_t count);
 /* "12.3 [11.9, 12.8]"; an open end is "?", an unknown value "-", and a value whose interval is
- * itself stands alone. No unit. */
+ * itself, or that is a single reading, stands alone. No unit. */
 void pyr_put_interval(struct pyr_buf *buf, const struct pyr_estimate *at, struct pyr_scale scale);
 /* "12.3 +-4%": the larger half of the interval as a share of the value; `plus_minus` is the sign's
  * spelling. */
@@ -76,6 +76,11 @@ void pyr_put_compact(struct pyr_buf *buf, const struct pyr_estimate *at, struct 
 /* The id without the suite's own name before it: "short/c8" of "concurrent/short/c8". */
 const char *pyr_case_short_id(const struct pyr_suite_result *suite,
                               const struct pyr_case_result *result);
+
+/* The same with the suite's name before it, whichever way the id is written: for formats that put
+ * the cases of all suites in one list. */
+void pyr_put_case_name(struct pyr_buf *buf, const struct pyr_suite_result *suite,
+                       const struct pyr_case_result *result);
 
 /* What params holds, pair by pair. Start with *at = params; false at the end. Pairs without "="
  * come with an empty value. */

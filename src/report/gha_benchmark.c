@@ -20,9 +20,8 @@ static bool put_direction(const struct pyr_result *result, enum pyr_better bette
         if (at->better != better)
             continue;
         json_t *object = json_object();
-        pyr_json_put(
-            object, "name",
-            pyr_json_text(pyr_arena_printf(arena, "%s %s", at->result->plan->id, at->name)));
+        pyr_json_put(object, "name",
+                     pyr_json_text(pyr_arena_printf(arena, "%s %s", at->case_name, at->name)));
         pyr_json_put(object, "unit", pyr_json_text(at->unit));
         pyr_json_put(object, "value", pyr_json_number(at->value));
         if (isfinite(at->lo) && isfinite(at->hi))

@@ -43,7 +43,7 @@ static void put_unit(struct pyr_buf *out, const struct pyr_tracked *at) {
 static void put_name(struct pyr_buf *out, const struct pyr_tracked *at) {
     pyr_buf_puts(out, "Benchmark");
     size_t start = out->length;
-    put_word(out, at->result->plan->id, false);
+    put_word(out, at->case_name, false);
     if (out->length > start)
         out->data[start] = (char)toupper((unsigned char)out->data[start]);
 }
@@ -72,7 +72,7 @@ bool pyr_report_gobench(const struct pyr_result *result, const struct pyr_report
     pyr_report_meta_open(result->meta_json, &meta);
     put_key(out, "goos", "linux");
     put_key(out, "pkg", "pyrometer");
-    put_key(out, "cpu", pyr_report_meta_text(meta.system_info, "cpu_model"));
+    put_key(out, "cpu", meta.cpu_model);
     put_key(out, "target", meta.name ? meta.name : meta.spec);
     put_key(out, "engine", meta.engine);
     put_key(out, "commit", options->commit);

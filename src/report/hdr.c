@@ -58,14 +58,17 @@ static void put_footer(struct pyr_buf *out, const struct pyr_metric_result *row)
                    row->hist ? 256 : 0);
 }
 
-static void put_metric(struct pyr_buf *out, const struct pyr_case_result *result,
-                       enum pyr_metric metric) {
+static void put_metric(struct pyr_buf *out, const struct pyr_suite_result *suite,
+                       const struct pyr_case_result *result, enum pyr_metric metric) {
     const struct pyr_metric_result *row = pyr_case_metric(result, metric);
     if (!row || !row->n || (!row->hist && !row->curve_count))
         return;
+    struct pyr_buf name = {0};
+    pyr_put_case_name(&name, suite, result);
     pyr_buf_puts(out, "#[");
-    for (const char *at = result->plan->id; *at; at++)
+    for (const char *at = pyr_buf_text(&name); *at; at++)
         pyr_buf_putc(out, (unsigned char)*at < 0x20 || *at == ']' ? ' ' : *at);
+    pyr_buf_deinit(&name);
     pyr_buf_printf(out, " %s, ms]\n       Value     Percentile TotalCount 1/(1-Percentile)\n\n",
                    pyr_metric_info(metric)->name);
     if (row->hist)
@@ -83,9 +86,9 @@ bool pyr_report_hdr(const struct pyr_result *result, const struct pyr_report_opt
     for (size_t i = 0; i < result->suite_count; i++)
         for (size_t j = 0; j < result->suites[i].case_count; j++) {
             const struct pyr_case_result *entry = &result->suites[i].cases[j];
-            put_metric(out, entry, pyr_headline_latency(entry));
-            put_metric(out, entry, pyr_headline_ttft(entry));
-            put_metric(out, entry, PYR_M_ITL);
+            put_metric(out, &result->suites[i], entry, pyr_headline_latency(entry));
+            put_metric(out, &result->suites[i], entry, pyr_headline_ttft(entry));
+            put_metric(out, &result->suites[i], entry, PYR_M_ITL);
         }
     return true;
 }

@@ -37,12 +37,20 @@ static void put_list(struct pyr_buf *out, const char *open, const char *const *l
     pyr_buf_puts(out, "</ul>");
 }
 
+static void case_name(struct pyr_buf *out, const char *open, const struct pyr_suite_result *suite,
+                      const struct pyr_case_result *result, const char *close) {
+    struct pyr_buf name = {0};
+    pyr_put_case_name(&name, suite, result);
+    element(out, open, pyr_buf_text(&name), close);
+    pyr_buf_deinit(&name);
+}
+
 /* --- the top --------------------------------------------------------------------------------- */
 
 static void put_title(struct pyr_buf *out, const struct pyr_report_meta *meta) {
     const char *name = meta->name ? meta->name : meta->spec ? meta->spec : "an unknown target";
-    const char *cpu = pyr_report_meta_text(meta->system_info, "cpu_model");
-    double threads = pyr_report_meta_number(meta->target, "threads");
+    const char *cpu = meta->cpu_model;
+    double threads = meta->threads;
     double cores = pyr_report_meta_number(meta->system_info, "cpu_count");
     char when[32];
     pyr_report_iso_time(meta->started_unix_s, when, sizeof when);
@@ -71,6 +79,8 @@ static void put_title(struct pyr_buf *out, const struct pyr_report_meta *meta) {
         element(out, "<p>", meta->description, "</p>");
     if (meta->note)
         element(out, "<p>The model was ", meta->note, ".</p>");
+    if (meta->notes && *meta->notes)
+        element(out, "<p>", meta->notes, "</p>");
     pyr_buf_puts(out, "</header>");
 }
 
@@ -85,8 +95,9 @@ static void put_verdict(struct pyr_buf *out, const struct pyr_result *result) {
     for (size_t i = 0; i < result->goal_count; i++)
         missed += result->goals[i].verdict == PYR_GOAL_MISSED;
     bool all = result->goals_decided && result->goals_met == result->goals_decided;
-    const char *level = missed ? "bad" : !all ? "" : "good";
-    if (all && result->goals_decided < result->goal_count)
+    bool graded = result->grade != PYR_GRADE_UNGRADED;
+    const char *level = !graded ? "" : missed ? "bad" : !all ? "" : "good";
+    if (graded && all && result->goals_decided < result->goal_count)
         level = "warn";
     banner(out, level, pyr_grade_name(result->grade),
            result->grade_reason ? result->grade_reason : "no goal was set");
@@ -106,12 +117,13 @@ static void put_verdict(struct pyr_buf *out, const struct pyr_result *result) {
 /* The best value of one figure over all cases, with the case it comes from. */
 struct best {
     struct pyr_estimate at;
-    const char *id;
+    const struct pyr_suite_result *suite;
+    const struct pyr_case_result *entry; /* NULL: none */
 };
 
 static struct best best_of(const struct pyr_result *result, const struct pyr_figure *figure,
                            bool highest) {
-    struct best best = {pyr_estimate_unknown("not measured"), NULL};
+    struct best best = {pyr_estimate_unknown("not measured"), NULL, NULL};
     for (size_t i = 0; i < result->suite_count; i++)
         for (size_t j = 0; j < result->suites[i].case_count; j++) {
             const struct pyr_case_result *entry = &result->suites[i].cases[j];
@@ -120,7 +132,7 @@ static struct best best_of(const struct pyr_result *result, const struct pyr_fig
                 continue;
             if (isnan(best.at.value) ||
                 (highest ? at.value > best.at.value : at.value < best.at.value))
-                best = (struct best){at, entry->plan->id};
+                best = (struct best){at, &result->suites[i], entry};
         }
     return best;
 }
@@ -139,14 +151,14 @@ static void put_tiles(struct pyr_buf *out, const struct pyr_result *result) {
     pyr_buf_puts(out, "<ul class=\"tiles\">");
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         struct best best = best_of(result, &tiles[i].figure, tiles[i].highest);
-        if (!best.id)
+        if (!best.entry)
             continue;
         struct pyr_scale scale =
             pyr_scale_for(pyr_metric_info(tiles[i].figure.closed)->unit, best.at.value);
         pyr_buf_printf(out, "<li>%s<b>", tiles[i].figure.header);
         pyr_put_number(out, best.at.value * scale.factor);
         pyr_buf_printf(out, " %s</b>", pyr_html_unit(scale.unit));
-        element(out, "<span class=\"dim\">in ", best.id, "</span>");
+        case_name(out, "<span class=\"dim\">in ", best.suite, best.entry, "</span>");
     }
     pyr_buf_puts(out, "</ul>");
 }
@@ -344,8 +356,9 @@ static void put_params(struct pyr_buf *out, const struct pyr_case *plan) {
     pyr_buf_printf(out, "%s loop</p>", plan->open_loop ? "open" : "closed");
 }
 
-static void put_case(struct pyr_buf *out, const struct pyr_case_result *result) {
-    element(out, "<details><summary>", result->plan->id, "</summary>");
+static void put_case(struct pyr_buf *out, const struct pyr_suite_result *suite,
+                     const struct pyr_case_result *result) {
+    case_name(out, "<details><summary>", suite, result, "</summary>");
     put_params(out, result->plan);
     pyr_html_case_charts(out, result);
     put_phases(out, result);
@@ -362,7 +375,7 @@ static void put_cases(struct pyr_buf *out, const struct pyr_result *result, size
             if (!result->suites[i].cases[j].total)
                 continue;
             struct pyr_buf one = {0};
-            put_case(&one, &result->suites[i].cases[j]);
+            put_case(&one, &result->suites[i], &result->suites[i].cases[j]);
             if (out->length + one.length + tail_bytes + LINE_BYTES <= PAGE_BYTES_MAX)
                 pyr_buf_append(out, one.data, one.length);
             else
@@ -435,31 +448,44 @@ static void put_instrument(struct pyr_buf *out, const struct pyr_result *result)
     }
 }
 
-static void put_object(struct pyr_buf *out, const char *title, const json_t *object) {
-    if (!json_object_size(object))
-        return;
-    enum { VALUE_BYTES = 400 };
+enum { OBJECT_DEPTH_MAX = 3, VALUE_BYTES_MAX = 400 };
+
+/* A row a value: the members of an object inside are named behind its own name. */
+static void put_members(struct pyr_buf *out, const char *prefix, const json_t *object, int depth) {
     const char *key;
     json_t *value;
-    pyr_buf_printf(out, "<h3>%s</h3>" OPEN_TABLE("t") "<tbody>", title);
     json_object_foreach((json_t *)object, key, value) {
-        struct pyr_buf shown = {0};
+        struct pyr_buf name = {0}, shown = {0};
+        pyr_buf_printf(&name, "%s%s%s", prefix, *prefix ? " " : "", key);
+        if (json_object_size(value) && depth < OBJECT_DEPTH_MAX) {
+            put_members(out, pyr_buf_text(&name), value, depth + 1);
+            pyr_buf_deinit(&name);
+            continue;
+        }
         if (json_is_string(value))
             pyr_buf_puts(&shown, json_string_value(value));
         else if (json_is_null(value))
             pyr_buf_puts(&shown, "unknown");
         else
             pyr_json_compact(&shown, value);
-        if (shown.length > VALUE_BYTES) {
-            shown.length = VALUE_BYTES;
+        if (shown.length > VALUE_BYTES_MAX) {
+            shown.data[VALUE_BYTES_MAX] = '\0';
+            shown.length = VALUE_BYTES_MAX;
             pyr_buf_puts(&shown, "...");
         }
-        element(out, "<tr><th scope=\"row\">", key, "<td>");
-        text(out, pyr_buf_text(&shown));
-        pyr_buf_puts(out, "</tr>");
+        element(out, "<tr><th scope=\"row\">", pyr_buf_text(&name), "<td>");
+        element(out, "", pyr_buf_text(&shown), "</tr>");
+        pyr_buf_deinit(&name);
         pyr_buf_deinit(&shown);
     }
-    pyr_buf_puts(out, "</tbody>" CLOSE_TABLE);
+}
+
+static void put_object(struct pyr_buf *out, const char *title, const json_t *object) {
+    if (!json_object_size(object))
+        return;
+    pyr_buf_printf(out, "<details><summary>%s</summary>" OPEN_TABLE("t") "<tbody>", title);
+    put_members(out, "", object, 1);
+    pyr_buf_puts(out, "</tbody>" CLOSE_TABLE "</details>");
 }
 
 static void put_environment(struct pyr_buf *out, const struct pyr_result *result,

@@ -66,7 +66,7 @@ static void put_list(struct pyr_buf *out, const char *mark, const char *const *l
 static void put_head(struct pyr_buf *out, const struct pyr_result *result,
                      const struct pyr_report_meta *meta) {
     const char *name = meta->name ? meta->name : meta->spec ? meta->spec : "an unknown target";
-    const char *cpu = pyr_report_meta_text(meta->system_info, "cpu_model");
+    const char *cpu = meta->cpu_model;
     double cores = pyr_report_meta_number(meta->system_info, "cpu_count");
     char when[32];
     pyr_report_iso_time(meta->started_unix_s, when, sizeof when);
@@ -78,6 +78,8 @@ static void put_head(struct pyr_buf *out, const struct pyr_result *result,
     pyr_buf_printf(out, "%s\n\n", *when ? when : "at an unknown time");
     if (meta->note)
         line(out, "The model was ", meta->note, ".\n\n");
+    if (meta->notes && *meta->notes)
+        line(out, "", meta->notes, "\n\n");
     if (result->partial)
         line(out, "> **Partial**: ", result->partial, "\n\n");
     if (result->simulated)

@@ -37,6 +37,14 @@ void pyr_report_meta_open(const char *meta_json, struct pyr_report_meta *meta) {
     meta->engine = pyr_report_meta_text(meta->target, "engine");
     meta->description = pyr_report_meta_text(meta->target, "description");
     meta->note = pyr_report_meta_text(meta->target, "note");
+    meta->notes = pyr_report_meta_text(meta->target, "notes");
+    meta->threads = pyr_report_meta_number(meta->target, "threads");
+    const json_t *tried = json_object_get(meta->config, "threads");
+    if (isnan(meta->threads) && json_array_size(tried) == 1)
+        meta->threads = json_number_value(json_array_get(tried, 0));
+    meta->cpu_model = pyr_report_meta_text(meta->system_info, "cpu_model");
+    if (!meta->cpu_model)
+        meta->cpu_model = pyr_report_meta_text(json_object_get(meta->system_info, "cpu"), "model");
 }
 
 void pyr_report_meta_close(struct pyr_report_meta *meta) {

@@ -15,7 +15,9 @@ struct pyr_report_meta {
     double started_unix_s;                 /* NaN: unknown */
     json_t *config, *system_info, *target; /* borrowed; NULL when absent or no object */
     /* Of target: */
-    const char *name, *spec, *kind, *engine, *description, *note;
+    const char *name, *spec, *kind, *engine, *description, *note, *notes;
+    double threads;        /* of the target, or the only one that the configuration tried; NaN */
+    const char *cpu_model; /* of system_info */
 };
 
 void pyr_report_meta_open(const char *meta_json, struct pyr_report_meta *meta);

@@ -59,9 +59,9 @@ static void put_target(struct writer *writer, const struct pyr_report_meta *meta
         pyr_buf_printf(&line, " on %s", meta->engine);
     if (meta->kind && strcmp(meta->kind, "worker") == 0)
         pyr_buf_puts(&line, " in a worker process");
-    double threads = pyr_report_meta_number(meta->target, "threads");
+    double threads = meta->threads;
     double cores = pyr_report_meta_number(meta->system_info, "cpu_count");
-    const char *cpu = pyr_report_meta_text(meta->system_info, "cpu_model");
+    const char *cpu = meta->cpu_model;
     if (threads > 0)
         pyr_buf_printf(&line, ", %.0f thread%s", threads, threads == 1 ? "" : "s");
     if (cores > 0)
@@ -76,6 +76,8 @@ static void put_target(struct writer *writer, const struct pyr_report_meta *meta
         wrapf(writer, PYR_STYLE_PLAIN, "  ", "The model was %s.", meta->note);
     if (meta->description)
         pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", meta->description);
+    if (meta->notes && *meta->notes)
+        pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", meta->notes);
 }
 
 static void put_banners(struct writer *writer) {
@@ -425,7 +427,7 @@ static void put_legend(struct writer *writer) {
                        writer->plus_minus);
     if (writer->open_used)
         pyr_buf_puts(&text, "?: an end that so few values cannot bound. ");
-    pyr_buf_puts(&text, "-: not measured.");
+    pyr_buf_puts(&text, "A number alone is a single reading; -: not measured.");
     pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", pyr_buf_text(&text));
     pyr_buf_deinit(&text);
 }

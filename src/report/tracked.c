@@ -46,7 +46,7 @@ static struct pyr_scale fixed_scale(enum pyr_unit unit) {
 }
 
 static bool track(const struct pyr_suite_result *suite, const struct pyr_case_result *result,
-                  const struct pyr_figure *figure, struct pyr_arena *arena,
+                  const char *case_name, const struct pyr_figure *figure, struct pyr_arena *arena,
                   struct pyr_tracked *into) {
     enum pyr_metric metric = result->plan->open_loop ? figure->open : figure->closed;
     const struct pyr_metric_info *info = pyr_metric_info(metric);
@@ -59,6 +59,7 @@ static bool track(const struct pyr_suite_result *suite, const struct pyr_case_re
     *into = (struct pyr_tracked){
         .suite = suite,
         .result = result,
+        .case_name = case_name,
         .better = info->better,
         .name = figure->quantile < 0 ? info->name
                                      : pyr_arena_printf(arena, "%s_%s", info->name,
@@ -78,9 +79,15 @@ size_t pyr_tracked_collect(const struct pyr_result *result, struct pyr_arena *ar
         cases += result->suites[i].case_count;
     *figures = pyr_arena_array(arena, cases * TRACKED, sizeof **figures);
     for (size_t i = 0; i < result->suite_count; i++)
-        for (size_t j = 0; j < result->suites[i].case_count; j++)
+        for (size_t j = 0; j < result->suites[i].case_count; j++) {
+            const struct pyr_suite_result *suite = &result->suites[i];
+            struct pyr_buf name = {0};
+            pyr_put_case_name(&name, suite, &suite->cases[j]);
+            const char *kept = pyr_arena_strdup(arena, pyr_buf_text(&name));
+            pyr_buf_deinit(&name);
             for (size_t k = 0; k < TRACKED; k++)
-                count += track(&result->suites[i], &result->suites[i].cases[j], &tracked[k], arena,
-                               &(*figures)[count]);
+                count +=
+                    track(suite, &suite->cases[j], kept, &tracked[k], arena, &(*figures)[count]);
+        }
     return count;
 }

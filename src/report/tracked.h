@@ -14,6 +14,7 @@
 struct pyr_tracked {
     const struct pyr_suite_result *suite;
     const struct pyr_case_result *result;
+    const char *case_name;  /* with its suite: "concurrent/short/c8" */
     enum pyr_better better; /* LOWER or HIGHER */
     const char *name;       /* "ttft_sent_p50", "output_token_throughput" */
     const char *unit;       /* "ms", "MB", "tok/s", "req/s", "ratio", "J" */
