@@ -198,8 +198,8 @@ bool pyr_http_open_pool(struct http_handle *handle, struct pyr_err *err) {
             struct http_conn *conn = events[i].data.ptr;
             if (conn->place == HTTP_OPENING)
                 settle_opening(handle, conn, &ready);
-            else if (conn->place == HTTP_IDLE)
-                pyr_http_close_conn(conn, false, PYR_NEVER);
+            else if (conn->place == HTTP_IDLE) /* TLS tickets, or its end */
+                pyr_http_on_event(conn, events[i].events);
         }
     }
     for (uint32_t i = 0; i < handle->conn_count; i++) {
