@@ -42,8 +42,8 @@ expect 0 '' --help && printed 'Usage: pyrometer COMMAND'
 expect 0 '' help doctor && printed 'pyrometer doctor'
 expect 2 'Usage: pyrometer COMMAND'
 expect 2 'did you mean doctor?' docter
-expect 2 'not built yet in this version' stress
-expect 2 'not built yet in this version' performance-benchmark stress
+expect 2 'not built yet in this version' pgo
+expect 2 'not built yet in this version' performance-benchmark pgo
 expect 0 '' performance-benchmark --version
 expect 0 '' performance-benchmark model synth --help && printed 'stories260k'
 

@@ -228,7 +228,7 @@ static void commands_are_found_by_one_word_or_two(void **state) {
         {{"docto", "x"}, NULL, "did you mean doctor?"},
         {{"model", "inf"}, NULL, "wants a second word: model synth or model info"},
         {{"model", "convert"}, NULL, "model convert: not built yet"},
-        {{"stress", "x"}, NULL, "stress: not built yet in this version"},
+        {{"pgo", "x"}, NULL, "pgo: not built yet in this version"},
         {{"a/b.gguf", "x"}, NULL, "to measure it: pyrometer bench a/b.gguf"},
         {{"zzzzzzzzzz", "x"}, NULL, "unknown command; pyrometer --help lists them"},
     };
