@@ -410,6 +410,8 @@ static void compare(const struct settings *settings) {
         bool bare_first = pyr_rng_below(&rng, 2) == 0;
         for (int half = 0; half < 2; half++) {
             bool is_bare = (half == 0) == bare_first;
+            /* The other side's idle compute threads spin for about 0.1 s before they sleep. */
+            usleep(300000);
             if (is_bare)
                 bare_turn(bare, settings, prompts, &turns[1]);
             else if (other)
