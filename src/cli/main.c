@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/commands.h"
 
+#include "net/schedule_server.h"
 #include "target/worker_main.h"
 
 #include <string.h>
 
+#define SCHEDULE_SERVER_WORD "__schedule-server"
+
 int main(int argc, char **argv) {
-    /* A worker begins before anything else of this program does. */
+    /* Child processes of this program begin before anything else of it does. */
     if (argc > 1 && strcmp(argv[1], PYR_WORKER_WORD) == 0)
         return pyr_worker_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], SCHEDULE_SERVER_WORD) == 0)
+        return pyr_schedule_server_main(argc - 1, argv + 1);
     return pyr_cli_main(argc, argv);
 }

@@ -61,12 +61,27 @@ static bool plan_classes(struct planner *p, struct pyr_err *err) {
 
 /* --- variants --------------------------------------------------------------------------------- */
 
+/* Options of a server whose values are text, in which a comma is a comma. */
+static bool is_text(const char *key) {
+    static const char *const keys[] = {"header",  "body",      "api_key_file",
+                                       "ca_file", "cert_file", "key_file"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    return false;
+}
+
 /* How many values a comma list has. */
 static size_t list_count(const char *value) {
     size_t count = 1;
     for (; *value; value++)
         count += *value == ',';
     return count;
+}
+
+/* How many values of an option are swept. */
+static size_t choices_of(const struct pyr_target_option *option) {
+    return is_text(option->key) ? 1 : list_count(option->value);
 }
 
 static const char *list_item(struct pyr_arena *arena, const char *value, size_t index) {
@@ -88,9 +103,10 @@ static void make_variant(struct planner *p, size_t index, const uint64_t *thread
     if (threads_count > 1)
         used += (size_t)snprintf(label, sizeof label, "threads=%u", variant->threads);
     for (size_t i = 0; i < o->target_option_count; i++) {
-        size_t choices = list_count(o->target_options[i].value);
-        options[i].key = o->target_options[i].key;
-        options[i].value = list_item(p->arena, o->target_options[i].value, index % choices);
+        size_t choices = choices_of(&o->target_options[i]);
+        options[i] = o->target_options[i];
+        if (choices > 1)
+            options[i].value = list_item(p->arena, options[i].value, index % choices);
         index /= choices;
         if (choices > 1 && used < sizeof label)
             used += (size_t)snprintf(label + used, sizeof label - used, "%s%s=%s", used ? "/" : "",
@@ -113,7 +129,7 @@ static bool plan_variants(struct planner *p, uint32_t compute_threads, struct py
             return pyr_fail(err, PYR_E_USAGE, "--threads: %llu is not between 1 and 1024",
                             (unsigned long long)threads[i]);
     for (size_t i = 0; i < o->target_option_count; i++)
-        count *= list_count(o->target_options[i].value);
+        count *= choices_of(&o->target_options[i]);
     if (count > VARIANTS_MAX)
         return pyr_fail(err, PYR_E_USAGE,
                         "--threads and --engine-option ask for %zu combinations; at most %d", count,
