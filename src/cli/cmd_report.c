@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cmds.h"
+#include "cli/compat.h"
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -51,6 +52,9 @@ static bool write_result(const struct pyr_cli *cli, const struct pyr_result *res
 
 int pyr_cmd_report(struct pyr_cli *cli, struct pyr_err *err) {
     const char *name = cli->args.values[PYR_OPT_FORMAT].text;
+    if (pyr_given(&cli->args, PYR_OPT_COMPAT))
+        return pyr_compat_report(cli, find_run(cli, cli->args.operands[0]), err) ? 0
+                                                                                 : PYR_CLI_FAILED;
     const struct pyr_report_format *format = find_format(name ? name : "terminal", err);
     struct pyr_result *result;
     if (!format || !pyr_result_make(find_run(cli, cli->args.operands[0]), &result, err))

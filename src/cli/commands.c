@@ -89,7 +89,8 @@ const struct pyr_command pyr_commands[] = {
                     "benchmark_results/history. Everything is worked out again from what was "
                     "recorded.",
      .examples = EXAMPLES("pyrometer report benchmark_results/history/20261120T235959Z",
-                          "pyrometer report run.pyr --format json --output again.json"),
+                          "pyrometer report run.pyr --format json --output again.json",
+                          "pyrometer report run.pyr --compat vllm"),
      .run = pyr_cmd_report},
     {.name = "doctor",
      .bit = PYR_CMD_DOCTOR,
@@ -123,7 +124,6 @@ static const struct {
 } planned_options[] = {
     {"--ci", "name goals with --slo, so that a missed one is exit 3"},
     {"--profile", "run perf beside it"},
-    {"--compat", "results.json holds the raw metrics"},
     {"--baseline", "keep results.json of both runs"},
     {"--baseline-file", "keep results.json of both runs"},
     {"--no-energy", "energy is read only where the machine has counters"},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/measure.h"
 
+#include "cli/compat.h"
 #include "cli/progress.h"
 #include "cli/resolve.h"
 #include "cli/signals.h"
@@ -93,10 +94,13 @@ static void fill_rest(const struct pyr_args *args, struct pyr_bench_options *o) 
     o->quiet = pyr_given(args, PYR_OPT_QUIET);
 }
 
-/* A file or folder that is missing is told before a model is loaded for a minute. */
+/* What is missing or misspelt is told before a model is loaded for a minute. */
 static bool check_paths(const struct pyr_args *args, struct pyr_err *err) {
     const char *prompts = args->values[PYR_OPT_PROMPTS].text;
     const char *engine = args->values[PYR_OPT_ENGINE_DIR].text;
+    const char *compat = args->values[PYR_OPT_COMPAT].text;
+    if (compat && !pyr_compat_check(compat, err))
+        return false;
     if (prompts && !pyr_fs_is_file(prompts))
         return pyr_fail(err, PYR_E_USAGE, "--prompts: there is no file %s", prompts);
     if (engine && !pyr_fs_is_dir(engine))
@@ -239,7 +243,8 @@ int pyr_measure(struct pyr_cli *cli, const struct pyr_bench_options *options, py
         pyr_result_destroy(outcome.result);
         return PYR_CLI_FAILED;
     }
-    ok = !outcome.result || print_report(cli, &outcome, err);
+    ok = !outcome.result ||
+         (print_report(cli, &outcome, err) && pyr_compat_print(cli, outcome.run_path, err));
     int code = ok ? exit_code(&outcome, options->strict) : PYR_CLI_FAILED;
     pyr_result_destroy(outcome.result);
     return code;

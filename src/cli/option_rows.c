@@ -512,6 +512,13 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                         .argument = "TEXT",
                         .group = OUTPUT,
                         .help = "what was measured, for formats that name a commit"},
+    [PYR_OPT_COMPAT] = {.name = "--compat",
+                        .kind = PYR_KIND_TEXT,
+                        .commands = BENCH | STRESS | REPORT,
+                        .argument = "TOOL",
+                        .group = OUTPUT,
+                        .help = "the same requests by another tool's definitions, beside ours: "
+                                "vllm, aiperf, guidellm or llmperf"},
     [PYR_OPT_QUIET] = {.name = "--quiet",
                        .letter = 'q',
                        .kind = PYR_KIND_FLAG,

@@ -445,6 +445,40 @@ void pyr_collect_chunks(struct pyr_collected *collected) {
     }
 }
 
+void pyr_collect_each_chunk(struct pyr_collected *collected, pyr_chunk_seen_fn *call,
+                            void *context) {
+    struct collection *c = (struct collection *)(void *)collected;
+    const struct pyr_request *requests = (const struct pyr_request *)c->requests.items;
+    struct place {
+        uint64_t gap_ns;
+        uint32_t number;
+    } *places = pyr_xcalloc(c->requests.count, sizeof *places);
+    pyr_runfile_rewind(collected->file);
+    struct pyr_block block;
+    while (pyr_runfile_next(collected->file, &block)) {
+        const struct pyr_chunk *chunks = block.items;
+        for (size_t i = 0; block.type == PYR_BLOCK_CHUNKS && i < block.count; i++) {
+            uint32_t ordinal = chunks[i].ordinal;
+            uint32_t at = ordinal < c->ordinal_count ? c->by_ordinal[ordinal] : NO_REQUEST;
+            if (at == NO_REQUEST)
+                continue;
+            places[at].gap_ns += chunks[i].gap_ns;
+            if (chunks[i].bytes_bits & PYR_CHUNK_CARRY)
+                continue;
+            const struct pyr_case_data *data = &collected->cases[requests[at].case_index];
+            const struct pyr_chunk_seen seen = {
+                .case_index = requests[at].case_index,
+                .request = (size_t)(&requests[at] - data->requests),
+                .gap_ns = places[at].gap_ns,
+                .number = places[at].number++,
+            };
+            places[at].gap_ns = 0;
+            call(context, &seen);
+        }
+    }
+    pyr_free(places);
+}
+
 static void free_sums(struct pyr_chunk_sums *sums) {
     pyr_free(sums->gaps.packed);
     pyr_free(sums->lags);

@@ -86,6 +86,18 @@ struct pyr_collected {
 bool pyr_collect_open(const char *run_path, struct pyr_collected **collected, struct pyr_err *err);
 /* The second pass: fills the chunk sums of every case. */
 void pyr_collect_chunks(struct pyr_collected *collected);
+/* Beside it, for what needs each chunk by itself: every content chunk whose request is known, in
+ * the order of the file. `gap_ns` is since the previous content chunk of its request, for the first
+ * since sent. */
+struct pyr_chunk_seen {
+    uint32_t case_index;
+    size_t request; /* index into the case's requests */
+    uint64_t gap_ns;
+    uint32_t number; /* of the content chunk in its request, from 0 */
+};
+typedef void pyr_chunk_seen_fn(void *context, const struct pyr_chunk_seen *seen);
+void pyr_collect_each_chunk(struct pyr_collected *collected, pyr_chunk_seen_fn *call,
+                            void *context);
 void pyr_collect_close(struct pyr_collected *collected);
 
 #endif

@@ -131,7 +131,6 @@ static void mistakes_are_refused_with_what_would_mend_them(void **state) {
         {"--zzzzzzzz", "unknown option; see pyrometer bench --help"},
         {"-z", "unknown option"},
         {"--weights f16", "is no option of bench but of model synth"},
-        {"--compat x", "not built yet in this version"},
         {"--requests", "wants a value: --requests N"},
         {"--requests --quiet", "wants a value"},
         {"--requests x", "--requests: 'x' is not a whole number"},
