@@ -327,6 +327,36 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
     result->warning_count = notes.count;
 }
 
+/* The generator was the bottleneck: what it did late or not at all is not what was asked for. */
+static const char *check_generator(const struct pyr_case_data *data,
+                                   const struct pyr_case_result *one, struct pyr_arena *arena) {
+    const struct pyr_metric_result *late = pyr_case_metric(one, PYR_M_PACING_LATENESS);
+    const struct pyr_metric_result *ttft = pyr_case_metric(one, PYR_M_TTFT_SCHED);
+    if (!data->plan->open_loop || !late)
+        return NULL;
+    uint64_t never = 0;
+    for (size_t i = 0; i < data->count; i++)
+        never +=
+            pyr_in_span(data->measured, &data->requests[i]) && data->requests[i].dispatched_ns == 0;
+    if (data->plan->concurrency == 0 && never * 100 > one->total)
+        return pyr_arena_printf(
+            arena,
+            "%s: %llu of %llu requests never went out: this program's own slots "
+            "were full",
+            one->plan->id, (unsigned long long)never, (unsigned long long)one->total);
+    double limit = 1e6, p99 = late->quantile[PYR_Q_P99].value;
+    if (ttft && ttft->quantile[PYR_Q_P50].value * 0.05 > limit)
+        limit = ttft->quantile[PYR_Q_P50].value * 0.05;
+    if (isnan(p99))
+        p99 = late->max; /* fewer than 100 requests */
+    if (p99 <= limit)
+        return NULL;
+    return pyr_arena_printf(arena,
+                            "%s: this program sent its requests late, p99 %.2f ms against at most "
+                            "%.2f ms: the machine is too busy to generate this load",
+                            one->plan->id, p99 * 1e-6, limit * 1e-6);
+}
+
 /* --- the run -----------------------------------------------------------------------------------
  */
 
@@ -357,6 +387,8 @@ static void group_suites(struct pyr_result *result, const struct pyr_case_result
 
 static void run_warnings(struct pyr_result *result, const struct pyr_collected *collected) {
     struct notes notes = {.arena = result->arena};
+    if (result->invalid)
+        note(&notes, "INVALID: %s", result->invalid);
     if (result->partial)
         note(&notes, "partial: %s", result->partial);
     if (collected->signal)
@@ -405,8 +437,11 @@ bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_e
     const char *partial = pyr_runfile_partial(collected->file);
     result->partial = partial ? pyr_arena_strdup(arena, partial) : NULL;
     result->interrupted = collected->signal != 0;
-    for (size_t i = 0; i < collected->case_count; i++)
+    for (size_t i = 0; i < collected->case_count; i++) {
         analyse_case(&collected->cases[i], collected, arena, &cases[i]);
+        if (!result->invalid)
+            result->invalid = check_generator(&collected->cases[i], &cases[i], arena);
+    }
     group_suites(result, cases, collected->case_count);
     pyr_observed_metrics(collected->loose, collected->loose_count, arena, &result->instrument,
                          &result->instrument_count);

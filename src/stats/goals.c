@@ -160,6 +160,10 @@ static void grade(struct pyr_result *result) {
         result->grade_reason = "the target is simulated";
         return;
     }
+    if (result->invalid) {
+        result->grade_reason = "the measurement is invalid";
+        return;
+    }
     if (result->partial || result->interrupted) {
         result->grade_reason = "the run is partial";
         return;

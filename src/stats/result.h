@@ -145,6 +145,7 @@ struct pyr_result {
     const char *run_path;
     const char *partial; /* NULL, or why the run is not whole */
     bool simulated, interrupted;
+    const char *invalid; /* why the measurement is not to be trusted (exit 4), or NULL */
     const struct pyr_suite_result *suites;
     size_t suite_count;
     /* Observations of the instrument's own error, case-less metrics. */

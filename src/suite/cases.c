@@ -95,7 +95,7 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         .drain_ns = o->drain_ns ? o->drain_ns : DRAIN_DEFAULT_S * PYR_NS_PER_S,
         .limits = {.total_ns = o->timeout_ns},
         /* Lengths are part of the case: an early end would make it another one. */
-        .exact_output = in_process || o->exact_output,
+        .exact_output = true,
         .short_is_error = o->exact_output,
         .temperature = o->temperature,
         .cancel_share = o->cancel_share,

@@ -264,6 +264,7 @@ static void judge(const struct pyr_session *s, struct pyr_bench_outcome *outcome
         outcome->missed_goal |=
             result->goals[i].goal->user && result->goals[i].verdict == PYR_GOAL_MISSED;
     outcome->signal = s->signal;
+    outcome->invalid = result->invalid != NULL;
 }
 
 static bool conclude(struct pyr_session *s, const struct pyr_outputs *outputs,

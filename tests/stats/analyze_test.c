@@ -184,6 +184,39 @@ static void the_warm_up_is_left_out(void **state) {
     pyr_result_destroy(result);
 }
 
+static struct pyr_result *open_loop_run(uint64_t late_ns) {
+    struct run run;
+    start(&run, "open");
+    struct pyr_case plan = {.index = 0, .open_loop = 1, .rate = 100, .suite = "concurrent"};
+    snprintf(plan.id, sizeof plan.id, "r100");
+    snprintf(plan.arrival, sizeof plan.arrival, "constant");
+    pyr_lane_case(run.lane, &plan);
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_START, 0, 1, "measured");
+    for (uint64_t i = 0; i < 200; i++) {
+        struct pyr_request r = {.ordinal = (uint32_t)i, .phase = 1};
+        r.scheduled_ns = run.now_ns + i * 10 * MS;
+        r.dispatched_ns = r.sent_ns = r.scheduled_ns + late_ns;
+        r.first_content_ns = r.last_content_ns = r.closed_ns = r.sent_ns + 5 * MS;
+        r.output_tokens = r.chunks = 1;
+        pyr_lane_request(run.lane, &r);
+    }
+    run.now_ns += 2000 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    return finish(&run);
+}
+
+static void a_generator_that_was_late_makes_the_run_invalid(void **state) {
+    (void)state;
+    struct pyr_result *result = open_loop_run(MS / 2);
+    assert_null(result->invalid);
+    pyr_result_destroy(result);
+    result = open_loop_run(3 * MS);
+    assert_non_null(result->invalid);
+    assert_non_null(strstr(result->invalid, "late"));
+    assert_int_equal(result->grade, PYR_GRADE_UNGRADED);
+    pyr_result_destroy(result);
+}
+
 static struct pyr_goal goal(const char *metric_name, const char *statistic, double limit) {
     struct pyr_goal made = {.limit = limit, .user = 1, .per_request = 1};
     snprintf(made.metric, sizeof made.metric, "%s", metric_name);
@@ -260,6 +293,7 @@ int main(void) {
         cmocka_unit_test(known_stamps_give_known_numbers),
         cmocka_unit_test(failures_are_counted_and_are_never_latencies),
         cmocka_unit_test(the_warm_up_is_left_out),
+        cmocka_unit_test(a_generator_that_was_late_makes_the_run_invalid),
         cmocka_unit_test(a_goal_is_decided_only_by_a_bound),
         cmocka_unit_test(a_run_without_its_end_is_partial_and_still_read),
         cmocka_unit_test(observations_become_metrics_of_their_case),
