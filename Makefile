@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build bench test tsan fuzz coverage style install clean help
+.PHONY: golden build bench test tsan fuzz coverage style install clean help
 
 BUILD_JOBS ?= $(shell nproc)
 TEST_JOBS ?= 2
@@ -36,6 +36,11 @@ coverage: ## line coverage of the tests, as text and build/coverage/report/index
 	@tools/run-tests coverage
 	@mkdir -p build/coverage/report
 	@gcovr --root . --filter src/ --html-details build/coverage/report/index.html --print-summary build/coverage
+
+golden: ## record the golden files of the reports again (then read the difference)
+	@scripts/setup test
+	@tools/build dev
+	@PYR_GOLDEN=write ctest --test-dir build/dev -R '^report/' --output-on-failure
 
 style: ## the house checks alone, with the layout of the code
 	@scripts/setup style

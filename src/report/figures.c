@@ -158,10 +158,10 @@ struct pyr_scale pyr_scale_for(enum pyr_unit unit, double largest) {
     largest = fabs(largest);
     switch (unit) {
     case PYR_UNIT_NS:
-        return largest >= 10e9  ? (struct pyr_scale){1e-9, "s"}
-               : largest >= 1e6 ? (struct pyr_scale){1e-6, "ms"}
-               : largest >= 1e3 ? (struct pyr_scale){1e-3, "us"}
-                                : (struct pyr_scale){1, "ns"};
+        return largest >= 10e9                  ? (struct pyr_scale){1e-9, "s"}
+               : largest >= 1e6 || largest == 0 ? (struct pyr_scale){1e-6, "ms"}
+               : largest >= 1e3                 ? (struct pyr_scale){1e-3, "us"}
+                                                : (struct pyr_scale){1, "ns"};
     case PYR_UNIT_BYTES:
         return largest >= 10e9  ? (struct pyr_scale){1e-9, "GB"}
                : largest >= 1e6 ? (struct pyr_scale){1e-6, "MB"}

@@ -99,13 +99,25 @@ static void forget(struct log *log, struct pending *pending) {
 
 /* --- a line ---------------------------------------------------------------------------------- */
 
+/* A line holds hundreds of numbers: printf would take most of the time. */
+static void put_digits(struct pyr_buf *line, uint64_t value) {
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while (value /= 10);
+    pyr_buf_append(line, digits + at, sizeof digits - at);
+}
+
 static void put_key(struct pyr_buf *line, const char *key) {
-    pyr_buf_printf(line, "%s\"%s\":", line->length > 1 ? "," : "", key);
+    pyr_buf_puts(line, line->length > 1 ? ",\"" : "\"");
+    pyr_buf_puts(line, key);
+    pyr_buf_puts(line, "\":");
 }
 
 static void put_number(struct pyr_buf *line, const char *key, uint64_t value) {
     put_key(line, key);
-    pyr_buf_printf(line, "%llu", (unsigned long long)value);
+    put_digits(line, value);
 }
 
 static void put_known(struct pyr_buf *line, const char *key, uint64_t value, bool known) {
@@ -176,7 +188,7 @@ static void put_part(struct pyr_buf *line, const struct pending *pending, const 
         if (part == PART_LAG && chunk->lag_ns == PYR_LAG_UNKNOWN)
             pyr_buf_puts(line, "null");
         else
-            pyr_buf_printf(line, "%llu", (unsigned long long)value);
+            put_digits(line, value);
     }
     pyr_buf_putc(line, ']');
 }
