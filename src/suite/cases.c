@@ -56,6 +56,8 @@ static void tell_live(void *context, const struct pyr_load_live *live) {
                                      .case_count = (uint32_t)s->plan->case_count};
     now.case_share = live->done_share;
     now.elapsed_s = (double)(live->now_ns - s->started_ns) * 1e-9;
+    if (s->energy)
+        pyr_energy_poll(s->energy); /* a counter may wrap within a long case */
     double done = (now.case_index + live->done_share) / now.case_count;
     double limit = (double)(s->deadline_ns - s->started_ns) * 1e-9 - now.elapsed_s;
     now.remaining_s = done > 0.02 ? fmin(now.elapsed_s * (1 - done) / done, limit) : limit;
@@ -194,6 +196,30 @@ static void mark_pattern(struct pyr_session *s, const struct pyr_plan_case *one,
     }
 }
 
+/* Joules since the session began; NaN without a counter. */
+static double joules_now(const struct pyr_session *s) {
+    if (!s->energy)
+        return NAN;
+    struct pyr_energy_reading reading;
+    pyr_energy_poll(s->energy);
+    pyr_energy_read(s->energy, &reading);
+    return reading.joules;
+}
+
+/* Of the whole case, its warm-up included: the counter is the machine's and is read at the seams.
+ */
+static void observe_energy(struct pyr_session *s, const struct pyr_load_result *result,
+                           uint64_t output_tokens, uint32_t index, double before) {
+    double joules = joules_now(s) - before;
+    observe_once(s, PYR_M_ENERGY, index, joules);
+    if (output_tokens > 0 && result->outcomes[PYR_OUTCOME_OK] > 0)
+        observe_once(s, PYR_M_ENERGY_PER_TOKEN, index, joules / (double)output_tokens);
+}
+
+static void count_tokens(void *context, const struct pyr_slot *slot) {
+    *(uint64_t *)context += slot->record.output_tokens;
+}
+
 static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct pyr_plan_case *one,
                      uint32_t slots, struct pyr_err *err) {
     struct pyr_case record = one->record;
@@ -207,7 +233,12 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
     struct watch watch = {s, one};
     struct pyr_load_plan plan = plan_load(s, one, &watch);
     struct pyr_load_result result;
+    uint64_t output_tokens = 0;
+    plan.ended = count_tokens;
+    plan.ended_context = &output_tokens;
+    double joules = joules_now(s);
     bool ok = pyr_load_run(load, &plan, workload, &result, err);
+    observe_energy(s, &result, output_tokens, record.index, joules);
     pyr_workload_destroy(workload);
     if (s->sampler)
         pyr_sampler_set_case(s->sampler, PYR_NO_CASE);

@@ -160,6 +160,17 @@ static void record_plan(struct pyr_session *s) {
     }
 }
 
+/* What has no counter is not measured and never estimated; system_info says why. */
+static void open_energy(struct pyr_session *s) {
+    struct pyr_err absent;
+    if (s->info.virtual_time)
+        return;
+    if (!pyr_nvml_open(NULL, &s->nvml, &absent))
+        s->nvml = NULL;
+    if (!pyr_energy_open(&live_root, s->nvml, &s->energy, &absent))
+        s->energy = NULL;
+}
+
 /* Everything from the first record to the last. */
 static bool record_run(struct pyr_session *s, const struct pyr_outputs *outputs,
                        pyr_session_body *body, void *context, struct pyr_err *err) {
@@ -169,9 +180,12 @@ static bool record_run(struct pyr_session *s, const struct pyr_outputs *outputs,
     s->started_ns = pyr_now_ns(&s->clock);
     s->deadline_ns = s->started_ns + s->plan->duration_ns;
     record_plan(s);
+    open_energy(s);
     if (start_sampler(s, &s->broken))
         body(s, context);
     stop_sampler(s);
+    pyr_energy_close(s->energy);
+    pyr_nvml_close(s->nvml);
     if (s->options->stop && *s->options->stop)
         s->signal = *s->options->stop;
     if (s->signal)

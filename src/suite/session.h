@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "load/driver.h"
 #include "record/recorder.h"
+#include "sample/energy.h"
 #include "sample/sampler.h"
 #include "suite/bench.h"
 #include "suite/plan.h"
