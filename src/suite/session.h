@@ -30,6 +30,8 @@ struct pyr_session {
     struct pyr_clock clock;
     struct pyr_recorder *recorder;
     struct pyr_sampler *sampler;      /* NULL in virtual time */
+    struct pyr_nvml *nvml;            /* NULL: no NVIDIA GPU */
+    struct pyr_energy *energy;        /* NULL: this machine has no energy counter */
     uint64_t started_ns, deadline_ns; /* of the whole run */
     uint32_t ordinals;                /* requests recorded so far */
     uint32_t cpus_allowed;
