@@ -484,7 +484,8 @@ static void give_token(struct pyr_serving *serving, struct sequence *sequence, i
     struct pyr_serving_request *request = sequence->request;
     struct pyr_request *record = request->record;
     const struct pyr_pieces *pieces = serving->pieces;
-    if (pieces->is_end[token] && !request->exact_output) {
+    if (pieces->is_end[token] && !request->exact_output &&
+        record->output_tokens >= request->least_tokens) {
         finish(serving, request, PYR_OUTCOME_OK, "", at_ns);
         return;
     }
@@ -503,6 +504,8 @@ static void give_token(struct pyr_serving *serving, struct sequence *sequence, i
     record->output_bytes += count;
     record->chunks++;
     keep_text(request, bytes, count);
+    if (request->tokens)
+        request->tokens[record->output_tokens] = token;
     serving->outputs[(size_t)request->sequence * serving->info.tokens_per_sequence +
                      record->output_tokens++] = token;
     sequence->known++;

@@ -93,11 +93,13 @@ struct pyr_serving_request {
     uint32_t prompt_tokens;
     uint32_t output_tokens;       /* asked for, at least 1 */
     bool exact_output;            /* go on after an end token */
+    uint32_t least_tokens;        /* the same, until there are so many */
     struct pyr_sampling sampling; /* zeroed: greedy */
     /* Nanoseconds after sent_ns (between_tokens: after the last token); PYR_NEVER: no limit. */
     uint64_t cancel_after_ns, first_token_ns, between_tokens_ns, total_ns;
     char *text; /* (text_capacity) the output's bytes, cut when they do not fit; or NULL */
     size_t text_capacity;
+    int32_t *tokens; /* (output_tokens) the output as tokens, filled as they come; or NULL */
     void *user;
 
     /* Results besides the record. */

@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: MIT */
+#include "serving/openai.h"
+
+#include "base/mem.h"
+#include "net/http_server.h"
+#include "net/url.h"
+#include "serving/openai_answer.h"
+#include "serving/openai_engine.h"
+#include "serving/openai_metrics.h"
+#include "serving/openai_text.h"
+
+#include <string.h>
+#include <time.h>
+
+enum {
+    BODY_BYTES_MAX = 4 << 20,     /* a prompt of a million tokens */
+    WRITE_BYTES = 64 << 10,       /* of events put into one write */
+    QUEUED_BYTES_MAX = 512 << 10, /* a client that reads slower waits for its tokens */
+    COMPLETION_TOKENS = 16,       /* OpenAI's default for /v1/completions */
+    IDLE_CONNECTIONS = 256        /* beside those with a request under way */
+};
+#define FIELDS "Server: pyrometer/" PYR_VERSION "\r\n"
+#define STREAM_FIELDS FIELDS "Cache-Control: no-cache\r\n"
+#define STOP_LOOK_NS (PYR_NS_PER_S / 5) /* a signal that came just before a wait is seen then */
+
+/* One request for a completion and its answer. */
+struct call {
+    struct pyr_openai_job job; /* the first member */
+    struct call *previous, *next;
+    struct pyr_arena *arena;
+    struct pyr_http_exchange *exchange; /* NULL: answered, or the client went away */
+    struct pyr_openai_request request;
+    struct pyr_openai_frame frame;
+    struct pyr_openai_text text;
+    struct pyr_buf answer; /* text so far, of one that does not stream */
+    uint32_t delivered;    /* tokens */
+    bool begun;            /* the head of a stream is out */
+};
+
+struct pyr_openai {
+    struct pyr_openai_config config;
+    struct pyr_clock clock;
+    struct pyr_http_server *http;
+    struct pyr_openai_engine *engine;
+    struct pyr_serving_info info;
+    struct call *first, *last; /* in order of arrival */
+    uint32_t call_count;
+    uint64_t next_id, created;
+    bool stopping;
+    struct pyr_buf out; /* reused */
+    struct pyr_openai_totals totals;
+};
+
+/* --- answers --------------------------------------------------------------------------------- */
+
+static void reply_json(struct pyr_http_exchange *exchange, unsigned status, const char *fields,
+                       const struct pyr_buf *body) {
+    pyr_http_reply(exchange, status, "application/json", fields, pyr_buf_text(body), body->length);
+}
+
+static void reply_error(struct pyr_http_exchange *exchange, unsigned status, const char *message,
+                        const char *param, const char *code) {
+    struct pyr_buf body = {0};
+    pyr_openai_error(status, message, param, code, &body);
+    reply_json(exchange, status,
+               status == 429 || status == 503 ? FIELDS "Retry-After: 1\r\n"
+               : status == 401                ? FIELDS "WWW-Authenticate: Bearer\r\n"
+                                              : FIELDS,
+               &body);
+    pyr_buf_deinit(&body);
+}
+
+static void count_refused(struct pyr_openai *server, unsigned status) {
+    server->totals.ends[status == 429  ? PYR_OPENAI_REJECTED
+                        : status < 500 ? PYR_OPENAI_INVALID
+                                       : PYR_OPENAI_FAILED]++;
+}
+
+static void free_call(struct pyr_openai *server, struct call *call) {
+    if (call->previous)
+        call->previous->next = call->next;
+    else
+        server->first = call->next;
+    if (call->next)
+        call->next->previous = call->previous;
+    else
+        server->last = call->previous;
+    server->call_count--;
+    pyr_buf_deinit(&call->answer);
+    pyr_arena_destroy(call->arena);
+    pyr_free(call);
+}
+
+/* How a request of that outcome is answered. */
+static unsigned status_of(const struct pyr_openai_job *job) {
+    switch ((enum pyr_outcome)job->record.outcome) {
+    case PYR_OUTCOME_OK:
+        return 200;
+    case PYR_OUTCOME_TOO_LONG:
+        return 400;
+    case PYR_OUTCOME_REJECTED:
+        return 429;
+    case PYR_OUTCOME_CANCELLED:
+        return 503;
+    default:
+        return 500;
+    }
+}
+
+static const char *why_of(const struct pyr_openai_job *job) {
+    return job->record.outcome == PYR_OUTCOME_CANCELLED ? "the server is being stopped"
+                                                        : job->serving.error_text;
+}
+
+static const char *finish_reason(const struct call *call) {
+    return !call->text.stopped && call->delivered == call->job.serving.output_tokens ? "length"
+                                                                                     : "stop";
+}
+
+/* The answer is complete. A stop string ends it before the engine knows. */
+static void end_call(struct pyr_openai *server, struct call *call, enum pyr_openai_end end,
+                     bool done) {
+    server->totals.ends[end]++;
+    call->exchange = NULL;
+    if (!done)
+        pyr_openai_engine_cancel(server->engine, &call->job);
+}
+
+/* Takes the job's new tokens as text: as events into server->out, at most WRITE_BYTES, or into the
+ * answer. */
+static void take_tokens(struct pyr_openai *server, struct call *call, uint32_t count) {
+    const char *text;
+    while (call->delivered < count && !call->text.stopped && server->out.length < WRITE_BYTES) {
+        size_t bytes =
+            pyr_openai_text_token(&call->text, call->job.serving.tokens[call->delivered++], &text);
+        server->totals.output_tokens++;
+        if (bytes && call->request.stream)
+            pyr_openai_event_text(&call->frame, text, bytes, &server->out);
+        else if (bytes)
+            pyr_buf_append(&call->answer, text, bytes);
+    }
+}
+
+static void begin_stream(struct pyr_openai *server, struct call *call) {
+    call->begun = true;
+    pyr_http_begin(call->exchange, 200, "text/event-stream", STREAM_FIELDS);
+    pyr_openai_event_begin(&call->frame, &server->out);
+}
+
+static struct pyr_openai_usage usage_of(const struct call *call) {
+    return (struct pyr_openai_usage){.prompt_tokens = call->job.serving.prompt_tokens,
+                                     .output_tokens = call->delivered};
+}
+
+static void put_rest(struct call *call, struct pyr_buf *out) {
+    const char *text;
+    size_t bytes = pyr_openai_text_rest(&call->text, &text);
+    if (bytes && call->request.stream)
+        pyr_openai_event_text(&call->frame, text, bytes, out);
+    else if (bytes)
+        pyr_buf_append(&call->answer, text, bytes);
+}
+
+/* All tokens of a stream are in server->out: its end. */
+static void finish_stream(struct pyr_openai *server, struct call *call, bool done) {
+    bool good = call->text.stopped || call->job.record.outcome == PYR_OUTCOME_OK;
+    struct pyr_openai_usage usage = usage_of(call);
+    put_rest(call, &server->out);
+    if (good)
+        pyr_openai_event_finish(&call->frame, finish_reason(call),
+                                call->request.include_usage ? &usage : NULL, &server->out);
+    else
+        pyr_openai_event_error(status_of(&call->job), why_of(&call->job), &server->out);
+    pyr_http_write(call->exchange, server->out.data, server->out.length);
+    pyr_http_end(call->exchange);
+    end_call(server, call, good ? PYR_OPENAI_OK : PYR_OPENAI_FAILED, done);
+}
+
+static void finish_whole(struct pyr_openai *server, struct call *call, bool done) {
+    bool good = call->text.stopped || call->job.record.outcome == PYR_OUTCOME_OK;
+    struct pyr_openai_usage usage = usage_of(call);
+    if (good) {
+        put_rest(call, NULL);
+        pyr_buf_clear(&server->out);
+        pyr_openai_answer(&call->frame, pyr_buf_text(&call->answer), call->answer.length,
+                          finish_reason(call), &usage, &server->out);
+        reply_json(call->exchange, 200, FIELDS, &server->out);
+        end_call(server, call, PYR_OPENAI_OK, done);
+        return;
+    }
+    unsigned status = status_of(&call->job);
+    reply_error(call->exchange, status, why_of(&call->job), NULL, NULL);
+    end_call(server, call,
+             status == 429  ? PYR_OPENAI_REJECTED
+             : status < 500 ? PYR_OPENAI_INVALID
+                            : PYR_OPENAI_FAILED,
+             done);
+}
+
+/* Gives a client what its job has. */
+static void deliver(struct pyr_openai *server, struct call *call) {
+    bool done = atomic_load_explicit(&call->job.done, memory_order_acquire);
+    uint32_t count = atomic_load_explicit(&call->job.token_count, memory_order_acquire);
+    while (call->exchange && (count > call->delivered || done)) {
+        pyr_buf_clear(&server->out);
+        bool failed = done && call->job.record.outcome != PYR_OUTCOME_OK;
+        if (call->request.stream && !call->begun && !(failed && count == 0)) {
+            begin_stream(server, call);
+        } else if (call->begun && pyr_http_queued(call->exchange) > QUEUED_BYTES_MAX) {
+            return; /* `writable` goes on */
+        }
+        take_tokens(server, call, count);
+        bool over = call->text.stopped || (done && call->delivered == count);
+        if (over && call->begun)
+            finish_stream(server, call, done);
+        else if (over)
+            finish_whole(server, call, done);
+        else if (call->begun)
+            pyr_http_write(call->exchange, server->out.data, server->out.length);
+    }
+    if (done && !call->exchange)
+        free_call(server, call);
+}
+
+/* --- requests for a completion --------------------------------------------------------------- */
+
+/* Why a request is not taken. */
+struct refusal {
+    unsigned status;
+    const char *param, *code;
+    struct pyr_err why;
+};
+
+static bool refuse(struct refusal *refusal, unsigned status, const char *param, const char *code) {
+    refusal->status = status;
+    refusal->param = param;
+    refusal->code = code;
+    return false;
+}
+
+/* The prompt as tokens, in the arena. */
+static bool tokenize(const struct pyr_openai *server, struct pyr_arena *arena,
+                     const struct pyr_openai_request *request, uint32_t most,
+                     const int32_t **tokens, uint32_t *count, struct refusal *refusal) {
+    const struct pyr_openai_config *config = &server->config;
+    *tokens = request->tokens;
+    *count = request->token_count;
+    if (request->tokens)
+        return true;
+    /* No tokenizer makes fewer tokens than that. */
+    uint32_t longest = config->pieces->longest ? config->pieces->longest : 1;
+    if (request->text_bytes / longest > most) {
+        pyr_fail(&refusal->why, PYR_E_INPUT,
+                 "the prompt of %zu bytes does not fit a context of %u tokens; send less",
+                 request->text_bytes, most);
+        return refuse(refusal, 400, "prompt", "context_length_exceeded");
+    }
+    int capacity = (int)request->text_bytes + 8, made;
+    int32_t *list = pyr_arena_array(arena, (size_t)capacity, sizeof *list);
+    made = config->engine->tokenize(config->model, request->text, request->text_bytes,
+                                    request->special, list, capacity);
+    if (made < 0) {
+        capacity = -made;
+        list = pyr_arena_array(arena, (size_t)capacity, sizeof *list);
+        made = config->engine->tokenize(config->model, request->text, request->text_bytes,
+                                        request->special, list, capacity);
+    }
+    *tokens = list;
+    *count = made > 0 ? (uint32_t)made : 0;
+    return true;
+}
+
+static bool check_model(const struct pyr_openai *server, const struct pyr_openai_request *request,
+                        struct refusal *refusal) {
+    if (!request->model || strcmp(request->model, server->config.name) == 0)
+        return true;
+    pyr_fail(&refusal->why, PYR_E_INPUT, "there is no model %s here; there is %s", request->model,
+             server->config.name);
+    return refuse(refusal, 404, "model", "model_not_found");
+}
+
+/* How many tokens there may be, and whether they fit. */
+static bool check_length(const struct pyr_openai *server, struct call *call,
+                         struct refusal *refusal) {
+    struct pyr_serving_request *serving = &call->job.serving;
+    uint32_t context = server->info.tokens_per_sequence;
+    if (serving->prompt_tokens == 0) {
+        pyr_fail(&refusal->why, PYR_E_INPUT, "the prompt is empty; give it some text");
+        return refuse(refusal, 400, "prompt", NULL);
+    }
+    serving->output_tokens = call->request.output_tokens;
+    /* The last output token needs no place. */
+    uint32_t left = serving->prompt_tokens <= context ? context - serving->prompt_tokens + 1 : 0;
+    if (serving->output_tokens == 0)
+        serving->output_tokens = call->frame.api == PYR_OPENAI_CHAT ? left
+                                 : left < COMPLETION_TOKENS         ? left
+                                                                    : COMPLETION_TOKENS;
+    if (left > 0 && serving->output_tokens <= left)
+        return true;
+    pyr_fail(&refusal->why, PYR_E_INPUT,
+             "%u prompt and %u output tokens do not fit a context of %u; ask for less",
+             serving->prompt_tokens, serving->output_tokens, context);
+    return refuse(refusal, 400, "max_tokens", "context_length_exceeded");
+}
+
+/* Fills the call from the body; false: refused. */
+static bool prepare(struct pyr_openai *server, struct call *call, enum pyr_openai_api api,
+                    const char *body, size_t bytes, struct refusal *refusal) {
+    struct pyr_openai_request *request = &call->request;
+    struct pyr_serving_request *serving = &call->job.serving;
+    if (!pyr_openai_request_parse(call->arena, api, body, bytes, request, &refusal->why))
+        return refuse(refusal, 400, request->fault, NULL);
+    uint64_t id = server->next_id++;
+    call->frame.api = api;
+    if (!check_model(server, request, refusal) ||
+        !tokenize(server, call->arena, request, server->info.tokens_per_sequence, &serving->prompt,
+                  &serving->prompt_tokens, refusal) ||
+        !check_length(server, call, refusal))
+        return false;
+    pyr_openai_frame_init(&call->frame, call->arena, api, request->stream,
+                          pyr_mix64(server->created + (id << 32)), (uint64_t)time(NULL),
+                          server->config.name);
+    pyr_openai_text_init(&call->text, call->arena, server->config.pieces, request->stops,
+                         request->stop_count);
+    serving->tokens = pyr_arena_array(call->arena, serving->output_tokens, sizeof *serving->tokens);
+    serving->exact_output = request->ignore_end;
+    serving->least_tokens = request->least_tokens;
+    serving->sampling = request->sampling;
+    if (!request->seeded)
+        serving->sampling.seed = pyr_mix64(server->config.serving.seed + id);
+    serving->cancel_after_ns = serving->first_token_ns = PYR_NEVER;
+    serving->between_tokens_ns = serving->total_ns = PYR_NEVER;
+    return true;
+}
+
+static bool has_room(const struct pyr_openai *server, struct refusal *refusal) {
+    uint64_t most = (uint64_t)server->info.sequences + server->config.serving.queue_limit;
+    if (server->stopping) {
+        pyr_fail(&refusal->why, PYR_E_IO, "the server is being stopped");
+        return refuse(refusal, 503, NULL, NULL);
+    }
+    if (server->call_count < most)
+        return true;
+    pyr_fail(&refusal->why, PYR_E_IO, "%u requests are being served and %u wait: try again later",
+             server->info.sequences, server->config.serving.queue_limit);
+    return refuse(refusal, 429, NULL, "queue_full");
+}
+
+static void complete(struct pyr_openai *server, enum pyr_openai_api api,
+                     struct pyr_http_exchange *exchange, const struct pyr_http_request *http) {
+    struct refusal refusal = {0};
+    struct call *call = pyr_xcalloc(1, sizeof *call);
+    call->arena = pyr_arena_create();
+    call->job.record.sent_ns = pyr_now_ns(&server->clock);
+    if (!has_room(server, &refusal) ||
+        !prepare(server, call, api, http->body, http->body_bytes, &refusal)) {
+        reply_error(exchange, refusal.status, refusal.why.text, refusal.param, refusal.code);
+        count_refused(server, refusal.status);
+        pyr_arena_destroy(call->arena);
+        pyr_free(call);
+        return;
+    }
+    call->exchange = exchange;
+    pyr_http_exchange_set(exchange, call);
+    call->previous = server->last;
+    if (server->last)
+        server->last->next = call;
+    else
+        server->first = call;
+    server->last = call;
+    server->call_count++;
+    server->totals.prompt_tokens += call->job.serving.prompt_tokens;
+    pyr_openai_engine_submit(server->engine, &call->job);
+}
+
+/* --- the other paths ------------------------------------------------------------------------- */
+
+static void answer_tokenize(struct pyr_openai *server, enum pyr_openai_api api,
+                            struct pyr_http_exchange *exchange,
+                            const struct pyr_http_request *http) {
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_openai_request request;
+    struct refusal refusal = {0};
+    const int32_t *tokens;
+    uint32_t count;
+    struct pyr_buf out = {0};
+    bool ok = pyr_openai_request_parse(arena, api, http->body, http->body_bytes, &request,
+                                       &refusal.why) ||
+              refuse(&refusal, 400, request.fault, NULL);
+    ok = ok && check_model(server, &request, &refusal) &&
+         tokenize(server, arena, &request, BODY_BYTES_MAX, &tokens, &count, &refusal);
+    if (ok) {
+        pyr_buf_printf(&out, "{\"count\":%u,\"max_model_len\":%u,\"tokens\":[", count,
+                       server->info.tokens_per_sequence);
+        for (uint32_t i = 0; i < count; i++)
+            pyr_buf_printf(&out, "%s%d", i ? "," : "", tokens[i]);
+        pyr_buf_puts(&out, "]}");
+        reply_json(exchange, 200, FIELDS, &out);
+    } else {
+        reply_error(exchange, refusal.status, refusal.why.text, refusal.param, refusal.code);
+    }
+    pyr_buf_deinit(&out);
+    pyr_arena_destroy(arena);
+}
+
+static void answer_models(struct pyr_openai *server, enum pyr_openai_api api,
+                          struct pyr_http_exchange *exchange, const struct pyr_http_request *http) {
+    (void)api;
+    (void)http;
+    pyr_buf_clear(&server->out);
+    pyr_openai_models(server->config.name, server->created, server->info.tokens_per_sequence,
+                      &server->out);
+    reply_json(exchange, 200, FIELDS, &server->out);
+}
+
+static void answer_health(struct pyr_openai *server, enum pyr_openai_api api,
+                          struct pyr_http_exchange *exchange, const struct pyr_http_request *http) {
+    static const char good[] = "{\"status\":\"ok\"}";
+    (void)api;
+    (void)http;
+    if (server->stopping)
+        reply_error(exchange, 503, "the server is being stopped", NULL, NULL);
+    else
+        pyr_http_reply(exchange, 200, "application/json", FIELDS, good, sizeof good - 1);
+}
+
+static void answer_metrics(struct pyr_openai *server, enum pyr_openai_api api,
+                           struct pyr_http_exchange *exchange,
+                           const struct pyr_http_request *http) {
+    struct pyr_openai_stats stats;
+    (void)api;
+    (void)http;
+    pyr_openai_engine_stats(server->engine, &stats);
+    pyr_buf_clear(&server->out);
+    pyr_openai_metrics(&server->totals, &stats, &server->info, &server->out);
+    pyr_http_reply(exchange, 200, "text/plain; version=0.0.4", FIELDS, server->out.data,
+                   server->out.length);
+}
+
+static const struct route {
+    const char *method, *path;
+    enum pyr_openai_api api;
+    bool open; /* to those without the key */
+    void (*answer)(struct pyr_openai *server, enum pyr_openai_api api,
+                   struct pyr_http_exchange *exchange, const struct pyr_http_request *http);
+} routes[] = {
+    {"POST", "/v1/chat/completions", PYR_OPENAI_CHAT, false, complete},
+    {"POST", "/v1/completions", PYR_OPENAI_COMPLETIONS, false, complete},
+    {"GET", "/v1/models", 0, false, answer_models},
+    {"POST", "/tokenize", PYR_OPENAI_TOKENIZE, false, answer_tokenize},
+    {"GET", "/health", 0, true, answer_health},
+    {"GET", "/metrics", 0, false, answer_metrics},
+};
+enum { ROUTES = sizeof routes / sizeof *routes };
+
+/* --- the server ------------------------------------------------------------------------------ */
+
+/* In a time that does not tell how much of it was right. */
+static bool same_key(const char *key, const char *authorization) {
+    size_t length = strlen(key);
+    if (strncmp(authorization, "Bearer ", 7) != 0 || strlen(authorization + 7) != length)
+        return false;
+    unsigned char differs = 0;
+    for (size_t i = 0; i < length; i++)
+        differs |= (unsigned char)(key[i] ^ authorization[7 + i]);
+    return differs == 0;
+}
+
+/* A page of another site, open in a browser on this machine, must not reach a server that asks
+ * for no key. */
+static bool is_foreign(const char *origin) {
+    struct pyr_url url;
+    return *origin && (!pyr_url_parse(origin, &url, NULL) || !pyr_host_is_loopback(url.host));
+}
+
+static const struct route *find_route(const char *method, const char *path, const char **allowed) {
+    *allowed = NULL;
+    for (int i = 0; i < ROUTES; i++) {
+        if (strcmp(routes[i].path, path) != 0)
+            continue;
+        if (strcmp(routes[i].method, method) == 0 ||
+            (strcmp(method, "HEAD") == 0 && strcmp(routes[i].method, "GET") == 0))
+            return &routes[i];
+        *allowed = routes[i].method;
+    }
+    return NULL;
+}
+
+static void reply_no_route(struct pyr_http_exchange *exchange, const struct pyr_http_request *http,
+                           const char *allowed) {
+    struct pyr_buf text = {0};
+    if (allowed) {
+        pyr_buf_printf(&text, "%s: wants %s", http->path, allowed);
+        reply_error(exchange, 405, text.data, NULL, NULL);
+    } else {
+        pyr_buf_printf(&text, "%s: there is no such path; there are", http->path);
+        for (int i = 0; i < ROUTES; i++)
+            pyr_buf_printf(&text, "%s %s", i ? "," : "", routes[i].path);
+        reply_error(exchange, 404, text.data, NULL, NULL);
+    }
+    pyr_buf_deinit(&text);
+}
+
+static void handle(void *user, struct pyr_http_exchange *exchange,
+                   const struct pyr_http_request *http) {
+    struct pyr_openai *server = user;
+    const char *key = server->config.key, *allowed;
+    const struct route *route = find_route(http->method, http->path, &allowed);
+    if (key && !(route && route->open) && !same_key(key, http->head->authorization))
+        reply_error(exchange, 401, "the key is missing or wrong; send Authorization: Bearer KEY",
+                    NULL, "invalid_api_key");
+    else if (!key && is_foreign(http->head->origin))
+        reply_error(exchange, 403, "pages of other sites are not served", NULL, NULL);
+    else if (!route)
+        reply_no_route(exchange, http, allowed);
+    else
+        route->answer(server, route->api, exchange, http);
+}
+
+static void gone(void *user, struct pyr_http_exchange *exchange) {
+    struct pyr_openai *server = user;
+    struct call *call = pyr_http_exchange_get(exchange);
+    if (!call)
+        return;
+    bool done = atomic_load_explicit(&call->job.done, memory_order_acquire);
+    call->exchange = NULL;
+    server->totals.ends[PYR_OPENAI_GONE]++;
+    if (done)
+        free_call(server, call);
+    else if (server->engine)
+        pyr_openai_engine_cancel(server->engine, &call->job);
+}
+
+static void writable(void *user, struct pyr_http_exchange *exchange) {
+    struct call *call = pyr_http_exchange_get(exchange);
+    if (call)
+        deliver(user, call);
+}
+
+static void woken(void *user) {
+    struct pyr_openai *server = user;
+    struct call *next;
+    pyr_openai_engine_awake(server->engine);
+    for (struct call *call = server->first; call; call = next) {
+        next = call->next;
+        deliver(server, call);
+    }
+}
+
+static void wake(void *user) {
+    struct pyr_openai *server = user;
+    pyr_http_server_wake(server->http);
+}
+
+bool pyr_openai_open(const struct pyr_openai_config *config, struct pyr_openai **result,
+                     struct pyr_err *err) {
+    struct pyr_openai *server = pyr_xcalloc(1, sizeof *server);
+    struct pyr_serving_config serving = config->serving;
+    server->config = *config;
+    server->created = (uint64_t)time(NULL);
+    serving.clock = &server->clock;
+    serving.lane = NULL;
+    serving.queue_limit = 0; /* kept here, so that a client is told at once */
+    uint32_t jobs_max = config->serving.sequences + config->serving.queue_limit;
+    const struct pyr_http_server_config http = {
+        .host = config->host,
+        .port = config->port,
+        .connections_max = 2 * jobs_max + IDLE_CONNECTIONS,
+        .body_max = BODY_BYTES_MAX,
+        .handle = handle,
+        .gone = gone,
+        .writable = writable,
+        .woken = woken,
+        .user = server,
+    };
+    if (!pyr_http_server_open(&http, &server->http, err) ||
+        !pyr_openai_engine_start(config->engine, config->model, config->pieces, &serving, jobs_max,
+                                 wake, server, &server->engine, err)) {
+        pyr_openai_close(server);
+        return false;
+    }
+    pyr_openai_engine_describe(server->engine, &server->info);
+    *result = server;
+    return true;
+}
+
+uint16_t pyr_openai_port(const struct pyr_openai *server) {
+    return pyr_http_server_port(server->http);
+}
+
+void pyr_openai_describe(const struct pyr_openai *server, struct pyr_serving_info *info) {
+    *info = server->info;
+}
+
+const struct pyr_openai_totals *pyr_openai_totals(const struct pyr_openai *server) {
+    return &server->totals;
+}
+
+void pyr_openai_step(struct pyr_openai *server, uint64_t timeout_ns) {
+    pyr_http_server_step(server->http, timeout_ns);
+}
+
+void pyr_openai_run(struct pyr_openai *server, const volatile sig_atomic_t *stop,
+                    uint64_t drain_ns) {
+    while (!*stop)
+        pyr_openai_step(server, STOP_LOOK_NS);
+    server->stopping = true;
+    pyr_http_server_stop(server->http);
+    uint64_t end_ns = pyr_now_ns(&server->clock) + drain_ns, now_ns;
+    while (server->call_count > 0 && (now_ns = pyr_now_ns(&server->clock)) < end_ns)
+        pyr_openai_step(server, end_ns - now_ns);
+    for (struct call *call = server->first; call; call = call->next)
+        pyr_openai_engine_cancel(server->engine, &call->job);
+    /* Their last words, and what is queued for slow readers. */
+    end_ns = pyr_now_ns(&server->clock) + PYR_NS_PER_S;
+    while (pyr_http_server_connections(server->http) > 0 &&
+           (now_ns = pyr_now_ns(&server->clock)) < end_ns)
+        pyr_openai_step(server, end_ns - now_ns);
+}
+
+void pyr_openai_close(struct pyr_openai *server) {
+    if (!server)
+        return;
+    pyr_openai_engine_stop(server->engine);
+    server->engine = NULL;
+    pyr_http_server_close(server->http);
+    while (server->first)
+        free_call(server, server->first);
+    pyr_buf_deinit(&server->out);
+    pyr_free(server);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an OpenAI-compatible server answers, as bytes. Pure.
+ */
+#ifndef PYR_SERVING_OPENAI_ANSWER_H
+#define PYR_SERVING_OPENAI_ANSWER_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "serving/openai_request.h"
+
+/* The parts of an answer that do not change from token to token, made once. */
+struct pyr_openai_frame {
+    enum pyr_openai_api api;
+    const char *head;  /* "{"id":...,"model":NAME,": of each object of this answer */
+    const char *open;  /* of an event: "data: " up to where the text stands */
+    const char *close; /* and what follows it, with the event's end */
+    size_t open_bytes, close_bytes;
+};
+
+struct pyr_openai_usage {
+    uint32_t prompt_tokens, output_tokens;
+};
+
+/* `created` is in seconds of the Unix era. */
+void pyr_openai_frame_init(struct pyr_openai_frame *frame, struct pyr_arena *arena,
+                           enum pyr_openai_api api, bool stream, uint64_t id, uint64_t created,
+                           const char *model);
+
+/* Events of a stream. begin: the role (chat; nothing else has one). finish: why it ended ("stop",
+ * "length"), then, with usage, an event of its own for it, then [DONE]. */
+void pyr_openai_event_begin(const struct pyr_openai_frame *frame, struct pyr_buf *out);
+void pyr_openai_event_text(const struct pyr_openai_frame *frame, const char *text, size_t bytes,
+                           struct pyr_buf *out);
+void pyr_openai_event_finish(const struct pyr_openai_frame *frame, const char *reason,
+                             const struct pyr_openai_usage *usage, struct pyr_buf *out);
+void pyr_openai_event_error(unsigned status, const char *message, struct pyr_buf *out);
+
+/* A whole answer. */
+void pyr_openai_answer(const struct pyr_openai_frame *frame, const char *text, size_t bytes,
+                       const char *reason, const struct pyr_openai_usage *usage,
+                       struct pyr_buf *out);
+/* {"error":...}; param and code may be NULL. */
+void pyr_openai_error(unsigned status, const char *message, const char *param, const char *code,
+                      struct pyr_buf *out);
+void pyr_openai_models(const char *model, uint64_t created, uint32_t context, struct pyr_buf *out);
+
+#endif

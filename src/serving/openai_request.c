@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "serving/openai_request.h"
+
+#include "base/buf.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+/* What one parse shares. */
+struct parse {
+    struct pyr_arena *arena;
+    struct pyr_openai_request *request;
+    json_t *root;
+    struct pyr_err *err;
+};
+
+static bool refuse(struct parse *p, const char *field, const char *why) {
+    p->request->fault = field;
+    return pyr_fail(p->err, PYR_E_INPUT, "%s: %s", field, why);
+}
+
+/* The field, NULL when it is absent or null. */
+static json_t *field(const struct parse *p, const char *name) {
+    json_t *value = json_object_get(p->root, name);
+    return json_is_null(value) ? NULL : value;
+}
+
+static bool take_bool(struct parse *p, const char *name, bool *flag) {
+    json_t *value = field(p, name);
+    if (value && !json_is_boolean(value))
+        return refuse(p, name, "wants true or false");
+    if (value)
+        *flag = json_is_true(value);
+    return true;
+}
+
+static bool take_count(struct parse *p, const char *name, uint32_t least, uint32_t *count) {
+    json_t *value = field(p, name);
+    if (!value)
+        return true;
+    json_int_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < (json_int_t)least || number > INT32_MAX)
+        return refuse(p, name,
+                      least ? "wants a whole number of at least 1"
+                            : "wants a whole number of at least 0");
+    *count = (uint32_t)number;
+    return true;
+}
+
+static bool take_real(struct parse *p, const char *name, double most, float *real) {
+    json_t *value = field(p, name);
+    if (!value)
+        return true;
+    double number = json_number_value(value);
+    if (!json_is_number(value) || !(number >= 0) || number > most)
+        return refuse(p, name,
+                      most > 1 ? "wants a number from 0 to 2" : "wants a number from 0 to 1");
+    *real = (float)number;
+    return true;
+}
+
+/* --- the prompt ------------------------------------------------------------------------------ */
+
+static bool take_text(struct parse *p, const json_t *string) {
+    p->request->text_bytes = json_string_length(string);
+    p->request->text =
+        pyr_arena_strndup(p->arena, json_string_value(string), p->request->text_bytes);
+    return true;
+}
+
+static bool take_tokens(struct parse *p, const char *name, const json_t *array) {
+    size_t count = json_array_size(array);
+    int32_t *tokens = pyr_arena_array(p->arena, count, sizeof *tokens);
+    for (size_t i = 0; i < count; i++) {
+        json_t *one = json_array_get(array, i);
+        json_int_t token = json_integer_value(one);
+        if (!json_is_integer(one) || token < 0 || token > INT32_MAX)
+            return refuse(p, name, "wants a string or a list of token numbers");
+        tokens[i] = (int32_t)token;
+    }
+    p->request->tokens = tokens;
+    p->request->token_count = (uint32_t)count;
+    return true;
+}
+
+/* A string, a list of tokens, or a list with one of either. */
+static bool take_prompt(struct parse *p, const char *name) {
+    json_t *prompt = field(p, name);
+    if (!prompt)
+        return refuse(p, name, "is missing");
+    if (json_is_array(prompt) && json_array_size(prompt) > 0) {
+        json_t *first = json_array_get(prompt, 0);
+        if (json_is_string(first) || json_is_array(first)) {
+            if (json_array_size(prompt) > 1)
+                return refuse(p, name, "holds several prompts; send each as a request of its own");
+            prompt = first;
+        }
+    }
+    if (json_is_string(prompt))
+        return take_text(p, prompt);
+    if (json_is_array(prompt) && json_array_size(prompt) > 0)
+        return take_tokens(p, name, prompt);
+    return refuse(p, name, "wants a string or a list of token numbers");
+}
+
+static const char *speaker(const char *role) {
+    static const struct {
+        const char *role, *name;
+    } roles[] = {{"system", "System"},       {"developer", "System"}, {"user", "User"},
+                 {"assistant", "Assistant"}, {"tool", "Tool"},        {"function", "Tool"}};
+    for (size_t i = 0; role && i < sizeof roles / sizeof *roles; i++)
+        if (strcmp(roles[i].role, role) == 0)
+            return roles[i].name;
+    return NULL;
+}
+
+/* A message's content: a string, or text parts. */
+static bool add_content(struct parse *p, json_t *content, struct pyr_buf *text) {
+    if (!content || json_is_null(content))
+        return true;
+    if (json_is_string(content)) {
+        pyr_buf_append(text, json_string_value(content), json_string_length(content));
+        return true;
+    }
+    if (!json_is_array(content))
+        return refuse(p, "messages", "content wants a string or a list of parts");
+    for (size_t i = 0; i < json_array_size(content); i++) {
+        json_t *part = json_array_get(content, i);
+        json_t *words = json_object_get(part, "text");
+        if (!json_is_string(words))
+            return refuse(p, "messages", "only parts of text are served");
+        pyr_buf_append(text, json_string_value(words), json_string_length(words));
+    }
+    return true;
+}
+
+static bool join_messages(struct parse *p, json_t *messages, struct pyr_buf *text) {
+    size_t count = json_array_size(messages);
+    for (size_t i = 0; i < count; i++) {
+        json_t *message = json_array_get(messages, i);
+        const char *role = json_string_value(json_object_get(message, "role"));
+        const char *name = speaker(role);
+        if (!name)
+            return refuse(p, "messages",
+                          "each wants a role: system, developer, user, assistant or tool");
+        bool alone = count == 1 && strcmp(role, "user") == 0;
+        if (!alone)
+            pyr_buf_printf(text, "%s: ", name);
+        if (!add_content(p, json_object_get(message, "content"), text))
+            return false;
+        if (!alone)
+            pyr_buf_puts(text, i + 1 < count ? "\n" : "\nAssistant:");
+    }
+    return true;
+}
+
+static bool take_messages(struct parse *p) {
+    json_t *messages = field(p, "messages");
+    if (!json_is_array(messages) || json_array_size(messages) == 0)
+        return refuse(p, "messages", "wants a list of at least one message");
+    struct pyr_buf text = {0};
+    bool ok = join_messages(p, messages, &text);
+    if (ok) {
+        p->request->text_bytes = text.length;
+        p->request->text = pyr_arena_strndup(p->arena, pyr_buf_text(&text), text.length);
+    }
+    pyr_buf_deinit(&text);
+    return ok;
+}
+
+/* --- the rest -------------------------------------------------------------------------------- */
+
+static bool add_stop(struct parse *p, const json_t *string) {
+    size_t bytes = json_string_length(string);
+    struct pyr_openai_request *request = p->request;
+    if (!json_is_string(string) || bytes == 0 || bytes > PYR_OPENAI_STOP_BYTES_MAX)
+        return refuse(p, "stop", "wants strings of 1 to 256 bytes");
+    if (request->stop_count == PYR_OPENAI_STOPS_MAX)
+        return refuse(p, "stop", "holds more than 16 strings");
+    request->stops[request->stop_count++] = (struct pyr_openai_stop){
+        .text = pyr_arena_strndup(p->arena, json_string_value(string), bytes), .bytes = bytes};
+    return true;
+}
+
+static bool take_stops(struct parse *p) {
+    json_t *stop = field(p, "stop");
+    if (!stop)
+        return true;
+    if (!json_is_array(stop))
+        return add_stop(p, stop);
+    for (size_t i = 0; i < json_array_size(stop); i++)
+        if (!add_stop(p, json_array_get(stop, i)))
+            return false;
+    return true;
+}
+
+static bool take_sampling(struct parse *p) {
+    struct pyr_sampling *sampling = &p->request->sampling;
+    json_t *seed = field(p, "seed");
+    *sampling = (struct pyr_sampling){.temperature = 1}; /* OpenAI's own default */
+    if (seed && !json_is_integer(seed))
+        return refuse(p, "seed", "wants a whole number");
+    /* -1 is how some clients say "all". */
+    if (json_integer_value(field(p, "top_k")) == -1)
+        json_object_del(p->root, "top_k");
+    p->request->seeded = seed != NULL;
+    sampling->seed = (uint64_t)json_integer_value(seed);
+    return take_real(p, "temperature", 2, &sampling->temperature) &&
+           take_real(p, "top_p", 1, &sampling->top_p) &&
+           take_count(p, "top_k", 0, &sampling->top_k);
+}
+
+/* Whether a value asks for what everybody gets: absent, null, false, 0, empty. */
+static bool is_nothing(const json_t *value) {
+    return !value || json_is_null(value) || json_is_false(value) ||
+           (json_is_number(value) && !(fabs(json_number_value(value)) > 0)) ||
+           (json_is_array(value) && json_array_size(value) == 0) ||
+           (json_is_object(value) && json_object_size(value) == 0) ||
+           (json_is_string(value) && json_string_length(value) == 0);
+}
+
+/* What would change the answer and is not served. */
+static bool check_unserved(struct parse *p) {
+    static const char *const unserved[] = {"logprobs",
+                                           "top_logprobs",
+                                           "echo",
+                                           "suffix",
+                                           "tools",
+                                           "functions",
+                                           "logit_bias",
+                                           "presence_penalty",
+                                           "frequency_penalty",
+                                           "use_beam_search"};
+    static const char *const singles[] = {"n", "best_of"};
+    for (size_t i = 0; i < sizeof unserved / sizeof *unserved; i++)
+        if (!is_nothing(field(p, unserved[i])))
+            return refuse(p, unserved[i], "is not served here; leave it out");
+    for (size_t i = 0; i < sizeof singles / sizeof *singles; i++) {
+        json_t *value = field(p, singles[i]);
+        if (value && json_integer_value(value) != 1)
+            return refuse(p, singles[i], "only 1 is served; send more requests instead");
+    }
+    const char *format = json_string_value(json_object_get(field(p, "response_format"), "type"));
+    if (format && strcmp(format, "text") != 0)
+        return refuse(p, "response_format", "only text is served");
+    return true;
+}
+
+static bool take_generation(struct parse *p, enum pyr_openai_api api) {
+    struct pyr_openai_request *request = p->request;
+    json_t *options = field(p, "stream_options");
+    if (options && !json_is_object(options))
+        return refuse(p, "stream_options", "wants an object");
+    request->include_usage = json_is_true(json_object_get(options, "include_usage"));
+    request->special = true;
+    return (api == PYR_OPENAI_CHAT ? take_messages(p) : take_prompt(p, "prompt")) &&
+           take_count(p, "max_tokens", 1, &request->output_tokens) &&
+           take_count(p, "max_completion_tokens", 1, &request->output_tokens) &&
+           take_count(p, "min_tokens", 0, &request->least_tokens) &&
+           take_bool(p, "ignore_eos", &request->ignore_end) &&
+           take_bool(p, "stream", &request->stream) && take_sampling(p) && take_stops(p) &&
+           check_unserved(p);
+}
+
+static bool take_all(struct parse *p, enum pyr_openai_api api) {
+    json_t *model = field(p, "model");
+    if (!json_is_object(p->root))
+        return pyr_fail(p->err, PYR_E_INPUT, "the body is JSON but no object");
+    if (model && !json_is_string(model))
+        return refuse(p, "model", "wants a string");
+    if (model)
+        p->request->model = pyr_arena_strdup(p->arena, json_string_value(model));
+    if (api != PYR_OPENAI_TOKENIZE)
+        return take_generation(p, api);
+    p->request->special = !field(p, "content"); /* as the servers that use each name */
+    return take_bool(p, "add_special", &p->request->special) &&
+           take_bool(p, "add_special_tokens", &p->request->special) &&
+           take_prompt(p, field(p, "content") ? "content" : "prompt");
+}
+
+bool pyr_openai_request_parse(struct pyr_arena *arena, enum pyr_openai_api api, const char *body,
+                              size_t bytes, struct pyr_openai_request *request,
+                              struct pyr_err *err) {
+    json_error_t where;
+    *request = (struct pyr_openai_request){0};
+    struct parse p = {.arena = arena, .request = request, .err = err};
+    p.root = json_loadb(body, bytes, JSON_DECODE_ANY, &where);
+    if (!p.root)
+        return pyr_fail(err, PYR_E_INPUT, "the body is not JSON: %s (line %d, column %d)",
+                        where.text, where.line, where.column);
+    bool ok = take_all(&p, api);
+    json_decref(p.root);
+    return ok;
+}
