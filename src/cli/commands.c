@@ -58,6 +58,20 @@ const struct pyr_command pyr_commands[] = {
                           "pyrometer run model.gguf -p 'Once upon a time' --concurrency 32 -n 60",
                           "pyrometer run model.gguf --prompt - <prompt.txt"),
      .run = pyr_cmd_run},
+    {.name = "serve",
+     .bit = PYR_CMD_SERVE,
+     .summary = "a model behind an OpenAI-compatible API",
+     .operands = "[MODEL]",
+     .operands_most = 1,
+     .description =
+         "Prints one line, \"listening on http://HOST:PORT/v1 model NAME\", and serves "
+         "/v1/chat/completions, /v1/completions, /v1/models, /tokenize, /health and /metrics until "
+         "a signal; then it ends what is under way and leaves. MODEL as TARGET of bench; "
+         "sim:real=1 and null: can be served too.",
+     .examples = EXAMPLES("pyrometer serve model.gguf --port 8080",
+                          "pyrometer serve model.gguf --sequences 32 --context 1024 --threads 2",
+                          "pyrometer serve model.gguf --host 0.0.0.0 --api-key-file key.txt"),
+     .run = pyr_cmd_serve},
     {.name = "model synth",
      .bit = PYR_CMD_MODEL_SYNTH,
      .summary = "make a model file of a given shape with random weights",
@@ -116,8 +130,8 @@ const struct pyr_command pyr_commands[] = {
 
 /* Commands and options of the design that come later. They leave these tables when they land. */
 static const char *const planned_commands[] = {
-    "baseline", "compare",   "history", "profile",   "memory-profile", "pgo", "monitor",
-    "metrics",  "dashboard", "serve",   "calibrate", "model convert",  NULL};
+    "baseline", "compare", "history",   "profile",   "memory-profile", "pgo",
+    "monitor",  "metrics", "dashboard", "calibrate", "model convert",  NULL};
 
 static const struct {
     const char *spelling, *instead;

@@ -8,9 +8,11 @@
 #define INFO PYR_CMD_MODEL_INFO
 #define DOCTOR PYR_CMD_DOCTOR
 #define REPORT PYR_CMD_REPORT
+#define SERVE PYR_CMD_SERVE
 
 #define TARGET "What is measured"
 #define SERVER "Servers (TARGET is a URL)"
+#define SERVING "Serving"
 #define LOAD "Load"
 #define REQUESTS "Requests"
 #define JUDGING "Judging"
@@ -26,7 +28,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                        .letter = 'm',
                        .aliases = {"--model-id"},
                        .kind = PYR_KIND_TEXT,
-                       .commands = BENCH | STRESS | RUN,
+                       .commands = BENCH | STRESS | RUN | SERVE,
                        .argument = "PATH",
                        .group = TARGET,
                        .help = "the target when none is named; the served model's name when the "
@@ -48,7 +50,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                              "may use)"},
     [PYR_OPT_THREAD_COUNT] = {.name = "--threads",
                               .kind = PYR_KIND_U64,
-                              .commands = RUN | SYNTH | DOCTOR,
+                              .commands = RUN | SYNTH | DOCTOR | SERVE,
                               .least = 1,
                               .most = MANY,
                               .argument = "N",
@@ -57,14 +59,14 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                                       "use)"},
     [PYR_OPT_ENGINE_DIR] = {.name = "--engine-dir",
                             .kind = PYR_KIND_TEXT,
-                            .commands = BENCH | STRESS | RUN,
+                            .commands = BENCH | STRESS | RUN | SERVE,
                             .argument = "DIR",
                             .group = TARGET,
                             .help = "your own build of the engine's library"},
     [PYR_OPT_ENGINE_OPTION] = {.name = "--engine-option",
                                .aliases = {"--target-option"},
                                .kind = PYR_KIND_PAIRS,
-                               .commands = BENCH | STRESS | RUN,
+                               .commands = BENCH | STRESS | RUN | SERVE,
                                .argument = "KEY=VALUE,...",
                                .group = TARGET,
                                .help = "passed to the engine; several values of a key are swept: "
@@ -133,6 +135,51 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                           .target_value = "on",
                           .group = SERVER,
                           .help = "verify no certificate"},
+
+    [PYR_OPT_PORT] = {.name = "--port",
+                      .kind = PYR_KIND_U64,
+                      .commands = SERVE,
+                      .most = 65535,
+                      .argument = "N",
+                      .group = SERVING,
+                      .help = "to listen on (default 8080); 0 takes a free one and prints it"},
+    [PYR_OPT_HOST] = {.name = "--host",
+                      .kind = PYR_KIND_TEXT,
+                      .commands = SERVE,
+                      .argument = "ADDRESS",
+                      .group = SERVING,
+                      .help = "to listen on (default 127.0.0.1); others want --api-key-file"},
+    [PYR_OPT_KEY_FILE] = {.name = "--api-key-file",
+                          .kind = PYR_KIND_TEXT,
+                          .commands = SERVE,
+                          .argument = "FILE",
+                          .group = SERVING,
+                          .help = "its first line is the key that clients must send"},
+    [PYR_OPT_SEQUENCES] = {.name = "--sequences",
+                           .kind = PYR_KIND_U64,
+                           .commands = SERVE,
+                           .least = 1,
+                           .most = MANY,
+                           .argument = "N",
+                           .group = SERVING,
+                           .help = "requests decoded together (default 16)"},
+    [PYR_OPT_SERVED_CONTEXT] = {.name = "--context",
+                                .kind = PYR_KIND_U64,
+                                .commands = SERVE,
+                                .least = 2,
+                                .most = INT32_MAX,
+                                .argument = "N",
+                                .group = SERVING,
+                                .help = "tokens of each, prompt and output together (default: what "
+                                        "the model was trained for, 2048 at most)"},
+    [PYR_OPT_QUEUE_LIMIT] = {.name = "--queue-limit",
+                             .kind = PYR_KIND_U64,
+                             .commands = SERVE,
+                             .most = VERY_MANY,
+                             .argument = "N",
+                             .group = SERVING,
+                             .help = "requests that may wait beside them; more get 429 (default "
+                                     "256)"},
 
     [PYR_OPT_CONFIG] = {.name = "--config",
                         .kind = PYR_KIND_TEXT,
@@ -258,7 +305,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                       .help = "the same several times, each in a fresh process"},
     [PYR_OPT_SEED] = {.name = "--seed",
                       .kind = PYR_KIND_U64,
-                      .commands = BENCH | STRESS | RUN | SYNTH,
+                      .commands = BENCH | STRESS | RUN | SYNTH | SERVE,
                       .argument = "N",
                       .group = LOAD,
                       .help = "of everything that is drawn at random (default 1)"},
@@ -522,7 +569,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
     [PYR_OPT_QUIET] = {.name = "--quiet",
                        .letter = 'q',
                        .kind = PYR_KIND_FLAG,
-                       .commands = BENCH | STRESS,
+                       .commands = BENCH | STRESS | SERVE,
                        .group = OUTPUT,
                        .help = "no progress, no remarks; results and errors only"},
     [PYR_OPT_VERBOSE] = {.name = "--verbose",

@@ -28,10 +28,10 @@ static bool spells(const struct pyr_option_row *row, const char *word, size_t le
 }
 
 /* The row of that spelling among those that any of `commands` takes, or PYR_OPT_COUNT. */
-static enum pyr_option find(unsigned commands, const char *word, size_t length) {
+static enum pyr_cli_option find(unsigned commands, const char *word, size_t length) {
     for (int i = 0; i < PYR_OPT_COUNT; i++)
         if ((pyr_option_rows[i].commands & commands) && spells(&pyr_option_rows[i], word, length))
-            return (enum pyr_option)i;
+            return (enum pyr_cli_option)i;
     return PYR_OPT_COUNT;
 }
 
@@ -41,7 +41,7 @@ static bool fail_unknown(const struct parser *parser, const char *word, size_t l
     size_t count = 0;
     char typed[128];
     snprintf(typed, sizeof typed, "%.*s", (int)length, word);
-    enum pyr_option elsewhere = find(PYR_CMD_ALL, word, length);
+    enum pyr_cli_option elsewhere = find(PYR_CMD_ALL, word, length);
     const struct pyr_command *owner =
         elsewhere == PYR_OPT_COUNT ? NULL : pyr_command_of(pyr_option_rows[elsewhere].commands);
     if (owner && owner->name)
@@ -189,7 +189,7 @@ static bool take_option(struct parser *parser, int argc, char *const *argv, int 
     const char *word = argv[*at];
     const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
-    enum pyr_option option = find(parser->command, word, length);
+    enum pyr_cli_option option = find(parser->command, word, length);
     if (option == PYR_OPT_COUNT)
         return fail_unknown(parser, word, length, err);
     const struct pyr_option_row *row = &pyr_option_rows[option];
@@ -236,7 +236,7 @@ bool pyr_args_parse(struct pyr_arena *arena, unsigned command, const char *comma
 
 /* Pairs that cannot go together. */
 static const struct {
-    enum pyr_option one, other;
+    enum pyr_cli_option one, other;
     const char *why;
 } contradictions[] = {
     {PYR_OPT_RATE, PYR_OPT_THINK_TIME,
@@ -250,7 +250,7 @@ static const struct {
 
 /* Options that say nothing without another. */
 static const struct {
-    enum pyr_option one, needed;
+    enum pyr_cli_option one, needed;
     const char *mend;
 } needs[] = {
     {PYR_OPT_CLIENTS, PYR_OPT_RATE,

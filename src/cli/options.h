@@ -24,7 +24,8 @@ enum pyr_command_bit {
     PYR_CMD_REPORT = 1 << 5,
     PYR_CMD_COMPLETION = 1 << 6,
     PYR_CMD_STRESS = 1 << 7,
-    PYR_CMD_ALL = (1 << 8) - 1
+    PYR_CMD_SERVE = 1 << 8,
+    PYR_CMD_ALL = (1 << 9) - 1
 };
 
 enum pyr_option_kind {
@@ -40,7 +41,7 @@ enum pyr_option_kind {
     PYR_KIND_PAIR      /* the value of one key of the target (target_key); likewise */
 };
 
-enum pyr_option {
+enum pyr_cli_option {
     /* what is measured */
     PYR_OPT_MODEL,
     PYR_OPT_ISOLATE,
@@ -58,6 +59,13 @@ enum pyr_option {
     PYR_OPT_WAIT_READY,
     PYR_OPT_CA_FILE,
     PYR_OPT_INSECURE,
+    /* serving */
+    PYR_OPT_PORT,
+    PYR_OPT_HOST,
+    PYR_OPT_KEY_FILE, /* serve's --api-key-file */
+    PYR_OPT_SEQUENCES,
+    PYR_OPT_SERVED_CONTEXT,
+    PYR_OPT_QUEUE_LIMIT,
     /* how */
     PYR_OPT_CONFIG,
     PYR_OPT_PRESET,
@@ -166,7 +174,7 @@ struct pyr_args {
     size_t pair_count;
 };
 
-static inline bool pyr_given(const struct pyr_args *args, enum pyr_option option) {
+static inline bool pyr_given(const struct pyr_args *args, enum pyr_cli_option option) {
     return args->values[option].spelling != 0;
 }
 

@@ -148,8 +148,8 @@ bool pyr_resolve_target(struct pyr_arena *arena, const struct pyr_resolve_input 
 
 bool pyr_check_target(const struct pyr_args *args, const struct pyr_resolved *resolved,
                       struct pyr_err *err) {
-    static const enum pyr_option of_engines[] = {PYR_OPT_ISOLATE, PYR_OPT_THREADS,
-                                                 PYR_OPT_THREAD_COUNT, PYR_OPT_ENGINE_DIR};
+    static const enum pyr_cli_option of_engines[] = {PYR_OPT_ISOLATE, PYR_OPT_THREADS,
+                                                     PYR_OPT_THREAD_COUNT, PYR_OPT_ENGINE_DIR};
     for (size_t i = 0; !resolved->in_process && i < sizeof of_engines / sizeof *of_engines; i++)
         if (pyr_given(args, of_engines[i]))
             return pyr_fail(err, PYR_E_USAGE,
@@ -157,7 +157,7 @@ bool pyr_check_target(const struct pyr_args *args, const struct pyr_resolved *re
                             "leave the option out",
                             args->values[of_engines[i]].spelling, resolved->target);
     for (int i = 0; resolved->in_process && i < PYR_OPT_COUNT; i++)
-        if (pyr_option_rows[i].kind == PYR_KIND_PAIR && pyr_given(args, (enum pyr_option)i))
+        if (pyr_option_rows[i].kind == PYR_KIND_PAIR && pyr_given(args, (enum pyr_cli_option)i))
             return pyr_fail(err, PYR_E_USAGE,
                             "%s and %s contradict: only a server has that; leave the option out",
                             args->values[i].spelling, resolved->target);

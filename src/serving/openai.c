@@ -279,8 +279,8 @@ static bool check_model(const struct pyr_openai *server, const struct pyr_openai
     return refuse(refusal, 404, "model", "model_not_found");
 }
 
-/* How many tokens there may be, and whether they fit. */
-static bool check_length(const struct pyr_openai *server, struct call *call,
+/* How many tokens there may be, and whether the engine can take them. */
+static bool check_tokens(const struct pyr_openai *server, struct call *call,
                          struct refusal *refusal) {
     struct pyr_serving_request *serving = &call->job.serving;
     uint32_t context = server->info.tokens_per_sequence;
@@ -288,6 +288,12 @@ static bool check_length(const struct pyr_openai *server, struct call *call,
         pyr_fail(&refusal->why, PYR_E_INPUT, "the prompt is empty; give it some text");
         return refuse(refusal, 400, "prompt", NULL);
     }
+    for (uint32_t i = 0; i < serving->prompt_tokens; i++)
+        if ((uint32_t)serving->prompt[i] >= server->config.pieces->count) {
+            pyr_fail(&refusal->why, PYR_E_INPUT, "prompt: %d is no token of this model",
+                     serving->prompt[i]);
+            return refuse(refusal, 400, "prompt", NULL);
+        }
     serving->output_tokens = call->request.output_tokens;
     /* The last output token needs no place. */
     uint32_t left = serving->prompt_tokens <= context ? context - serving->prompt_tokens + 1 : 0;
@@ -315,7 +321,7 @@ static bool prepare(struct pyr_openai *server, struct call *call, enum pyr_opena
     if (!check_model(server, request, refusal) ||
         !tokenize(server, call->arena, request, server->info.tokens_per_sequence, &serving->prompt,
                   &serving->prompt_tokens, refusal) ||
-        !check_length(server, call, refusal))
+        !check_tokens(server, call, refusal))
         return false;
     pyr_openai_frame_init(&call->frame, call->arena, api, request->stream,
                           pyr_mix64(server->created + (id << 32)), (uint64_t)time(NULL),

@@ -53,7 +53,7 @@ static void the_documents_spellings_are_accepted(void **state) {
     (void)state;
     static const struct {
         const char *line;
-        enum pyr_option option;
+        enum pyr_cli_option option;
     } cases[] = {
         {"--concurrent 4", PYR_OPT_CONCURRENCY},
         {"--prompt-batchsize 4", PYR_OPT_CONCURRENCY},

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cmds.h"
+#include "cli/resolve.h"
+#include "cli/signals.h"
+
+#include "base/fs.h"
+#include "net/url.h"
+#include "sample/machine.h"
+#include "serving/openai.h"
+#include "target/loaded.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DEFAULT_PORT = 8080,
+    DEFAULT_SEQUENCES = 16,
+    DEFAULT_CONTEXT_MOST = 2048, /* sequences x context is memory: 0.7 GB for a 1.1B model */
+    DEFAULT_QUEUE = 256,
+    KEY_BYTES_MAX = 200 /* what our HTTP keeps of the field is a little more */
+};
+#define DRAIN_NS (30 * PYR_NS_PER_S)
+
+static uint64_t number(const struct pyr_cli *cli, enum pyr_cli_option option, uint64_t otherwise) {
+    return pyr_given(&cli->args, option) ? cli->args.values[option].number : otherwise;
+}
+
+/* The first line of the file; NULL when no file was named. */
+static bool read_key(const struct pyr_cli *cli, const char **key, struct pyr_err *err) {
+    static const struct pyr_root root = {""};
+    const char *path = cli->args.values[PYR_OPT_KEY_FILE].text;
+    struct pyr_buf text = {0};
+    *key = NULL;
+    if (!path)
+        return true;
+    bool ok = pyr_fs_read(&root, path, 4096, &text, err);
+    size_t length = strcspn(pyr_buf_text(&text), "\r\n");
+    for (size_t i = 0; ok && i < length; i++)
+        if (text.data[i] <= ' ' || text.data[i] > '~')
+            ok =
+                pyr_fail(err, PYR_E_INPUT, "%s: the key holds a blank or is not plain ASCII", path);
+    if (ok && (length == 0 || length > KEY_BYTES_MAX))
+        ok = pyr_fail(err, PYR_E_INPUT, "%s: its first line is no key; give 1 to %d characters",
+                      path, KEY_BYTES_MAX);
+    if (ok)
+        *key = pyr_arena_strndup(cli->arena, text.data, length);
+    pyr_buf_deinit(&text);
+    return ok;
+}
+
+static bool check_host(const char *host, const char *key, struct pyr_err *err) {
+    return key || !host || pyr_host_is_loopback(host) ||
+           pyr_fail(err, PYR_E_USAGE,
+                    "--host %s: other machines could use this server; give --api-key-file FILE so "
+                    "that only those with the key can",
+                    host);
+}
+
+/* What requests call the model: the file's name without its extension, or the engine. */
+static const char *model_name(struct pyr_cli *cli, const char *target) {
+    size_t length = strlen(target);
+    if (pyr_target_is_builtin(target))
+        return pyr_arena_strndup(cli->arena, target, strcspn(target, ":"));
+    while (length > 1 && target[length - 1] == '/')
+        length--;
+    const char *name = pyr_arena_strndup(cli->arena, target, length), *slash = strrchr(name, '/');
+    if (slash && slash[1])
+        name = slash + 1;
+    const char *dot = strrchr(name, '.');
+    return dot && dot > name && strcmp(dot, ".gguf") == 0
+               ? pyr_arena_strndup(cli->arena, name, (size_t)(dot - name))
+               : name;
+}
+
+static void configure(const struct pyr_cli *cli, const struct pyr_loaded *loaded,
+                      struct pyr_serving_config *serving) {
+    static const struct pyr_root root = {""};
+    struct pyr_machine_limits limits;
+    pyr_machine_limits(&root, &limits);
+    uint32_t trained = loaded->info.trained_context;
+    uint32_t context = trained && trained < DEFAULT_CONTEXT_MOST ? trained : DEFAULT_CONTEXT_MOST;
+    *serving = (struct pyr_serving_config){
+        .sequences = (uint32_t)number(cli, PYR_OPT_SEQUENCES, DEFAULT_SEQUENCES),
+        .tokens_per_sequence = (uint32_t)number(cli, PYR_OPT_SERVED_CONTEXT, context),
+        .threads = (uint32_t)number(cli, PYR_OPT_THREAD_COUNT, limits.compute_threads),
+        .queue_limit = (uint32_t)number(cli, PYR_OPT_QUEUE_LIMIT, DEFAULT_QUEUE),
+        .seed = number(cli, PYR_OPT_SEED, 1),
+        .policy = loaded->policy,
+    };
+}
+
+static void announce(const struct pyr_openai *server, const struct pyr_openai_config *config,
+                     const struct pyr_loaded *loaded, bool quiet) {
+    const char *host = config->host ? config->host : "127.0.0.1";
+    bool v6 = strchr(host, ':') != NULL;
+    struct pyr_serving_info info;
+    printf("listening on http://%s%s%s:%u/v1 model %s\n", v6 ? "[" : "", host, v6 ? "]" : "",
+           pyr_openai_port(server), config->name);
+    fflush(stdout);
+    pyr_openai_describe(server, &info);
+    if (!quiet)
+        fprintf(stderr, "%s %s: %s%s, %u sequences of %u tokens, %u threads%s\n",
+                loaded->info.engine, loaded->info.engine_version, loaded->info.description,
+                loaded->info.simulated ? " (simulated)" : "", info.sequences,
+                info.tokens_per_sequence, info.threads, config->key ? ", key required" : "");
+}
+
+static bool serve(struct pyr_cli *cli, const struct pyr_openai_config *config,
+                  const struct pyr_loaded *loaded, const volatile sig_atomic_t *stop,
+                  struct pyr_err *err) {
+    bool quiet = pyr_given(&cli->args, PYR_OPT_QUIET);
+    struct pyr_openai *server;
+    if (!pyr_openai_open(config, &server, err))
+        return false;
+    announce(server, config, loaded, quiet);
+    pyr_openai_run(server, stop, DRAIN_NS);
+    const struct pyr_openai_totals *totals = pyr_openai_totals(server);
+    if (!quiet)
+        fprintf(stderr, "served %llu requests, %llu tokens\n",
+                (unsigned long long)totals->ends[PYR_OPENAI_OK],
+                (unsigned long long)totals->output_tokens);
+    pyr_openai_close(server);
+    return true;
+}
+
+static bool load(struct pyr_cli *cli, const char *target, struct pyr_loaded *loaded,
+                 struct pyr_err *err) {
+    const struct pyr_args *args = &cli->args;
+    const char *engine_dir = args->values[PYR_OPT_ENGINE_DIR].text;
+    struct pyr_target_option *options =
+        pyr_arena_array(cli->arena, args->pair_count + 1, sizeof *options);
+    size_t count = args->pair_count;
+    if (count)
+        memcpy(options, args->pairs, count * sizeof *options);
+    if (engine_dir)
+        options[count++] = (struct pyr_target_option){.key = "engine_dir", .value = engine_dir};
+    const struct pyr_target_config config = {
+        .spec = target, .options = options, .option_count = count};
+    if (!pyr_loaded_open(&config, loaded, err))
+        return false;
+    if (!loaded->info.virtual_time)
+        return true;
+    pyr_loaded_close(loaded);
+    return pyr_fail(err, PYR_E_USAGE, "%s: runs in virtual time, which clients do not; add real=1",
+                    target);
+}
+
+int pyr_cmd_serve(struct pyr_cli *cli, struct pyr_err *err) {
+    const struct pyr_option_value *v = cli->args.values;
+    const volatile sig_atomic_t *stop = pyr_signals_install();
+    const struct pyr_resolve_input input = {
+        .operand = cli->args.operand_count ? cli->args.operands[0] : NULL,
+        .model = v[PYR_OPT_MODEL].text,
+        .environment = getenv,
+        .announce = !pyr_given(&cli->args, PYR_OPT_QUIET)};
+    struct pyr_openai_config config = {.host = v[PYR_OPT_HOST].text,
+                                       .port = (uint16_t)number(cli, PYR_OPT_PORT, DEFAULT_PORT)};
+    struct pyr_resolved resolved;
+    struct pyr_loaded loaded;
+    if (!read_key(cli, &config.key, err) || !check_host(config.host, config.key, err) ||
+        !pyr_resolve_target(cli->arena, &input, &resolved, err))
+        return PYR_CLI_FAILED;
+    if (!resolved.in_process)
+        return pyr_fail(err, PYR_E_USAGE, "%s: is a server already; give a model of this machine",
+                        resolved.target)
+                   ? 0
+                   : PYR_CLI_FAILED;
+    if (!load(cli, resolved.target, &loaded, err))
+        return PYR_CLI_FAILED;
+    configure(cli, &loaded, &config.serving);
+    config.engine = loaded.engine;
+    config.model = loaded.model;
+    config.pieces = loaded.pieces;
+    config.name = model_name(cli, resolved.target);
+    bool ok = serve(cli, &config, &loaded, stop, err);
+    pyr_loaded_close(&loaded);
+    return ok ? 0 : PYR_CLI_FAILED;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/support.h"
+
+#include "serving/openai_request.h"
+
+#include <string.h>
+
+static struct pyr_arena *arena;
+static struct pyr_openai_request request;
+static struct pyr_err err;
+
+static int start(void **state) {
+    (void)state;
+    arena = pyr_arena_create();
+    return 0;
+}
+
+static int stop(void **state) {
+    (void)state;
+    pyr_arena_destroy(arena);
+    return 0;
+}
+
+static bool parse(enum pyr_openai_api api, const char *body) {
+    err = (struct pyr_err){0};
+    return pyr_openai_request_parse(arena, api, body, strlen(body), &request, &err);
+}
+
+static void what_is_not_said_has_its_documented_value(void **state) {
+    (void)state;
+    assert_ok(err, parse(PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"hi\"}"));
+    assert_null(request.model);
+    assert_string_equal(request.text, "hi");
+    assert_int_equal(request.text_bytes, 2);
+    assert_int_equal(request.output_tokens, 0);
+    assert_near((double)request.sampling.temperature, 1, 0);
+    assert_false(request.seeded || request.stream || request.ignore_end || request.include_usage);
+    assert_true(request.special);
+    assert_int_equal(request.stop_count, 0);
+}
+
+static void every_field_is_taken(void **state) {
+    (void)state;
+    assert_ok(err, parse(PYR_OPENAI_COMPLETIONS,
+                         "{\"model\":\"m\",\"prompt\":[1,2,3],\"max_tokens\":7,\"min_tokens\":5,"
+                         "\"temperature\":0.5,\"top_p\":0.9,\"top_k\":40,\"seed\":42,"
+                         "\"stop\":[\"a\",\"bc\"],\"ignore_eos\":true,\"stream\":true,"
+                         "\"stream_options\":{\"include_usage\":true},\"n\":1,\"logprobs\":null,"
+                         "\"tools\":[],\"user\":\"somebody\"}"));
+    assert_string_equal(request.model, "m");
+    assert_int_equal(request.token_count, 3);
+    assert_int_equal(request.tokens[2], 3);
+    assert_int_equal(request.output_tokens, 7);
+    assert_int_equal(request.least_tokens, 5);
+    assert_near((double)request.sampling.temperature, 0.5, 0);
+    assert_near((double)request.sampling.top_p, 0.9, 1e-6);
+    assert_int_equal(request.sampling.top_k, 40);
+    assert_int_equal(request.sampling.seed, 42);
+    assert_true(request.seeded && request.ignore_end && request.stream && request.include_usage);
+    assert_int_equal(request.stop_count, 2);
+    assert_string_equal(request.stops[1].text, "bc");
+}
+
+static void one_user_message_stands_as_it_is(void **state) {
+    (void)state;
+    assert_ok(err, parse(PYR_OPENAI_CHAT,
+                         "{\"messages\":[{\"role\":\"user\",\"content\":\"Once upon\"}]}"));
+    assert_string_equal(request.text, "Once upon");
+    assert_ok(err, parse(PYR_OPENAI_CHAT,
+                         "{\"max_completion_tokens\":3,\"messages\":[{\"role\":\"user\","
+                         "\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+                         "{\"type\":\"text\",\"text\":\"b\"}]}]}"));
+    assert_string_equal(request.text, "ab");
+    assert_int_equal(request.output_tokens, 3);
+}
+
+static void a_conversation_is_joined_line_by_line(void **state) {
+    (void)state;
+    assert_ok(err, parse(PYR_OPENAI_CHAT,
+                         "{\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},"
+                         "{\"role\":\"user\",\"content\":\"Hi\"},"
+                         "{\"role\":\"assistant\",\"content\":\"Hello\"},"
+                         "{\"role\":\"user\",\"content\":\"Bye\"}]}"));
+    assert_string_equal(request.text,
+                        "System: Be brief.\nUser: Hi\nAssistant: Hello\nUser: Bye\nAssistant:");
+}
+
+static void each_bad_body_is_refused_with_its_reason(void **state) {
+    (void)state;
+    static const struct {
+        enum pyr_openai_api api;
+        const char *body, *why, *fault;
+    } bad[] = {
+        {PYR_OPENAI_CHAT, "", "not JSON", NULL},
+        {PYR_OPENAI_CHAT, "{\"messages\":", "not JSON", NULL},
+        {PYR_OPENAI_CHAT, "[1]", "no object", NULL},
+        {PYR_OPENAI_CHAT, "{}", "at least one message", "messages"},
+        {PYR_OPENAI_CHAT, "{\"messages\":[]}", "at least one message", "messages"},
+        {PYR_OPENAI_CHAT, "{\"messages\":[{\"content\":\"x\"}]}", "wants a role", "messages"},
+        {PYR_OPENAI_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\"}]}]}",
+         "only parts of text", "messages"},
+        {PYR_OPENAI_COMPLETIONS, "{}", "is missing", "prompt"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":3}", "wants a string", "prompt"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":[]}", "wants a string", "prompt"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":[1,-2]}", "token numbers", "prompt"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":[\"a\",\"b\"]}", "several prompts", "prompt"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"model\":3}", "wants a string", "model"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"max_tokens\":0}", "at least 1", "max_tokens"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"max_tokens\":\"4\"}", "whole number",
+         "max_tokens"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"temperature\":-1}", "0 to 2", "temperature"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"top_p\":1.5}", "0 to 1", "top_p"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"stream\":1}", "true or false", "stream"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"stop\":\"\"}", "1 to 256", "stop"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"n\":2}", "only 1", "n"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logprobs\":5}", "not served", "logprobs"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"seed\":1.5}", "whole number", "seed"},
+        {PYR_OPENAI_COMPLETIONS,
+         "{\"prompt\":\"a\",\"response_format\":{\"type\":\"json_object\"}}", "only text",
+         "response_format"},
+        {PYR_OPENAI_TOKENIZE, "{}", "is missing", "prompt"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (parse(bad[i].api, bad[i].body))
+            fail_msg("taken: %s", bad[i].body);
+        assert_int_equal(err.code, PYR_E_INPUT);
+        if (!strstr(err.text, bad[i].why))
+            fail_msg("%s: '%s' does not say '%s'", bad[i].body, err.text, bad[i].why);
+        if (bad[i].fault)
+            assert_string_equal(request.fault, bad[i].fault);
+        else
+            assert_null(request.fault);
+    }
+}
+
+static void text_to_tokenize_has_the_dialects_of_both_servers(void **state) {
+    (void)state;
+    assert_ok(err, parse(PYR_OPENAI_TOKENIZE, "{\"content\":\"hi\"}"));
+    assert_string_equal(request.text, "hi");
+    assert_false(request.special);
+    assert_ok(err, parse(PYR_OPENAI_TOKENIZE, "{\"prompt\":\"hi\"}"));
+    assert_true(request.special);
+    assert_ok(err, parse(PYR_OPENAI_TOKENIZE, "{\"prompt\":\"hi\",\"add_special_tokens\":false}"));
+    assert_false(request.special);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_said_has_its_documented_value),
+        cmocka_unit_test(every_field_is_taken),
+        cmocka_unit_test(one_user_message_stands_as_it_is),
+        cmocka_unit_test(a_conversation_is_joined_line_by_line),
+        cmocka_unit_test(each_bad_body_is_refused_with_its_reason),
+        cmocka_unit_test(text_to_tokenize_has_the_dialects_of_both_servers),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
