@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/parse.h"
+#include "base/rng.h"
 #include "codec/json_scan.h"
 
 #include <stdio.h>
@@ -59,11 +60,8 @@ static bool parse_key(const char *key, const char *value, struct pyr_plan *plan,
     const struct {
         const char *key;
         bool *flag;
-    } flags[] = {{"batch", &plan->batch},
-                 {"role", &plan->role},
-                 {"usage", &plan->usage},
-                 {"strict", &plan->strict},
-                 {"glue", &plan->glue}};
+    } flags[] = {{"batch", &plan->batch}, {"spread", &plan->spread}, {"role", &plan->role},
+                 {"usage", &plan->usage}, {"strict", &plan->strict}, {"glue", &plan->glue}};
     for (size_t i = 0; i < sizeof durations / sizeof *durations; i++)
         if (strcmp(key, durations[i].key) == 0)
             return pyr_parse_duration_ns(value, durations[i].ns, err);
@@ -112,8 +110,11 @@ bool pyr_plan_parse(const char *text, size_t bytes, struct pyr_plan *plan, struc
     return true;
 }
 
-uint64_t pyr_plan_due_ns(const struct pyr_plan *plan, uint64_t arrived_ns, uint32_t token) {
+uint64_t pyr_plan_due_ns(const struct pyr_plan *plan, uint64_t arrived_ns, uint32_t stream,
+                         uint32_t token) {
     uint64_t first = arrived_ns + plan->ttft_ns;
+    if (plan->spread && plan->itl_ns)
+        first += pyr_mix64(stream) % plan->itl_ns;
     if (plan->batch && plan->itl_ns)
         first += (plan->itl_ns - first % plan->itl_ns) % plan->itl_ns;
     return first + token / (plan->burst * plan->multi) * plan->itl_ns;

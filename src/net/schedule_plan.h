@@ -51,6 +51,7 @@ struct pyr_plan {
     uint32_t retry_after;
     uint16_t status;
     bool batch;  /* all streams step together, on a grid of itl */
+    bool spread; /* each stream begins later by a part of itl of its own */
     bool role;   /* a role-only event first (chat) */
     bool usage;  /* honours stream_options.include_usage */
     bool strict; /* 400 for ignore_eos and min_tokens */
@@ -65,12 +66,13 @@ struct pyr_plan {
     }
 
 /* "key=value,...": ttft, itl, hold (durations), tokens, burst, multi, reasoning, at, eos,
- * retry_after, status (counts), batch, role, usage, strict, glue (0 or 1), fault=NAME. Keys change
- * the plan given. */
+ * retry_after, status (counts), batch, spread, role, usage, strict, glue (0 or 1), fault=NAME. Keys
+ * change the plan given. */
 bool pyr_plan_parse(const char *text, size_t bytes, struct pyr_plan *plan, struct pyr_err *err);
 
-/* When the write that begins with token number `token` is due. */
-uint64_t pyr_plan_due_ns(const struct pyr_plan *plan, uint64_t arrived_ns, uint32_t token);
+/* When the write that begins with token number `token` of stream number `stream` is due. */
+uint64_t pyr_plan_due_ns(const struct pyr_plan *plan, uint64_t arrived_ns, uint32_t stream,
+                         uint32_t token);
 
 /* A request body, as far as the server understands it. */
 struct pyr_plan_request {

@@ -408,8 +408,9 @@ static void take_turn(struct schedule_server *server, struct stream *stream) {
     if (stream->sent >= stream->total && stream->plan.fault != PYR_FAULT_ENDLESS)
         end_answer(server, stream, false);
     else
-        wait_until(server, stream,
-                   pyr_plan_due_ns(&stream->plan, stream->arrived_ns, stream->sent));
+        wait_until(
+            server, stream,
+            pyr_plan_due_ns(&stream->plan, stream->arrived_ns, stream->number, stream->sent));
 }
 
 /* --- requests -------------------------------------------------------------------------------- */
@@ -445,7 +446,7 @@ static void take_completion(struct schedule_server *server, struct pyr_http_exch
         stream->total = stream->plan.eos;
         stream->stopped = true;
     }
-    stream->due_ns = pyr_plan_due_ns(&stream->plan, now_ns, 0);
+    stream->due_ns = pyr_plan_due_ns(&stream->plan, now_ns, stream->number, 0);
     render_event(server, stream, stream->plan.reasoning > 0);
     pyr_http_exchange_set(exchange, stream);
     heap_add(server, stream);
