@@ -314,6 +314,40 @@ static struct pyr_compared_metric *next_metric(struct maker *m) {
     return &m->metrics[m->metric_count++];
 }
 
+static bool is_varied(const struct pyr_compare_options *options, const char *key, size_t length) {
+    for (size_t i = 0; i < options->vary_count; i++)
+        if (strlen(options->vary[i]) == length && strncmp(options->vary[i], key, length) == 0)
+            return true;
+    return false;
+}
+
+/* Whether every "key=value" of `a` stands in `b` too, but for those that are meant to differ. */
+static bool covers(const struct pyr_compare_options *options, const char *a, const char *b) {
+    while (*a) {
+        size_t pair = strcspn(a, ";"), key = strcspn(a, "=;");
+        bool found = is_varied(options, a, key);
+        for (const char *at = b; *at && !found;) {
+            size_t other = strcspn(at, ";");
+            found = other == pair && strncmp(at, a, pair) == 0;
+            at += other + (at[other] == ';');
+        }
+        if (!found)
+            return false;
+        a += pair + (a[pair] == ';');
+    }
+    return true;
+}
+
+/* The case under one name must be the same work on both sides. (Other tools do not say.) */
+static bool same_settings(const struct maker *m, const struct pyr_kept_case *current) {
+    const struct pyr_kept_case *stored =
+        pyr_kept_case(m->baseline[m->baseline_count - 1], current->suite, current->id);
+    if (!stored || !stored->params || !*stored->params || !current->params || !*current->params)
+        return true;
+    return covers(m->options, stored->params, current->params) &&
+           covers(m->options, current->params, stored->params);
+}
+
 /* False when a side does not have it. */
 static bool compare_row(struct maker *m, const struct pyr_kept_case *like,
                         const struct pyr_compare_row *row, bool *groups_taken) {
@@ -354,6 +388,8 @@ static bool compare_row(struct maker *m, const struct pyr_kept_case *like,
     metric->spread = prediction.run_cv;
     if (m->out->kind == PYR_COMPARED_SINGLE)
         metric->ratio = single_ratio(&metric->baseline, &metric->current, &metric->note);
+    if (!same_settings(m, like))
+        metric->ratio = pyr_estimate_unknown("the settings of this case differ");
     /* Kept for the judging, which comes when all p are known. */
     metric->judgement.gate = row->floor;
     return true;

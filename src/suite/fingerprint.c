@@ -30,9 +30,14 @@ static const struct {
     {"model_hash", "target", "model_hash", NULL},
 };
 
-/* Settings that do not change what is measured, or are what is compared. */
-static const char *const config_left_out[] = {"goals", "engine_dir", "output", "format",
-                                              "runs",  "seed",       "preset"};
+/* Settings that do not change what is measured, are what is compared, or stand in each case. */
+static const char *const config_left_out[] = {
+    "goals",       "engine_dir", "output",       "format",     "runs",
+    "seed",        "preset",     "duration_s",   "iterations", "warmup_iterations",
+    "concurrency", "classes",    "level_time_s", "threads",
+};
+/* What a simulated target says of its law, which is what is compared. */
+static const char *const law_parts[] = {"model", "model_description"};
 
 static const char VERSION_PART[] = "pyrometer_version";
 
@@ -48,12 +53,13 @@ static void add(json_t *into, const char *part, const json_t *value) {
     pyr_free(text);
 }
 
-static bool is_left_out(const char *key) {
-    for (size_t i = 0; i < sizeof config_left_out / sizeof *config_left_out; i++)
-        if (strcmp(config_left_out[i], key) == 0)
+static bool is_in(const char *const *list, size_t count, const char *key) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], key) == 0)
             return true;
     return false;
 }
+#define IS_IN(list, key) is_in(list, sizeof(list) / sizeof *(list), key)
 
 static void add_config(struct pyr_arena *arena, json_t *into, const char *prefix,
                        const json_t *config) {
@@ -63,14 +69,17 @@ static void add_config(struct pyr_arena *arena, json_t *into, const char *prefix
         const char *part = pyr_arena_printf(arena, "%s.%s", prefix, key);
         if (json_is_object(value))
             add_config(arena, into, part, value);
-        else if (!is_left_out(key))
+        else if (!IS_IN(config_left_out, key))
             add(into, part, value);
     }
 }
 
 struct pyr_fingerprint pyr_fingerprint_make(struct pyr_arena *arena, const char *meta_json) {
     json_t *meta = meta_json ? json_loads(meta_json, 0, NULL) : NULL, *flat = json_object();
+    bool simulated = json_is_true(json_object_get(json_object_get(meta, "target"), "simulated"));
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (simulated && IS_IN(law_parts, parts[i].part))
+            continue;
         const json_t *value =
             json_object_get(json_object_get(meta, parts[i].section), parts[i].outer);
         add(flat, parts[i].part, parts[i].inner ? json_object_get(value, parts[i].inner) : value);

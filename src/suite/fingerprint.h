@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * The fingerprint of a run: what must be the same for two runs to be compared with each other.
- * CPU, cores, kernel, governor, GPU and driver, the model, and every setting of the run. It leaves
- * out what is being compared (the engine's build and folder, the address of a server), what does
- * not change what is measured (goals, output) and what changes by itself (load, free memory). The
- * program's own version is a warning, not a difference.
+ * CPU, cores, kernel, governor, GPU and driver, the model, and the settings of the run. It leaves
+ * out what is being compared (the engine's build and folder, the address of a server, the law of a
+ * simulated target), what does not change what is measured (goals, output, how many requests or
+ * seconds at most), what each case says for itself (class, concurrency) and what changes by itself
+ * (load, free memory). The program's own version is a warning, not a difference.
  */
 #ifndef PYR_SUITE_FINGERPRINT_H
 #define PYR_SUITE_FINGERPRINT_H

@@ -275,6 +275,26 @@ static void a_machine_that_moved_decides_nothing(void **state) {
     close_scene(&scene);
 }
 
+static void a_case_with_other_settings_under_the_same_name_is_not_judged(void **state) {
+    (void)state;
+    struct shape slow = usual;
+    slow.itl_ns *= 1.5;
+    struct scene scene;
+    open_scene(&scene, 15, &slow);
+    for (size_t i = 0; i < scene.baseline_count; i++)
+        ((struct pyr_kept_case *)scene.baseline[i].cases)->params = "threads=2;prompt_tokens=64";
+    ((struct pyr_kept_case *)scene.current[0].cases)->params = "prompt_tokens=64;threads=4";
+    assert_ok(scene.err, judge(&scene));
+    assert_int_equal(metric_of(&scene, PYR_M_ITL)->judgement.verdict, PYR_INCOMPARABLE);
+    assert_non_null(strstr(metric_of(&scene, PYR_M_ITL)->judgement.reason, "settings"));
+    static const char *const vary[] = {"threads"};
+    scene.options.vary = vary;
+    scene.options.vary_count = 1;
+    assert_ok(scene.err, judge(&scene));
+    assert_int_equal(metric_of(&scene, PYR_M_ITL)->judgement.verdict, PYR_REGRESSED);
+    close_scene(&scene);
+}
+
 static void errors_are_compared_in_points(void **state) {
     (void)state;
     struct shape failing = usual;
@@ -355,6 +375,7 @@ int main(void) {
         cmocka_unit_test(nothing_in_common_is_an_error),
         cmocka_unit_test(a_metric_on_one_side_only_is_listed),
         cmocka_unit_test(a_machine_that_moved_decides_nothing),
+        cmocka_unit_test(a_case_with_other_settings_under_the_same_name_is_not_judged),
         cmocka_unit_test(errors_are_compared_in_points),
         cmocka_unit_test(the_noise_floor_raises_the_gate),
         cmocka_unit_test(thresholds_and_gates_can_be_named),

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define META(kernel, version, engine, threads, goals, load)                                        \
-    "{\"version\":\"" version "\",\"config\":{\"threads\":[" threads "],\"goals\":[\"" goals       \
+    "{\"version\":\"" version "\",\"config\":{\"isolate\":[" threads "],\"goals\":[\"" goals       \
     "\"],\"options\":{\"flash_attn\":\"on\"}},\"target\":{\"kind\":\"local\",\"name\":\"tiny\","   \
     "\"engine\":\"" engine "\",\"weight_bytes\":1000},\"system_info\":{\"kernel\":\"" kernel       \
     "\",\"load_average\":[" load "],\"cpu\":{\"model\":\"x\",\"allowed\":2,\"governor\":\"p\"}}}"
@@ -41,11 +41,11 @@ static void what_differs_is_listed_with_both_values(void **state) {
     size_t count;
     pyr_fingerprint_compare(arena, a.json, b.json, NULL, 0, &differences, &count);
     assert_int_equal(count, 2);
-    assert_string_equal(differences[0].part, "config.threads");
+    assert_string_equal(differences[0].part, "config.isolate");
     assert_string_equal(differences[0].baseline, "[2]");
     assert_string_equal(differences[0].current, "[4]");
     assert_string_equal(differences[1].part, "kernel");
-    const char *const vary[] = {"threads"};
+    const char *const vary[] = {"isolate"};
     pyr_fingerprint_compare(arena, a.json, b.json, vary, 1, &differences, &count);
     assert_int_equal(count, 1);
     assert_string_equal(differences[0].part, "kernel");

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "suite/history.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "record/runfile.h"
+#include "store/import.h"
+#include "store/store.h"
+#include "suite/fingerprint.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void stamp(struct pyr_arena *arena, struct pyr_kept_run *run) {
+    if (!run->meta_json)
+        return;
+    struct pyr_fingerprint fingerprint = pyr_fingerprint_make(arena, run->meta_json);
+    run->fingerprint_json = fingerprint.json;
+    run->fingerprint_hash = fingerprint.hash;
+}
+
+struct pyr_kept_run *pyr_history_run(struct pyr_arena *arena, const struct pyr_result *result,
+                                     const char *revision, const char *group) {
+    struct pyr_kept_run *run = pyr_kept_from_result(arena, result);
+    stamp(arena, run);
+    if (revision && *revision)
+        run->revision = pyr_arena_strdup(arena, revision);
+    if (group && *group)
+        run->group = pyr_arena_strdup(arena, group);
+    return run;
+}
+
+bool pyr_history_keep(const char *where, const struct pyr_kept_run *run, struct pyr_err *err) {
+    struct pyr_store *store;
+    const struct pyr_store_config config = {.where = where, .write = true};
+    if (!pyr_store_open(&config, &store, err))
+        return false;
+    bool fine = pyr_store_add(store, run, err);
+    pyr_store_close(store);
+    return fine;
+}
+
+static bool is_run_file(const char *path) {
+    char magic[sizeof PYR_RUN_MAGIC] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    size_t got = fread(magic, 1, sizeof PYR_RUN_MAGIC - 1, file);
+    fclose(file);
+    return got == sizeof PYR_RUN_MAGIC - 1 && strcmp(magic, PYR_RUN_MAGIC) == 0;
+}
+
+static bool from_run_file(struct pyr_arena *arena, const char *path, struct pyr_kept_run **runs,
+                          size_t *count, struct pyr_err *err) {
+    struct pyr_result *result;
+    if (!pyr_result_make(path, &result, err))
+        return false;
+    *runs = pyr_history_run(arena, result, NULL, NULL);
+    *count = 1;
+    pyr_result_destroy(result);
+    return true;
+}
+
+static bool from_result_file(struct pyr_arena *arena, const char *path, struct pyr_kept_run **runs,
+                             size_t *count, struct pyr_err *err) {
+    if (!pyr_import_file(arena, path, runs, count, err))
+        return false;
+    for (size_t i = 0; i < *count; i++)
+        stamp(arena, &(*runs)[i]);
+    return true;
+}
+
+static bool from_folder(struct pyr_arena *arena, const char *path, struct pyr_kept_run **runs,
+                        size_t *count, struct pyr_err *err) {
+    static const char *const names[] = {"baseline_results.json", "runs.json", "results.json"};
+    char file[4096];
+    snprintf(file, sizeof file, "%s/" PYR_RUN_NAME, path);
+    if (pyr_fs_is_file(file))
+        return from_run_file(arena, file, runs, count, err);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(file, sizeof file, "%s/%s", path, names[i]);
+        if (pyr_fs_is_file(file))
+            return from_result_file(arena, file, runs, count, err);
+    }
+    return pyr_fail(err, PYR_E_INPUT,
+                    "%s: a folder without run.pyr, baseline_results.json or results.json; name the "
+                    "file itself",
+                    path);
+}
+
+/* All whole runs of a group. */
+static bool load_group(struct pyr_store *store, struct pyr_arena *arena, const char *group,
+                       struct pyr_kept_run **runs, size_t *count, struct pyr_err *err) {
+    const struct pyr_store_filter filter = {.group = group};
+    struct pyr_kept_run *listed;
+    size_t found;
+    if (!pyr_store_list(store, arena, &filter, &listed, &found, err))
+        return false;
+    *runs = pyr_arena_array(arena, found, sizeof **runs);
+    *count = 0;
+    for (size_t i = 0; i < found; i++) {
+        struct pyr_kept_run *one;
+        if (listed[i].partial)
+            continue;
+        if (!pyr_store_load(store, arena, listed[i].id, false, &one, err))
+            return false;
+        (*runs)[(*count)++] = *one;
+    }
+    return *count > 0 || pyr_fail(err, PYR_E_INPUT,
+                                  "group:%s: no whole run of that group in the history; 'pyrometer "
+                                  "history' lists the groups",
+                                  group);
+}
+
+static bool from_history(struct pyr_arena *arena, const char *where, const char *spec,
+                         struct pyr_kept_run **runs, size_t *count, struct pyr_err *err) {
+    struct pyr_store *store;
+    const struct pyr_store_config config = {.where = where};
+    if (!pyr_store_open(&config, &store, err))
+        return pyr_err_prefix(err, "%s: no such file, and in the history", spec);
+    bool fine;
+    if (strncmp(spec, "group:", 6) == 0) {
+        fine = load_group(store, arena, spec + 6, runs, count, err);
+    } else {
+        fine = pyr_store_load(store, arena, spec, false, runs, err);
+        *count = 1;
+    }
+    pyr_store_close(store);
+    return fine;
+}
+
+bool pyr_history_find(struct pyr_arena *arena, const char *where, const char *spec,
+                      struct pyr_kept_run **runs, size_t *count, struct pyr_err *err) {
+    if (pyr_fs_is_dir(spec))
+        return from_folder(arena, spec, runs, count, err);
+    if (pyr_fs_is_file(spec))
+        return is_run_file(spec) ? from_run_file(arena, spec, runs, count, err)
+                                 : from_result_file(arena, spec, runs, count, err);
+    if (strchr(spec, '/') || strstr(spec, ".json") || !where)
+        return pyr_fail(err, PYR_E_INPUT,
+                        "%s: no such file; name a results.json, a run file or its folder, or an id "
+                        "that 'pyrometer history' lists",
+                        spec);
+    return from_history(arena, where, spec, runs, count, err);
+}
