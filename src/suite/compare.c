@@ -372,10 +372,7 @@ static bool compare_row(struct maker *m, const struct pyr_kept_case *like,
                                            .current_count = b.count,
                                            .p = (double)NAN,
                                            .spread = (double)NAN};
-    if (like->open_loop && row->metric == PYR_M_TTFT_SENT)
-        metric->metric = PYR_M_TTFT_SCHED;
-    if (like->open_loop && row->metric == PYR_M_LATENCY_SENT)
-        metric->metric = PYR_M_LATENCY_SCHED;
+    metric->metric = pyr_compare_by_load(row->metric, like->open_loop);
     if (row->metric == PYR_M_ERROR_RATE) {
         judge_error_rate(row, metric);
         return true;

@@ -44,7 +44,7 @@ const struct pyr_compare_row pyr_compare_rows[] = {
 const size_t pyr_compare_row_count = sizeof pyr_compare_rows / sizeof *pyr_compare_rows;
 
 /* In open loop the user's wait begins with the schedule. */
-static enum pyr_metric by_load(enum pyr_metric metric, bool open_loop) {
+enum pyr_metric pyr_compare_by_load(enum pyr_metric metric, bool open_loop) {
     if (open_loop && metric == PYR_M_TTFT_SENT)
         return PYR_M_TTFT_SCHED;
     if (open_loop && metric == PYR_M_LATENCY_SENT)
@@ -63,7 +63,7 @@ struct pyr_compare_values pyr_compare_gather(struct pyr_arena *arena,
         if (!kept)
             continue;
         const struct pyr_kept_metric *metric =
-            pyr_kept_metric(kept, by_load(row->metric, kept->open_loop));
+            pyr_kept_metric(kept, pyr_compare_by_load(row->metric, kept->open_loop));
         if (!metric)
             continue;
         double value = metric->at[row->statistic].value;

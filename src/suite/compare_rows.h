@@ -23,6 +23,9 @@ enum { PYR_COMPARE_GROUPS = 10 };
 extern const struct pyr_compare_row pyr_compare_rows[];
 extern const size_t pyr_compare_row_count;
 
+/* The metric that a row means in a case: from the schedule in open loop. */
+enum pyr_metric pyr_compare_by_load(enum pyr_metric metric, bool open_loop);
+
 /* A row's values over the runs, where a run has one above 0 (error rates: 0 or above). */
 struct pyr_compare_values {
     double *items;
