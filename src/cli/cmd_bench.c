@@ -1,13 +1,64 @@
 /* SPDX-License-Identifier: MIT */
+#include "cli/judge.h"
 #include "cli/measure.h"
+#include "cli/repeat.h"
 #include "cli/signals.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "suite/baseline.h"
+
+#include <string.h>
 
 static bool run(const void *context, pyr_bench_progress_fn *progress, void *progress_context,
                 struct pyr_bench_outcome *outcome, struct pyr_err *err) {
     return pyr_bench_run(context, progress, progress_context, outcome, err);
 }
 
+static bool leave_runs(struct pyr_cli *cli, const struct pyr_repeat *repeat,
+                       const struct pyr_repeated *repeated, struct pyr_err *err) {
+    struct pyr_buf text = {0};
+    const char *path = pyr_arena_printf(cli->arena, "%s/runs.json", repeat->output);
+    pyr_baseline_json(repeated->results, &text);
+    bool fine = pyr_fs_write_whole(path, pyr_buf_text(&text), text.length, err);
+    pyr_buf_clear(&text);
+    pyr_baseline_markdown(repeated->results, repeated->runs, repeated->count, &text);
+    if (fine)
+        printf("%s\nWritten  %s, with all %zu runs\n", pyr_buf_text(&text), path, repeated->count);
+    pyr_buf_deinit(&text);
+    return fine;
+}
+
+static int bench_several(struct pyr_cli *cli, struct pyr_err *err) {
+    const struct pyr_option_value *v = cli->args.values;
+    const char *output = v[PYR_OPT_OUTPUT].text ? v[PYR_OPT_OUTPUT].text : "benchmark_results";
+    const char *dot = strrchr(output, '.');
+    if (dot && !strchr(dot, '/') && !pyr_fs_is_dir(output)) {
+        pyr_fail(err, PYR_E_USAGE, "%s %s: several runs leave several files; name a folder",
+                 v[PYR_OPT_OUTPUT].spelling, output);
+        return PYR_CLI_FAILED;
+    }
+    const struct pyr_repeat repeat = {
+        .runs = v[PYR_OPT_RUNS].number,
+        .seed = pyr_given(&cli->args, PYR_OPT_SEED) ? v[PYR_OPT_SEED].number : 1,
+        .duration_ns = v[PYR_OPT_DURATION].number,
+        .output = output,
+        .group = pyr_repeat_group(cli, "runs")};
+    struct pyr_repeated repeated;
+    bool fine = pyr_repeat_bench(cli, &repeat, &repeated, err) &&
+                (repeated.count == 0 || leave_runs(cli, &repeat, &repeated, err));
+    json_decref(repeated.results);
+    if (!fine)
+        return PYR_CLI_FAILED;
+    if (repeated.signal)
+        return 128 + repeated.signal;
+    return pyr_judge_against(cli, pyr_arena_printf(cli->arena, "%s/runs.json", output),
+                             repeated.worst_exit, err);
+}
+
 int pyr_cmd_bench(struct pyr_cli *cli, struct pyr_err *err) {
+    if (cli->args.values[PYR_OPT_RUNS].number > 1)
+        return bench_several(cli, err);
     struct pyr_bench_options options = {.color = cli->color, .stop = pyr_signals_install()};
     if (!pyr_measure_prepare(cli, &options, err))
         return PYR_CLI_FAILED;

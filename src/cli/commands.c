@@ -93,6 +93,45 @@ const struct pyr_command pyr_commands[] = {
      .examples =
          EXAMPLES("pyrometer model info model.gguf", "pyrometer model info model.gguf --tensors"),
      .run = pyr_cmd_model_info},
+    {.name = "baseline",
+     .bit = PYR_CMD_BASELINE,
+     .summary = "make the runs that later ones are judged against",
+     .operands = "[TARGET]",
+     .operands_most = 1,
+     .description = "Runs the benchmark at least five times, each in a fresh process, and leaves "
+                    "baseline_results.json with all of them, performance_targets.json and "
+                    "baseline_report.md in performance_baseline/ (or --output). --duration is the "
+                    "time of all runs together.",
+     .examples =
+         EXAMPLES("pyrometer baseline model.gguf --output performance_baseline --duration 60",
+                  "pyrometer baseline model.gguf --runs 8 --preset regression"),
+     .run = pyr_cmd_baseline},
+    {.name = "compare",
+     .bit = PYR_CMD_COMPARE,
+     .summary = "judge a change: exit 3 when it is a regression",
+     .operands = "[BASELINE CURRENT]",
+     .operands_most = 2,
+     .description =
+         "Judges current runs against at least five baseline runs of the same environment. Each "
+         "side is a baseline's file or folder, a results.json, a run file or its folder, an id of "
+         "the history, group:NAME, or a result file of another tool (llama-bench, hyperfine, "
+         "criterion, vLLM, GuideLLM, AIPerf). Verdicts: REGRESSED, IMPROVED, UNCHANGED (shown), "
+         "INCONCLUSIVE, INCOMPARABLE.",
+     .examples = EXAMPLES("pyrometer compare performance_baseline benchmark_results",
+                          "pyrometer compare --current recent.json --baseline baseline.json "
+                          "--threshold 10.0 --report"),
+     .run = pyr_cmd_compare},
+    {.name = "history",
+     .bit = PYR_CMD_HISTORY,
+     .summary = "the runs that were kept, and where their level changed",
+     .operands = "[list | show RUN | plot | changes | mark COMMIT [TEXT] | add FILE]",
+     .operands_most = 3,
+     .description = "Without a word: list. `changes` looks for steps in every number that a "
+                    "comparison would gate; `mark` says that a change at a commit was meant, so "
+                    "that the search starts anew there; `add` takes a run or result file in.",
+     .examples = EXAMPLES("pyrometer history", "pyrometer history plot --metric ttft_sent",
+                          "pyrometer history mark 4f2a91c 'longer answers'"),
+     .run = pyr_cmd_history},
     {.name = "report",
      .bit = PYR_CMD_REPORT,
      .summary = "any past run again, in any format",
@@ -129,17 +168,15 @@ const struct pyr_command pyr_commands[] = {
 };
 
 /* Commands and options of the design that come later. They leave these tables when they land. */
-static const char *const planned_commands[] = {
-    "baseline", "compare", "history",   "profile",   "memory-profile", "pgo",
-    "monitor",  "metrics", "dashboard", "calibrate", "model convert",  NULL};
+static const char *const planned_commands[] = {"profile",   "memory-profile", "pgo",
+                                               "monitor",   "metrics",        "dashboard",
+                                               "calibrate", "model convert",  NULL};
 
 static const struct {
     const char *spelling, *instead;
 } planned_options[] = {
     {"--ci", "name goals with --slo, so that a missed one is exit 3"},
     {"--profile", "run perf beside it"},
-    {"--baseline", "keep results.json of both runs"},
-    {"--baseline-file", "keep results.json of both runs"},
     {"--no-energy", "energy is read only where the machine has counters"},
 };
 

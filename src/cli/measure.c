@@ -2,6 +2,7 @@
 #include "cli/measure.h"
 
 #include "cli/compat.h"
+#include "cli/judge.h"
 #include "cli/progress.h"
 #include "cli/resolve.h"
 #include "cli/signals.h"
@@ -246,6 +247,11 @@ int pyr_measure(struct pyr_cli *cli, const struct pyr_bench_options *options, py
     ok = !outcome.result ||
          (print_report(cli, &outcome, err) && pyr_compat_print(cli, outcome.run_path, err));
     int code = ok ? exit_code(&outcome, options->strict) : PYR_CLI_FAILED;
+    if (ok && outcome.result) {
+        pyr_judge_keep(cli, outcome.result);
+        if (!outcome.signal)
+            code = pyr_judge_against(cli, outcome.results_path, code, err);
+    }
     pyr_result_destroy(outcome.result);
     return code;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/options.h"
 
-#define BENCH PYR_CMD_BENCH
+/* A baseline is several benchmarks, and takes what one takes. */
+#define BENCH (PYR_CMD_BENCH | PYR_CMD_BASELINE)
 #define STRESS PYR_CMD_STRESS
 #define RUN PYR_CMD_RUN
 #define SYNTH PYR_CMD_MODEL_SYNTH
@@ -9,6 +10,8 @@
 #define DOCTOR PYR_CMD_DOCTOR
 #define REPORT PYR_CMD_REPORT
 #define SERVE PYR_CMD_SERVE
+#define COMPARE PYR_CMD_COMPARE
+#define HISTORY PYR_CMD_HISTORY
 
 #define TARGET "What is measured"
 #define SERVER "Servers (TARGET is a URL)"
@@ -18,6 +21,7 @@
 #define JUDGING "Judging"
 #define MODEL "Model"
 #define OUTPUT "Output"
+#define PAST "History"
 
 /* The most threads and sequences that anything here is built for; beyond it a number is a slip of
  * the hand. */
@@ -467,6 +471,97 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                               .group = JUDGING,
                               .help = "skip the measurement of the instrument's own error"},
 
+    [PYR_OPT_BASELINE] = {.name = "--baseline",
+                          .aliases = {"--baseline-file"},
+                          .kind = PYR_KIND_TEXT,
+                          .commands = COMPARE | PYR_CMD_BENCH,
+                          .argument = "RUNS",
+                          .group = JUDGING,
+                          .help = "what to judge against: a baseline's file or folder, a "
+                                  "results.json, a run, group:NAME"},
+    [PYR_OPT_CURRENT] = {.name = "--current",
+                         .letter = 'c',
+                         .kind = PYR_KIND_TEXT,
+                         .commands = COMPARE,
+                         .argument = "RUNS",
+                         .group = JUDGING,
+                         .help = "what is judged, likewise"},
+    [PYR_OPT_THRESHOLD] = {.name = "--threshold",
+                           .kind = PYR_KIND_TEXT,
+                           .commands = COMPARE | PYR_CMD_BENCH,
+                           .argument = "PERCENT",
+                           .group = JUDGING,
+                           .help = "how much worse is a regression (default 10); for single "
+                                   "metrics: 10,ttft_p50=20"},
+    [PYR_OPT_GATE] = {.name = "--gate",
+                      .kind = PYR_KIND_TEXT,
+                      .commands = COMPARE | PYR_CMD_BENCH,
+                      .argument = "LIST",
+                      .group = JUDGING,
+                      .help = "metrics that count: tok_s,ttft_p50 (default: throughput, TTFT, ITL, "
+                              "latency p95, memory, errors)"},
+    [PYR_OPT_VARY] = {.name = "--vary",
+                      .kind = PYR_KIND_TEXT,
+                      .commands = COMPARE | PYR_CMD_BENCH,
+                      .argument = "PART,...",
+                      .group = JUDGING,
+                      .help = "parts of the environment that are meant to differ: kernel,threads"},
+    [PYR_OPT_SINGLE] = {.name = "--single",
+                        .kind = PYR_KIND_FLAG,
+                        .commands = COMPARE | PYR_CMD_BENCH,
+                        .group = JUDGING,
+                        .help = "judge fewer than five baseline runs all the same, and say so"},
+    [PYR_OPT_STRICT_COMPARE] = {.name = "--strict",
+                                .kind = PYR_KIND_FLAG,
+                                .commands = COMPARE,
+                                .group = JUDGING,
+                                .help = "an inconclusive comparison is exit 5"},
+    [PYR_OPT_BACKENDS] = {.name = "--backends",
+                          .kind = PYR_KIND_TEXT,
+                          .commands = PYR_CMD_BASELINE,
+                          .argument = "LIST",
+                          .group = TARGET,
+                          .help = "kinds of models (gguf); the target says which one it is"},
+
+    [PYR_OPT_HISTORY] = {.name = "--history",
+                         .kind = PYR_KIND_TEXT,
+                         .commands = BENCH | STRESS | COMPARE | HISTORY,
+                         .argument = "FILE|URL",
+                         .group = PAST,
+                         .help = "where runs are kept: an SQLite file or postgresql://... (default "
+                                 "PYROMETER_HISTORY, else the state folder)"},
+    [PYR_OPT_NO_HISTORY] = {.name = "--no-history",
+                            .kind = PYR_KIND_FLAG,
+                            .commands = BENCH | STRESS,
+                            .group = PAST,
+                            .help = "do not keep this run in the history"},
+    [PYR_OPT_RUN_GROUP] = {.name = "--group",
+                           .kind = PYR_KIND_TEXT,
+                           .commands = BENCH | STRESS | HISTORY,
+                           .argument = "NAME",
+                           .group = PAST,
+                           .help = "the set of runs that it belongs to, for group:NAME"},
+    [PYR_OPT_CASE] = {.name = "--case",
+                      .kind = PYR_KIND_TEXT,
+                      .commands = HISTORY,
+                      .argument = "ID",
+                      .group = PAST,
+                      .help = "one case only: short/c8"},
+    [PYR_OPT_METRIC] = {.name = "--metric",
+                        .kind = PYR_KIND_TEXT,
+                        .commands = HISTORY,
+                        .argument = "NAME",
+                        .group = PAST,
+                        .help = "one metric only (default: what a comparison would gate)"},
+    [PYR_OPT_LIMIT] = {.name = "--limit",
+                       .kind = PYR_KIND_U64,
+                       .commands = HISTORY,
+                       .least = 1,
+                       .most = VERY_MANY,
+                       .argument = "N",
+                       .group = PAST,
+                       .help = "the newest N runs (list: default 20)"},
+
     [PYR_OPT_WEIGHTS] = {.name = "--weights",
                          .aliases = {"--quant"},
                          .kind = PYR_KIND_TEXT,
@@ -522,7 +617,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                              .letter = 'o',
                              .aliases = {"--output-dir"},
                              .kind = PYR_KIND_TEXT,
-                             .commands = SYNTH | REPORT,
+                             .commands = SYNTH | REPORT | COMPARE | HISTORY,
                              .argument = "PATH",
                              .group = OUTPUT,
                              .help = "the file to write, or a folder for it"},
@@ -547,6 +642,27 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                                 .argument = "NAME",
                                 .group = OUTPUT,
                                 .help = "terminal or json"},
+    [PYR_OPT_COMPARE_FORMAT] = {.name = "--format",
+                                .letter = 'f',
+                                .kind = PYR_KIND_TEXT,
+                                .commands = COMPARE,
+                                .argument = "NAME",
+                                .group = OUTPUT,
+                                .help = "terminal, json, md, junit or github (default terminal)"},
+    [PYR_OPT_HISTORY_FORMAT] = {.name = "--format",
+                                .letter = 'f',
+                                .kind = PYR_KIND_TEXT,
+                                .commands = HISTORY,
+                                .argument = "NAME",
+                                .group = OUTPUT,
+                                .help = "terminal or csv"},
+    [PYR_OPT_WRITE_REPORT] = {.name = "--report",
+                              .letter = 'r',
+                              .kind = PYR_KIND_FLAG,
+                              .commands = COMPARE,
+                              .group = OUTPUT,
+                              .help =
+                                  "write comparison_report.md, .json and .xml too (to --output)"},
     [PYR_OPT_REQUESTS_LOG] = {.name = "--requests-log",
                               .kind = PYR_KIND_TEXT,
                               .commands = BENCH | STRESS,
@@ -555,10 +671,12 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                               .help = "every request with its raw stamps, as JSON lines"},
     [PYR_OPT_COMMIT] = {.name = "--commit",
                         .kind = PYR_KIND_TEXT,
-                        .commands = REPORT,
+                        .aliases = {"--revision"},
+                        .commands = REPORT | BENCH | STRESS,
                         .argument = "TEXT",
                         .group = OUTPUT,
-                        .help = "what was measured, for formats that name a commit"},
+                        .help = "what was measured, in your own words: a commit (also the "
+                                "environment's GIT_COMMIT)"},
     [PYR_OPT_COMPAT] = {.name = "--compat",
                         .kind = PYR_KIND_TEXT,
                         .commands = BENCH | STRESS | REPORT,

@@ -25,7 +25,10 @@ enum pyr_command_bit {
     PYR_CMD_COMPLETION = 1 << 6,
     PYR_CMD_STRESS = 1 << 7,
     PYR_CMD_SERVE = 1 << 8,
-    PYR_CMD_ALL = (1 << 9) - 1
+    PYR_CMD_BASELINE = 1 << 9,
+    PYR_CMD_COMPARE = 1 << 10,
+    PYR_CMD_HISTORY = 1 << 11,
+    PYR_CMD_ALL = (1 << 12) - 1
 };
 
 enum pyr_option_kind {
@@ -113,6 +116,21 @@ enum pyr_cli_option {
     PYR_OPT_STRICT,
     PYR_OPT_STRICT_MACHINE,
     PYR_OPT_NO_CALIBRATE,
+    PYR_OPT_BASELINE,
+    PYR_OPT_CURRENT,
+    PYR_OPT_THRESHOLD,
+    PYR_OPT_GATE,
+    PYR_OPT_VARY,
+    PYR_OPT_SINGLE,
+    PYR_OPT_STRICT_COMPARE,
+    PYR_OPT_BACKENDS,
+    /* history */
+    PYR_OPT_HISTORY,
+    PYR_OPT_NO_HISTORY,
+    PYR_OPT_RUN_GROUP,
+    PYR_OPT_CASE,
+    PYR_OPT_METRIC,
+    PYR_OPT_LIMIT,
     /* model */
     PYR_OPT_WEIGHTS,
     PYR_OPT_LAYERS,
@@ -126,6 +144,9 @@ enum pyr_cli_option {
     PYR_OPT_FORMATS,
     PYR_OPT_FORMAT,
     PYR_OPT_MACHINE_FORMAT,
+    PYR_OPT_COMPARE_FORMAT,
+    PYR_OPT_HISTORY_FORMAT,
+    PYR_OPT_WRITE_REPORT,
     PYR_OPT_REQUESTS_LOG,
     PYR_OPT_COMMIT,
     PYR_OPT_COMPAT,
@@ -188,5 +209,10 @@ bool pyr_args_parse(struct pyr_arena *arena, unsigned command, const char *comma
 /* Names which two of the options given cannot go together, and why; true when there is none. Only
  * what can be told from the options alone. */
 bool pyr_args_check(const struct pyr_args *args, struct pyr_err *err);
+
+/* The words of argv[0..argc) without the options in `drop` and their values, for starting the
+ * command again: an array of *count words in the arena. argv was parsed before. */
+char **pyr_args_without(struct pyr_arena *arena, unsigned command, int argc, char *const *argv,
+                        const enum pyr_option *drop, size_t drop_count, size_t *count);
 
 #endif

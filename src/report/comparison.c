@@ -68,10 +68,46 @@ void pyr_comparison_put_name(struct pyr_buf *buf, const struct pyr_compared_metr
         pyr_buf_printf(buf, " %s", metric->statistic);
 }
 
-/* Shown to people: what is gated, and what else moved. */
-static bool is_shown(const struct pyr_compared_metric *metric) {
-    return metric->gated || metric->judgement.verdict == PYR_REGRESSED ||
-           metric->judgement.verdict == PYR_IMPROVED;
+/* Shown to people: what is gated, and of what did not change a few. Where nothing is gated, all. */
+enum { UNCHANGED_SHOWN = 6 };
+
+static bool is_shown(const struct pyr_comparison *comparison,
+                     const struct pyr_compared_metric *metric, size_t *unchanged) {
+    if (!metric->gated)
+        return comparison->gated_count == 0;
+    return metric->judgement.verdict != PYR_UNCHANGED || (*unchanged)++ < UNCHANGED_SHOWN;
+}
+
+static size_t count_moved(const struct pyr_comparison *comparison) {
+    size_t moved = 0;
+    for (size_t i = comparison->gated_count; i < comparison->metric_count; i++)
+        moved += comparison->metrics[i].judgement.verdict == PYR_REGRESSED ||
+                 comparison->metrics[i].judgement.verdict == PYR_IMPROVED;
+    return moved;
+}
+
+/* For a narrow table. */
+static const char *brief_verdict(enum pyr_verdict verdict) {
+    return verdict == PYR_INCONCLUSIVE   ? "UNDECIDED"
+           : verdict == PYR_INCOMPARABLE ? "NOT COMP."
+                                         : pyr_verdict_name(verdict);
+}
+
+/* A rate's name has its unit. */
+static const char *brief_side(struct pyr_arena *arena, const struct pyr_compared_metric *metric,
+                              const char *full) {
+    enum pyr_unit unit = pyr_metric_info(metric->metric)->unit;
+    bool rate = unit == PYR_UNIT_TOKENS_PER_S || unit == PYR_UNIT_PER_S;
+    return rate ? pyr_arena_strndup(arena, full, strcspn(full, " ")) : full;
+}
+
+/* "TTFT (from sent)" without what stands in brackets. */
+static void put_brief_name(struct pyr_buf *buf, const struct pyr_compared_metric *metric) {
+    const char *label = pyr_metric_info(metric->metric)->label;
+    const char *bracket = strstr(label, " (");
+    pyr_buf_printf(buf, "%.*s", (int)(bracket ? bracket - label : (long)strlen(label)), label);
+    if (strcmp(metric->statistic, "value") != 0)
+        pyr_buf_printf(buf, " %s", metric->statistic);
 }
 
 static void put_side_line(struct pyr_buf *buf, const char *label,
@@ -151,38 +187,58 @@ static void put_table(const struct pyr_paper *paper, const struct pyr_comparison
     static const struct pyr_column columns[COLUMNS] = {{"metric", "", true},
                                                        {"baseline", "", false},
                                                        {"current", "", false},
-                                                       {"change", "", false},
+                                                       {"change in %", "", false},
                                                        {"verdict", "", true}};
     struct pyr_arena *arena = pyr_arena_create();
     struct pyr_cell *cells =
         pyr_arena_array(arena, comparison->metric_count * COLUMNS, sizeof *cells);
     struct pyr_buf buf = {0};
-    size_t rows = 0;
+    size_t rows = 0, unchanged = 0;
     for (size_t i = 0; i < comparison->metric_count; i++) {
         const struct pyr_compared_metric *metric = &comparison->metrics[i];
-        if (!is_shown(metric))
+        if (!is_shown(comparison, metric, &unchanged))
             continue;
         struct pyr_cell *row = &cells[rows++ * COLUMNS];
         pyr_buf_printf(&buf, "%s %s ", metric->suite, metric->case_id);
         pyr_comparison_put_name(&buf, metric);
         row[0].full = keep_clean(arena, &buf, paper->ascii);
         pyr_buf_printf(&buf, "%s ", metric->case_id);
-        pyr_comparison_put_name(&buf, metric);
+        put_brief_name(&buf, metric);
         row[0].brief = keep_clean(arena, &buf, paper->ascii);
         pyr_comparison_put_side(&buf, metric, &metric->baseline);
         row[1].full = keep_clean(arena, &buf, paper->ascii);
+        row[1].brief = brief_side(arena, metric, row[1].full);
         pyr_comparison_put_side(&buf, metric, &metric->current);
         row[2].full = keep_clean(arena, &buf, paper->ascii);
+        row[2].brief = brief_side(arena, metric, row[2].full);
         pyr_comparison_put_change(&buf, metric);
         row[3].full = keep_clean(arena, &buf, paper->ascii);
+        if (!isnan(metric->ratio.value))
+            pyr_buf_printf(&buf, "%+.1f [%+.1f, %+.1f]", 100 * (metric->ratio.value - 1),
+                           100 * (metric->ratio.lo - 1), 100 * (metric->ratio.hi - 1));
+        row[3].brief = buf.length ? keep_clean(arena, &buf, paper->ascii) : NULL;
         pyr_buf_printf(&buf, "%s%s", pyr_verdict_name(metric->judgement.verdict),
                        metric->gated ? "" : " (not gated)");
         row[4] = (struct pyr_cell){.full = keep_clean(arena, &buf, paper->ascii),
+                                   .brief = brief_verdict(metric->judgement.verdict),
                                    .style = style_of(metric->judgement.verdict)};
     }
     const struct pyr_table table = {columns, cells, COLUMNS, rows};
     if (rows)
         pyr_paper_table(paper, &table);
+    if (unchanged > UNCHANGED_SHOWN) {
+        pyr_buf_printf(&buf, "and %zu more unchanged", unchanged - UNCHANGED_SHOWN);
+        pyr_paper_wrap(paper, PYR_STYLE_DIM, "  ", pyr_buf_text(&buf));
+        pyr_buf_clear(&buf);
+    }
+    size_t moved = count_moved(comparison);
+    if (moved && comparison->gated_count) {
+        pyr_buf_printf(&buf,
+                       "%zu metrics that are not gated moved beyond the threshold too "
+                       "(--format json or md has them)",
+                       moved);
+        pyr_paper_wrap(paper, PYR_STYLE_DIM, "  ", pyr_buf_text(&buf));
+    }
     pyr_buf_deinit(&buf);
     pyr_arena_destroy(arena);
 }

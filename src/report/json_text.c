@@ -65,15 +65,18 @@ static void newline(struct pyr_buf *buf, int depth) {
     pyr_buf_printf(buf, "\n%*s", 2 * depth, "");
 }
 
-/* Gives up as soon as the line is full, so that trying costs no more than a line. */
+/* Gives up as soon as the line is full, so that trying costs no more than a line. Full stays full,
+ * because jansson 2.14 goes on after a key that could not be written. */
 struct line {
     struct pyr_buf *buf;
     size_t end;
+    bool full;
 };
 
 static int append_to_line(const char *bytes, size_t count, void *data) {
     struct line *line = data;
-    if (line->buf->length + count > line->end)
+    line->full |= line->buf->length + count > line->end;
+    if (line->full)
         return -1;
     pyr_buf_append(line->buf, bytes, count);
     return 0;
@@ -82,7 +85,8 @@ static int append_to_line(const char *bytes, size_t count, void *data) {
 static void put_pretty(struct pyr_buf *buf, const json_t *value, int depth) {
     size_t start = buf->length;
     bool container = json_is_object(value) || json_is_array(value);
-    struct line line = {buf, container ? start + LINE_COLUMNS - (size_t)(2 * depth) : SIZE_MAX};
+    struct line line = {buf, container ? start + LINE_COLUMNS - (size_t)(2 * depth) : SIZE_MAX,
+                        false};
     if (json_dump_callback(value, append_to_line, &line, JSON_ENCODE_ANY | PRECISION) == 0)
         return;
     /* Too long for a line: again, member by member. */

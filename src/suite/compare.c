@@ -7,6 +7,7 @@
 #include "suite/fingerprint.h"
 #include "suite/goals.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -475,8 +476,32 @@ static void list_only(struct maker *m, const struct pyr_kept_run *here,
     *names = list;
 }
 
-static void compare_outputs(struct maker *m, const struct pyr_kept_run *a,
-                            const struct pyr_kept_run *b) {
+/* The seed of the prompts, as text; NULL where the run does not say. */
+static const char *seed_of(struct pyr_arena *arena, const struct pyr_kept_run *run) {
+    json_t *meta = run->meta_json ? json_loads(run->meta_json, 0, NULL) : NULL;
+    const json_t *seed = json_object_get(json_object_get(meta, "config"), "seed");
+    const char *text = json_is_integer(seed)
+                           ? pyr_arena_printf(arena, "%lld", (long long)json_integer_value(seed))
+                           : NULL;
+    json_decref(meta);
+    return text;
+}
+
+/* The baseline run whose prompts were those of the current one, or NULL. */
+static const struct pyr_kept_run *same_prompts(struct maker *m, const struct pyr_kept_run *now) {
+    const char *seed = seed_of(m->arena, now);
+    for (size_t i = m->baseline_count; i-- > 0;) {
+        const char *other = seed_of(m->arena, m->baseline[i]);
+        if ((!seed && !other) || (seed && other && strcmp(seed, other) == 0))
+            return m->baseline[i];
+    }
+    return NULL;
+}
+
+static void compare_outputs(struct maker *m, const struct pyr_kept_run *b) {
+    const struct pyr_kept_run *a = same_prompts(m, b);
+    if (!a)
+        return;
     for (size_t i = 0; i < a->case_count; i++) {
         const struct pyr_kept_case *one = &a->cases[i];
         const struct pyr_kept_case *other = pyr_kept_case(b, one->suite, one->id);
@@ -669,7 +694,7 @@ static bool make(struct maker *m, const struct pyr_compare_side *baseline,
         .ratio = floor, .source = isnan(floor) ? "not measured" : "the runs' own A/A comparison"};
     if (!compare_cases(m, err))
         return false;
-    compare_outputs(m, m->baseline[m->baseline_count - 1], m->current[m->current_count - 1]);
+    compare_outputs(m, m->current[m->current_count - 1]);
     watch_machine(m);
     for (size_t i = 0; i < c->part_count; i++)
         if (c->parts[i].warning)

@@ -291,6 +291,24 @@ static void lines_stay_short_and_numbers_keep_nine_digits(void **state) {
     pyr_buf_deinit(&out);
 }
 
+static void a_line_that_fills_up_within_a_key_is_broken_there(void **state) {
+    (void)state;
+    for (int length = 60; length < 130; length++) {
+        char filler[160] = "";
+        memset(filler, 'x', (size_t)length);
+        json_t *value = json_object();
+        pyr_json_put(value, "reason", pyr_json_text(filler));
+        pyr_json_put(value, "needs", json_integer(7));
+        struct pyr_buf text = {0};
+        pyr_json_pretty(&text, value);
+        json_t *again = json_loads(pyr_buf_text(&text), 0, NULL);
+        assert_true(json_equal(again, value));
+        json_decref(again);
+        json_decref(value);
+        pyr_buf_deinit(&text);
+    }
+}
+
 static void a_report_file_is_written_whole(void **state) {
     (void)state;
     char dir[256], path[300];
@@ -320,6 +338,7 @@ int main(void) {
         cmocka_unit_test(hostile_names_and_infinite_values_stay_valid_json),
         cmocka_unit_test(a_case_only_scores_what_was_decided_for_it),
         cmocka_unit_test(lines_stay_short_and_numbers_keep_nine_digits),
+        cmocka_unit_test(a_line_that_fills_up_within_a_key_is_broken_there),
         cmocka_unit_test(a_report_file_is_written_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

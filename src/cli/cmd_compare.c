@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cmds.h"
+#include "cli/judge.h"
+
+#include "base/fs.h"
+#include "suite/compare.h"
+
+#include <string.h>
+
+/* BASELINE CURRENT as words or as options; a lone word beside both options is --report's file. */
+static bool find_sides(struct pyr_cli *cli, const char **baseline, const char **current,
+                       const char **path, struct pyr_err *err) {
+    const struct pyr_args *args = &cli->args;
+    *baseline = args->values[PYR_OPT_BASELINE].text;
+    *current = args->values[PYR_OPT_CURRENT].text;
+    *path = args->values[PYR_OPT_OUTPUT_FILE].text;
+    size_t words = args->operand_count;
+    if (*baseline && *current && words == 1 && pyr_given(args, PYR_OPT_WRITE_REPORT) && !*path) {
+        *path = args->operands[0];
+        return true;
+    }
+    size_t wanted = (size_t) !*baseline + (size_t) !*current;
+    if (words != wanted)
+        return pyr_fail(err, PYR_E_USAGE,
+                        "compare: wants two sides, %zu given; usage: pyrometer compare BASELINE "
+                        "CURRENT, or --baseline RUNS --current RUNS",
+                        2 - wanted + words);
+    size_t next = 0;
+    if (!*baseline)
+        *baseline = args->operands[next++];
+    if (!*current)
+        *current = args->operands[next];
+    return true;
+}
+
+static bool is_folder(const char *path) {
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    return pyr_fs_is_dir(path) || path[strlen(path) - 1] == '/' || !dot || (slash && dot < slash);
+}
+
+static bool tell(struct pyr_cli *cli, const struct pyr_comparison *comparison, const char *path,
+                 struct pyr_err *err) {
+    const char *format = cli->args.values[PYR_OPT_COMPARE_FORMAT].text;
+    bool report = pyr_given(&cli->args, PYR_OPT_WRITE_REPORT);
+    /* --format and --output FILE together: that format goes to the file. */
+    bool to_file = path && !is_folder(path);
+    if (to_file && !format)
+        format = strstr(path, ".json") ? "json" : strstr(path, ".xml") ? "junit" : "md";
+    if (to_file && !pyr_judge_tell(cli, comparison, format, path, err))
+        return false;
+    if (!pyr_judge_tell(cli, comparison, to_file ? NULL : format, NULL, err))
+        return false;
+    return !report || to_file ||
+           pyr_judge_write_reports(cli, comparison, path ? path : "benchmark_results", err);
+}
+
+int pyr_cmd_compare(struct pyr_cli *cli, struct pyr_err *err) {
+    const char *baseline, *current, *path;
+    struct pyr_comparison *comparison;
+    if (!find_sides(cli, &baseline, &current, &path, err) ||
+        !pyr_judge_compare(cli, baseline, current, &comparison, err))
+        return PYR_CLI_FAILED;
+    int code =
+        tell(cli, comparison, path, err)
+            ? pyr_comparison_exit_code(comparison, pyr_given(&cli->args, PYR_OPT_STRICT_COMPARE))
+            : PYR_CLI_FAILED;
+    pyr_comparison_destroy(comparison);
+    return code;
+}

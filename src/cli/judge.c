@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/judge.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "report/comparison.h"
+#include "store/store.h"
+#include "suite/compare.h"
+#include "suite/history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *pyr_judge_history(struct pyr_cli *cli) {
+    const char *where = cli->args.values[PYR_OPT_HISTORY].text;
+    if (where)
+        return where;
+    return pyr_store_default(cli->arena, getenv("PYROMETER_HISTORY"), getenv("XDG_STATE_HOME"),
+                             getenv("HOME"), &where, NULL)
+               ? where
+               : NULL;
+}
+
+static const char *revision_of(const struct pyr_cli *cli) {
+    const char *said = cli->args.values[PYR_OPT_COMMIT].text;
+    return said ? said : getenv("GIT_COMMIT");
+}
+
+void pyr_judge_keep(struct pyr_cli *cli, const struct pyr_result *result) {
+    struct pyr_err err;
+    if (pyr_given(&cli->args, PYR_OPT_NO_HISTORY))
+        return;
+    const char *where = pyr_judge_history(cli);
+    if (!where)
+        return;
+    struct pyr_kept_run *run = pyr_history_run(cli->arena, result, revision_of(cli),
+                                               cli->args.values[PYR_OPT_RUN_GROUP].text);
+    if (!pyr_history_keep(where, run, &err))
+        fprintf(stderr, "pyrometer: not kept in the history: %s\n", err.text);
+}
+
+static bool fill_options(struct pyr_cli *cli, struct pyr_compare_options *options,
+                         struct pyr_err *err) {
+    const struct pyr_option_value *v = cli->args.values;
+    *options = (struct pyr_compare_options){.threshold = 0.10,
+                                            .single = pyr_given(&cli->args, PYR_OPT_SINGLE)};
+    if (v[PYR_OPT_THRESHOLD].text &&
+        !pyr_compare_parse_threshold(cli->arena, v[PYR_OPT_THRESHOLD].text, options, err))
+        return false;
+    if (v[PYR_OPT_GATE].text &&
+        !pyr_compare_parse_gates(cli->arena, v[PYR_OPT_GATE].text, options, err))
+        return false;
+    if (!v[PYR_OPT_VARY].text)
+        return true;
+    char *rest = pyr_arena_strdup(cli->arena, v[PYR_OPT_VARY].text), *item;
+    const char **vary = pyr_arena_array(cli->arena, strlen(rest) + 1, sizeof *vary);
+    while ((item = strsep(&rest, ",")))
+        if (*item)
+            vary[options->vary_count++] = item;
+    options->vary = vary;
+    return true;
+}
+
+bool pyr_judge_compare(struct pyr_cli *cli, const char *baseline, const char *current,
+                       struct pyr_comparison **comparison, struct pyr_err *err) {
+    struct pyr_compare_options options;
+    struct pyr_kept_run *before, *now;
+    struct pyr_compare_side a = {.name = baseline}, b = {.name = current};
+    const char *where = pyr_judge_history(cli);
+    if (!fill_options(cli, &options, err) ||
+        !pyr_history_find(cli->arena, where, baseline, &before, &a.count, err) ||
+        !pyr_history_find(cli->arena, where, current, &now, &b.count, err))
+        return false;
+    a.runs = before;
+    b.runs = now;
+    return pyr_compare_runs(&a, &b, &options, comparison, err);
+}
+
+bool pyr_judge_tell(struct pyr_cli *cli, const struct pyr_comparison *comparison,
+                    const char *format, const char *path, struct pyr_err *err) {
+    const struct pyr_comparison_format *chosen =
+        pyr_comparison_format_find(format ? format : "terminal");
+    if (!chosen)
+        return pyr_fail(err, PYR_E_USAGE,
+                        "--format %s: there is no such format of a comparison; formats: terminal, "
+                        "json, md, junit, github",
+                        format);
+    const struct pyr_report_options options = {.color = cli->color && !path, .width = cli->width};
+    struct pyr_buf text = {0};
+    chosen->write(comparison, &options, &text);
+    bool fine = true;
+    if (path)
+        fine = pyr_fs_write_whole(path, pyr_buf_text(&text), text.length, err);
+    else
+        fwrite(pyr_buf_text(&text), 1, text.length, stdout);
+    pyr_buf_deinit(&text);
+    return fine;
+}
+
+int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct pyr_err *err) {
+    const char *baseline = cli->args.values[PYR_OPT_BASELINE].text;
+    struct pyr_comparison *comparison;
+    if (!baseline)
+        return code;
+    if (!pyr_judge_compare(cli, baseline, current, &comparison, err))
+        return PYR_CLI_FAILED;
+    putchar('\n');
+    bool fine = pyr_judge_tell(cli, comparison, NULL, NULL, err);
+    int judged = pyr_comparison_exit_code(comparison, pyr_given(&cli->args, PYR_OPT_STRICT));
+    pyr_comparison_destroy(comparison);
+    return !fine ? PYR_CLI_FAILED : code ? code : judged;
+}
+
+bool pyr_judge_write_reports(struct pyr_cli *cli, const struct pyr_comparison *comparison,
+                             const char *folder, struct pyr_err *err) {
+    static const char *const formats[] = {"md", "json", "junit"};
+    if (!pyr_fs_make_dirs(folder, err))
+        return false;
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        const char *path = pyr_arena_printf(cli->arena, "%s/comparison_report%s", folder,
+                                            pyr_comparison_format_find(formats[i])->extension);
+        if (!pyr_judge_tell(cli, comparison, formats[i], path, err))
+            return false;
+        fprintf(stderr, "written: %s\n", path);
+    }
+    return true;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the commands that judge and keep runs share: where the history is, what is compared with
+ * what and how it is told.
+ */
+#ifndef PYR_CLI_JUDGE_H
+#define PYR_CLI_JUDGE_H
+
+#include "cli/commands.h"
+#include "stats/comparison.h"
+#include "stats/result.h"
+
+#include <stdbool.h>
+
+/* The history of this command: --history, else the environment, else the state folder. NULL when
+ * there is no place for one. */
+const char *pyr_judge_history(struct pyr_cli *cli);
+
+/* Keeps a result there unless --no-history was given. A history that cannot be written is told on
+ * standard error and nothing more: the run file holds the run. */
+void pyr_judge_keep(struct pyr_cli *cli, const struct pyr_result *result);
+
+/* Compares what the two specs name (suite/history.h) by the command's options. */
+bool pyr_judge_compare(struct pyr_cli *cli, const char *baseline, const char *current,
+                       struct pyr_comparison **comparison, struct pyr_err *err);
+
+/* Prints it in `format` (NULL: terminal) on standard output, or writes it to `path`. */
+bool pyr_judge_tell(struct pyr_cli *cli, const struct pyr_comparison *comparison,
+                    const char *format, const char *path, struct pyr_err *err);
+
+/* With --baseline: compares what `current` names with it and prints that. The exit code of a run
+ * that ended with `code`: its own where that is not 0, else the comparison's. */
+int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct pyr_err *err);
+
+/* Writes comparison_report.md, .json and .xml into the folder, and names them on standard error. */
+bool pyr_judge_write_reports(struct pyr_cli *cli, const struct pyr_comparison *comparison,
+                             const char *folder, struct pyr_err *err);
+
+#endif

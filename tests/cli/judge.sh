@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# `baseline`, `compare` and `history` from outside, on the simulated target: a slowdown of 15 % ends
+# with 3, none with 0, and what cannot be compared with 4. $1 is the program.
+set -uo pipefail
+program=$1
+data=$(cd "$(dirname "$0")/../data" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+unset BENCH_MODEL_PATH INFERNO_MODELS_DIR XDG_CACHE_HOME PYROMETER_HISTORY GIT_COMMIT
+export HOME=$work/home XDG_STATE_HOME=$work/state
+failed=0
+
+complain() {
+    echo "$*: $(head -c 400 err)"
+    failed=1
+}
+# expect CODE 'part of standard error' ARGUMENT...
+expect() {
+    local code=$1 part=$2 seen
+    shift 2
+    "$program" "$@" >out 2>err </dev/null
+    seen=$?
+    if [ "$seen" -ne "$code" ]; then
+        complain "pyrometer $*: exit $seen, not $code"
+    elif [ -n "$part" ] && ! grep -qF -- "$part" err; then
+        complain "pyrometer $*: standard error lacks '$part'"
+    fi
+}
+holds() { # FILE TEXT
+    grep -qF -- "$2" "$1" || complain "$1 lacks '$2'"
+}
+small=(--preset quick --suite concurrent --concurrency 2 --requests 30 --quiet --no-calibrate)
+slow='sim:step_ms=23,per_seq_ms=1.15,prefill_tok_s=1739'
+
+expect 0 '' baseline sim: "${small[@]}" --backends gguf,onnx --group before
+holds out 'Written  performance_baseline/baseline_results.json'
+holds performance_baseline/baseline_results.json '"schema": "pyrometer-baseline/1"'
+holds performance_baseline/baseline_report.md '5 runs, each in a process of its own'
+holds performance_baseline/performance_targets.json '"inference_latency_ms": null'
+expect 2 'are no baseline' baseline sim: --runs 3
+
+# The same target again, and one that is 15 % slower.
+expect 0 '' bench sim: "${small[@]}" --seed 50 --commit abc123
+expect 0 '' compare performance_baseline benchmark_results
+holds out 'UNCHANGED'
+expect 3 '' bench "$slow" "${small[@]}" --seed 50 -o slow/ --baseline performance_baseline
+holds out 'REGRESSED'
+expect 3 '' compare --current slow/results.json --baseline performance_baseline/baseline_results.json \
+    --threshold 10.0 --report
+holds benchmark_results/comparison_report.json '"has_regression": true'
+holds benchmark_results/comparison_report.xml '<failure'
+holds benchmark_results/comparison_report.md '## Comparison: REGRESSED'
+expect 0 '' compare group:before "$(echo benchmark_results/history/*Z)" --format json --output same.json
+holds same.json '"verdict": "UNCHANGED"'
+expect 0 '' compare performance_baseline slow --threshold 40
+expect 0 '' compare performance_baseline slow/history/*Z/run.pyr --gate rss_peak,error --strict
+
+# Several current runs against it.
+expect 3 '' bench "$slow" "${small[@]}" --runs 2 -o two/ --baseline performance_baseline
+holds two/runs.json '"schema": "pyrometer-baseline/1"'
+
+# What cannot be compared, and what bad input gets.
+expect 4 '' compare benchmark_results slow
+holds out '5 are needed'
+expect 3 '' compare benchmark_results slow --single
+holds out 'REGRESSED (single)'
+expect 4 '' compare "$data/import/flat.json" "$data/import/flat.json"
+expect 0 '' compare "$data/import/flat.json" "$data/import/flat.json" --single
+expect 4 'nothing to compare' compare "$data/import/flat.json" performance_baseline
+expect 2 'below zero' compare performance_baseline slow --threshold -5
+expect 2 'wants two sides' compare performance_baseline
+expect 1 'no such file' compare performance_baseline nowhere.json
+head -c 3000 slow/results.json >cut.json
+expect 1 'cut off' compare performance_baseline cut.json
+sed 's|pyrometer/1|pyrometer/9|' slow/results.json >newer.json
+expect 1 'update pyrometer' compare performance_baseline newer.json
+echo '{"avg_latency_ms": NaN}' >nan.json
+expect 1 'NaN' compare performance_baseline nan.json
+echo '{"name": "x"}' >foreign.json
+expect 1 'no result file of a known format' compare performance_baseline foreign.json
+
+# The history has all of it.
+expect 0 '' history
+holds out 'abc123'
+expect 0 '' history show latest
+holds out 'request_throughput'
+expect 0 '' history plot --metric ttft_sent
+expect 0 '' history plot --format csv
+holds out 'time,commit,run,series'
+expect 0 '' history changes
+holds out 'changes in'
+expect 0 '' history mark abc123 'meant it'
+expect 0 '' history add "$data/import/hyperfine.json" --group tools
+expect 2 'did you mean show' history shwo
+expect 2 'wants a commit' history mark
+expect 1 'no history there yet' history --history none.db
+expect 1 'no run' history show 1999
+echo 'no database' >broken.db
+expect 1 'damaged or no history' history --history broken.db
+expect 0 'not kept in the history' bench sim: "${small[@]}" --history broken.db -o kept/
+expect 0 '' bench sim: "${small[@]}" --no-history --history none.db -o kept/
+[ -e none.db ] && complain '--no-history made a history'
+exit $failed
