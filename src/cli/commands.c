@@ -118,15 +118,15 @@ const struct pyr_command pyr_commands[] = {
          "criterion, vLLM, GuideLLM, AIPerf). Verdicts: REGRESSED, IMPROVED, UNCHANGED (shown), "
          "INCONCLUSIVE, INCOMPARABLE.",
      .examples = EXAMPLES("pyrometer compare performance_baseline benchmark_results",
-                          "pyrometer compare --current recent.json --baseline baseline.json "
-                          "--threshold 10.0 --report"),
+                          "pyrometer compare --current new.json --baseline old.json --report"),
      .run = pyr_cmd_compare},
     {.name = "history",
      .bit = PYR_CMD_HISTORY,
      .summary = "the runs that were kept, and where their level changed",
-     .operands = "[list | show RUN | plot | changes | mark COMMIT [TEXT] | add FILE]",
+     .operands = "[list|show|plot|changes|mark|add] [...]",
      .operands_most = 3,
-     .description = "Without a word: list. `changes` looks for steps in every number that a "
+     .description = "Without a word: list. `show` takes a run, `mark` a commit and a text, `add` a "
+                    "file. `changes` looks for steps in every number that a "
                     "comparison would gate; `mark` says that a change at a commit was meant, so "
                     "that the search starts anew there; `add` takes a run or result file in.",
      .examples = EXAMPLES("pyrometer history", "pyrometer history plot --metric ttft_sent",
