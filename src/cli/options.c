@@ -235,13 +235,14 @@ bool pyr_args_parse(struct pyr_arena *arena, unsigned command, const char *comma
 }
 
 char **pyr_args_without(struct pyr_arena *arena, unsigned command, int argc, char *const *argv,
-                        const enum pyr_option *drop, size_t drop_count, size_t *count) {
+                        const enum pyr_cli_option *drop, size_t drop_count, size_t *count) {
     char **words = pyr_arena_array(arena, (size_t)argc + 1, sizeof *words);
     *count = 0;
     for (int i = 0; i < argc; i++) {
         const char *equals = argv[i][0] == '-' ? strchr(argv[i], '=') : NULL;
         size_t length = equals ? (size_t)(equals - argv[i]) : strlen(argv[i]);
-        enum pyr_option option = argv[i][0] == '-' ? find(command, argv[i], length) : PYR_OPT_COUNT;
+        enum pyr_cli_option option =
+            argv[i][0] == '-' ? find(command, argv[i], length) : PYR_OPT_COUNT;
         /* An option's value may look like an option to be dropped, so it is taken with it. */
         bool has_value = option != PYR_OPT_COUNT && !equals && i + 1 < argc &&
                          pyr_option_rows[option].kind != PYR_KIND_FLAG &&

@@ -213,6 +213,6 @@ bool pyr_args_check(const struct pyr_args *args, struct pyr_err *err);
 /* The words of argv[0..argc) without the options in `drop` and their values, for starting the
  * command again: an array of *count words in the arena. argv was parsed before. */
 char **pyr_args_without(struct pyr_arena *arena, unsigned command, int argc, char *const *argv,
-                        const enum pyr_option *drop, size_t drop_count, size_t *count);
+                        const enum pyr_cli_option *drop, size_t drop_count, size_t *count);
 
 #endif

@@ -21,7 +21,7 @@ extern char **environ;
 enum { RESULTS_BYTES_MAX = 64 << 20, MOST_WORDS_ADDED = 16 };
 
 /* What each run gets anew, or only the whole has. */
-static const enum pyr_option own[] = {
+static const enum pyr_cli_option own[] = {
     PYR_OPT_RUNS,      PYR_OPT_SEED,     PYR_OPT_DURATION, PYR_OPT_OUTPUT,
     PYR_OPT_RUN_GROUP, PYR_OPT_BACKENDS, PYR_OPT_BASELINE, PYR_OPT_THRESHOLD,
     PYR_OPT_GATE,      PYR_OPT_VARY,     PYR_OPT_SINGLE,
