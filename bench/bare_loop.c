@@ -378,15 +378,20 @@ static void ours_turn(struct ours *ours, const struct settings *settings, const 
 /* --- the comparison
  * ----------------------------------------------------------------------------------- */
 
+static double median(const double *values, uint32_t count) {
+    double sorted[RATIO_PAIRS_MOST];
+    memcpy(sorted, values, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, ratio_by_value);
+    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+}
+
 static void print_ratio(const char *what, const struct settings *settings, const double *ours,
                         const double *bare) {
     struct ratio ratio = ratio_of(ours, bare, (int)settings->pairs);
-    double sorted[RATIO_PAIRS_MOST];
-    memcpy(sorted, bare, settings->pairs * sizeof *sorted);
-    qsort(sorted, settings->pairs, sizeof *sorted, ratio_by_value);
-    printf("  %-7s ours / bare = %.4f [%.4f, %.4f]   (bare: median %.1f tokens/s, %.1f to %.1f)\n",
-           what, ratio.value, ratio.lo, ratio.hi, sorted[settings->pairs / 2], sorted[0],
-           sorted[settings->pairs - 1]);
+    printf("  %-7s ours / bare = %.4f [%.4f, %.4f]   (ours: median %.1f, bare: median %.1f "
+           "tokens/s)\n",
+           what, ratio.value, ratio.lo, ratio.hi, median(ours, settings->pairs),
+           median(bare, settings->pairs));
 }
 
 static void fill_prompts(int32_t *prompts, size_t count, struct pyr_rng *rng, int32_t vocabulary) {
