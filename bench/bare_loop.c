@@ -15,9 +15,9 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "bench/ratio.h"
 #include "record/recorder.h"
 #include "serving/sampler.h"
+#include "stats/pairs.h"
 #include "target/target.h"
 
 #include <dlfcn.h>
@@ -25,10 +25,12 @@
 #include <llama.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BATCH = 512, PREFILL = 128, SEQUENCES_MOST = 256 }; /* as serving's defaults */
+enum { BATCH = 512, PREFILL = 128 }; /* as serving's defaults */
+enum { SEQUENCES_MOST = 256, PAIRS_MOST = 200 };
 
 struct settings {
     const char *model;
@@ -378,19 +380,25 @@ static void ours_turn(struct ours *ours, const struct settings *settings, const 
 /* --- the comparison
  * ----------------------------------------------------------------------------------- */
 
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 static double median(const double *values, uint32_t count) {
-    double sorted[RATIO_PAIRS_MOST];
+    double sorted[PAIRS_MOST];
     memcpy(sorted, values, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, ratio_by_value);
+    qsort(sorted, count, sizeof *sorted, by_value);
     return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
 }
 
 static void print_ratio(const char *what, const struct settings *settings, const double *ours,
                         const double *bare) {
-    struct ratio ratio = ratio_of(ours, bare, (int)settings->pairs);
+    struct pyr_pairs pairs;
+    pyr_compare_pairs(bare, ours, settings->pairs, &pairs);
     printf("  %-7s ours / bare = %.4f [%.4f, %.4f]   (ours: median %.1f, bare: median %.1f "
            "tokens/s)\n",
-           what, ratio.value, ratio.lo, ratio.hi, median(ours, settings->pairs),
+           what, pairs.ratio.value, pairs.ratio.lo, pairs.ratio.hi, median(ours, settings->pairs),
            median(bare, settings->pairs));
 }
 
@@ -402,7 +410,7 @@ static void fill_prompts(int32_t *prompts, size_t count, struct pyr_rng *rng, in
 static void compare(const struct settings *settings) {
     struct pyr_rng rng;
     struct turn turns[2] = {0};
-    double prompt[2][RATIO_PAIRS_MOST], decode[2][RATIO_PAIRS_MOST], all[2][RATIO_PAIRS_MOST];
+    double prompt[2][PAIRS_MOST], decode[2][PAIRS_MOST], all[2][PAIRS_MOST];
     uint32_t same_text = 0;
     pyr_rng_init(&rng, settings->seed);
     struct ours *ours = settings->self ? NULL : ours_open(settings);
@@ -470,7 +478,7 @@ int main(int argc, char **argv) {
         if (!known)
             settings.model = argv[i];
     }
-    if (!settings.model || settings.pairs < 1 || settings.pairs > RATIO_PAIRS_MOST ||
+    if (!settings.model || settings.pairs < 1 || settings.pairs > PAIRS_MOST ||
         settings.sequences < 1 || settings.sequences > SEQUENCES_MOST || settings.output < 2)
         die("usage: bare_loop MODEL [threads=] [sequences=] [pairs=] [prompt=] [output=] [self=]");
     compare(&settings);

@@ -19,13 +19,14 @@
 #include "codec/schedule_log.h"
 #include "load/driver.h"
 #include "net/schedule_server.h"
-#include "ratio.h"
 #include "record/runfile.h"
+#include "stats/pairs.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -310,14 +311,16 @@ static int run_bare(char **argv) {
 }
 
 static int run_ratio(void) {
-    double of[RATIO_PAIRS_MOST], to[RATIO_PAIRS_MOST];
-    int count = 0;
-    while (count < RATIO_PAIRS_MOST && scanf("%lf %lf", &of[count], &to[count]) == 2)
+    double of[PYR_PAIRS_MOST], to[PYR_PAIRS_MOST];
+    size_t count = 0;
+    while (count < PYR_PAIRS_MOST && scanf("%lf %lf", &of[count], &to[count]) == 2)
         count++;
     if (!count)
         return 1;
-    struct ratio ratio = ratio_of(of, to, count);
-    printf("%.3f [%.3f, %.3f] of %d pairs\n", ratio.value, ratio.lo, ratio.hi, count);
+    struct pyr_pairs pairs;
+    pyr_compare_pairs(to, of, count, &pairs);
+    printf("%.3f [%.3f, %.3f] of %zu pairs\n", pairs.ratio.value, pairs.ratio.lo, pairs.ratio.hi,
+           count);
     return 0;
 }
 
