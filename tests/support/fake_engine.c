@@ -31,6 +31,10 @@ static bool fake_load(const struct pyr_model_config *config, struct pyr_model **
                       struct pyr_err *err) {
     if (config->option_count > 0)
         return pyr_fail(err, PYR_E_USAGE, "%s: unknown option", config->options[0].key);
+    if (strcmp(config->path, "abort") == 0) {
+        fprintf(stderr, "fake.c:2: FAKE_ASSERT(file is sound) failed\n");
+        abort();
+    }
     static struct fake_plan plan;
     plan = (struct fake_plan){.mute_token = -1, .real_time = true};
     plan.abort_decode = (uint64_t)atoi(config->path);

@@ -31,7 +31,7 @@ struct fake_plan {
 extern const struct pyr_engine fake_engine;
 /* What load gives for "fake:"; a test that has its own pyr_engine_for_target can open such a
  * target. While it is NULL: a plan in real time, "fake:N" aborts the process at its
- * Nth decode. */
+ * Nth decode, "fake:abort" at once. */
 extern struct fake_plan *fake_next_plan;
 /* The model is its plan. */
 struct pyr_model *fake_model(struct fake_plan *plan);

@@ -246,6 +246,11 @@ static void a_model_that_cannot_be_opened_says_why(void **state) {
     assert_int_equal(err.code, PYR_E_USAGE);
     assert_string_equal(err.text, "colour: unknown option");
     config.option_count = 0;
+    config.spec = "fake:abort";
+    assert_false(pyr_target_open(&config, true, &target, &err));
+    assert_int_equal(err.code, PYR_E_ENGINE);
+    assert_non_null(strstr(err.text, "fake:abort: its worker process"));
+    assert_non_null(strstr(err.text, "SIGABRT, its last words: fake.c:2: FAKE_ASSERT"));
     config.spec = "/nowhere/model.gguf";
     assert_false(pyr_target_open(&config, true, &target, &err));
     assert_non_null(strstr(err.text, "/nowhere/model.gguf"));
