@@ -29,7 +29,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BATCH = 512, PREFILL = 128 }; /* as serving's defaults */
+enum { BATCH = 512 }; /* as serving's default */
 enum { SEQUENCES_MOST = 256, PAIRS_MOST = 200 };
 
 struct settings {
@@ -210,8 +210,6 @@ static uint32_t bare_plan(struct bare *bare, const struct settings *settings) {
         decoding += sequence->planned;
     }
     uint32_t room = BATCH - decoding;
-    if (decoding > 0 && room > PREFILL)
-        room = PREFILL;
     uint32_t rows = decoding;
     for (uint32_t s = 0; s < settings->sequences && room > 0; s++) {
         struct bare_sequence *sequence = &bare->sequences[s];

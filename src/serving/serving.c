@@ -8,14 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    /* A prompt of this many tokens costs less than the fixed cost of one more step on every engine
-     * measured, and fills the blocks of a batched matrix product. */
-    DEFAULT_BATCH_TOKENS = 512,
-    /* On a CPU a step of 128 prompt rows takes about ten decode steps of a 1.1B model; a weight
-     * that is read once for 128 rows costs under a tenth of their arithmetic. */
-    DEFAULT_PREFILL_TOKENS = 128
-};
+/* A prompt of this many tokens costs less than the fixed cost of one more step on every engine
+ * measured, and fills the blocks of a batched matrix product; twice as many gains nothing. */
+enum { DEFAULT_BATCH_TOKENS = 512 };
 
 struct sequence {
     struct pyr_serving_request *request; /* NULL: free */
@@ -151,7 +146,7 @@ bool pyr_serving_create(const struct pyr_engine *engine, struct pyr_model *model
                                    : wanted.tokens_per_sequence,
         .batch_tokens = plan.batch_tokens,
         .prefill_tokens =
-            config->policy.prefill_tokens ? config->policy.prefill_tokens : DEFAULT_PREFILL_TOKENS,
+            config->policy.prefill_tokens ? config->policy.prefill_tokens : plan.batch_tokens,
         .threads = plan.threads,
         .kv_bytes = plan.kv_bytes,
         .compute_bytes = plan.compute_bytes,

@@ -19,8 +19,7 @@
  *     - every DECODING sequence gets its one row: none is ever skipped while the KV memory lasts;
  *     - what is left goes to prompts, first come first served: first to those in PREFILLING, in the
  *       order of their admission, then the queue's head is admitted into the lowest free sequence,
- *       and so on. Beside DECODING sequences prompts get at most policy.prefill_tokens rows, which
- *       bounds the gap that a long prompt tears into other answers.
+ *       and so on, up to policy.prefill_tokens beside DECODING sequences.
  *  3. One decode. Rows are in order of sequence id (engines group neighbours).
  *  4. Each sequence whose last known token was in the batch gets its next token, in order of
  *     admission. Each token is stamped when it is known: in real time by reading the clock after
@@ -55,8 +54,11 @@ struct pyr_serving; /* opaque */
 
 /* How a step is filled. Zero in a field: its default. */
 struct pyr_serving_policy {
-    uint32_t batch_tokens;   /* rows of one step; default 512, at least one for each sequence */
-    uint32_t prefill_tokens; /* prompt rows of a step that also decodes; default 128 */
+    uint32_t batch_tokens; /* rows of one step; default 512, at least one for each sequence */
+    /* Most prompt rows of a step that also decodes; default: all that is left of batch_tokens.
+     * Fewer make the gap smaller that a long prompt tears into other answers, and its own first
+     * token and those of the queue later. */
+    uint32_t prefill_tokens;
 };
 
 struct pyr_serving_config {
