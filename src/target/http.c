@@ -199,6 +199,7 @@ static size_t http_poll(struct pyr_target_handle *base, struct pyr_slot **done, 
     struct http_handle *handle = handle_of(base);
     struct epoll_event events[PYR_HTTP_EVENTS];
     int count = pyr_loop_wait(&handle->loop, events, PYR_HTTP_EVENTS, 0);
+    handle->busy = count > 0;
     for (int i = 0; i < count; i++)
         pyr_http_on_event(events[i].data.ptr, events[i].events);
     uint64_t now_ns = pyr_now_ns(&handle->clock);
@@ -219,7 +220,10 @@ static size_t http_poll(struct pyr_target_handle *base, struct pyr_slot **done, 
 static struct pyr_wait http_wait_handle(struct pyr_target_handle *base) {
     struct http_handle *handle = handle_of(base);
     uint64_t next_ns = handle->heap_count ? handle->heap[0]->deadline_ns : PYR_NEVER;
-    return (struct pyr_wait){.fd = handle->loop.fd, .next_ns = handle->done_count ? 0 : next_ns};
+    /* While something was ready more may have come: to look once more costs less than to sleep on
+     * the loop's descriptor and wake. */
+    bool now = handle->done_count > 0 || handle->busy;
+    return (struct pyr_wait){.fd = handle->loop.fd, .next_ns = now ? 0 : next_ns};
 }
 
 /* A slot that waits for a connection is nobody's yet. */

@@ -78,6 +78,7 @@ struct http_handle {
     int stamp_keeper; /* keeps the kernel's stamps on while no connection is open */
     char *staging, *holds, *capture;
     size_t capture_used;
+    bool busy; /* the last poll found something */
     struct http_conn *conns;
     uint32_t conn_count, max_in_flight, next_endpoint;
     struct http_list lists[PYR_HTTP_ENDPOINTS_MAX][HTTP_PLACES];
