@@ -35,11 +35,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static double cpu_seconds(void) {
+struct cpu {
+    double user, system;
+};
+
+static struct cpu cpu_since(struct cpu start) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    return (struct cpu){
+        (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 - start.user,
+        (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6 - start.system};
+}
+
+static void print_cpu(struct cpu cpu, double events) {
+    printf("cpu_us=%.3f user_us=%.3f system_us=%.3f", (cpu.user + cpu.system) * 1e6 / events,
+           cpu.user * 1e6 / events, cpu.system * 1e6 / events);
 }
 
 static int by_value(const void *a, const void *b) {
@@ -177,15 +187,15 @@ static bool judge(struct ours *ours, const char *path, struct pyr_err *err) {
         return false;
     printf(" failed=%u coalesced_share=%.5f", failed,
            (double)ours->coalesced / (double)(ours->coalesced + ours->exact));
-    print_quantiles("kernel_us", ours->kernel_us, ours->exact);
-    print_quantiles("user_us", ours->user_us, ours->exact);
+    print_quantiles("arrival_kernel_us", ours->kernel_us, ours->exact);
+    print_quantiles("arrival_user_us", ours->user_us, ours->exact);
     print_quantiles("itl_us", ours->itl_us, ours->itls);
     print_quantiles("ttft_us", ttft_us, ttfts);
     return true;
 }
 
 static bool drive(struct ours *ours, struct pyr_target *target, struct pyr_recorder *recorder,
-                  double *cpu, struct pyr_err *err) {
+                  struct cpu *cpu, struct pyr_err *err) {
     const struct pyr_load_config config = {.target = target,
                                            .max_in_flight = ours->streams,
                                            .recorder = recorder,
@@ -205,9 +215,9 @@ static bool drive(struct ours *ours, struct pyr_target *target, struct pyr_recor
     struct pyr_load_result result;
     bool good =
         pyr_workload_create(&options, target, &workload, err) && pyr_load_open(&config, &load, err);
-    double before = cpu_seconds();
+    struct cpu before = cpu_since((struct cpu){0});
     good = good && pyr_load_run(load, &plan, workload, &result, err);
-    *cpu = cpu_seconds() - before;
+    *cpu = cpu_since(before);
     pyr_load_close(load);
     pyr_workload_destroy(workload);
     return good;
@@ -226,7 +236,7 @@ static int run_ours(char **argv) {
     struct pyr_recorder *recorder;
     struct pyr_target *target;
     struct pyr_err err;
-    double cpu = 0;
+    struct cpu cpu = {0};
     struct rusage usage;
     bool good = pyr_recorder_open(&record, &clock, &recorder, &err) &&
                 pyr_target_open(&config, false, &target, &err) &&
@@ -235,8 +245,8 @@ static int run_ours(char **argv) {
         target->ops->close(target);
         getrusage(RUSAGE_SELF, &usage);
         good = pyr_recorder_close(recorder, &err);
-        printf("cpu_us=%.3f rss_mb=%.1f", cpu * 1e6 / ((double)ours.streams * (double)ours.tokens),
-               (double)usage.ru_maxrss * 1024 / 1e6);
+        print_cpu(cpu, (double)ours.streams * (double)ours.tokens);
+        printf(" rss_mb=%.1f", (double)usage.ru_maxrss * 1024 / 1e6);
         ours.log = open_log(argv[3]);
         good = good && ours.log && judge(&ours, path, &err);
     }
@@ -275,7 +285,7 @@ static int run_bare(char **argv) {
         if (fds[i] < 0 || epoll_ctl(loop, EPOLL_CTL_ADD, fds[i], &event) != 0)
             return 1;
     }
-    double before = cpu_seconds();
+    struct cpu before = cpu_since((struct cpu){0});
     for (int i = 0; i < streams; i++) {
         char body[512], request[1024];
         int length =
@@ -304,9 +314,9 @@ static int run_bare(char **argv) {
             open_count -= got >= 5 && memcmp(bytes + got - 5, "0\r\n\r\n", 5) == 0;
         }
     }
-    double cpu = cpu_seconds() - before;
-    printf("cpu_us=%.3f reads_per_event=%.4f\n", cpu * 1e6 / ((double)streams * tokens),
-           (double)reads / ((double)streams * tokens));
+    struct cpu cpu = cpu_since(before);
+    print_cpu(cpu, (double)streams * tokens);
+    printf(" reads_per_event=%.4f\n", (double)reads / ((double)streams * tokens));
     return 0;
 }
 

@@ -63,7 +63,7 @@ async def main(port, streams, tokens):
         )
         cpu = time.process_time() - before
     line = f"cpu_us={cpu * 1e6 / len(errors):.3f}"
-    print(line + quantiles("user_us", errors) + quantiles("itl_us", gaps) + quantiles("ttft_us", ttfts))
+    print(line + quantiles("arrival_user_us", errors) + quantiles("itl_us", gaps) + quantiles("ttft_us", ttfts))
 
 
 if sys.argv[1] == "uvloop":

@@ -200,8 +200,11 @@ static size_t http_poll(struct pyr_target_handle *base, struct pyr_slot **done, 
     struct epoll_event events[PYR_HTTP_EVENTS];
     int count = pyr_loop_wait(&handle->loop, events, PYR_HTTP_EVENTS, 0);
     handle->busy = count > 0;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        if (i + 1 < count)
+            __builtin_prefetch(events[i + 1].data.ptr, 1);
         pyr_http_on_event(events[i].data.ptr, events[i].events);
+    }
     uint64_t now_ns = pyr_now_ns(&handle->clock);
     while (handle->heap_count && handle->heap[0]->deadline_ns <= now_ns)
         pyr_http_on_deadline(handle->heap[0], now_ns);
