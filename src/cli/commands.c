@@ -154,6 +154,17 @@ const struct pyr_command pyr_commands[] = {
          "loop varies and how fast it reads memory, and names what disturbs.",
      .examples = EXAMPLES("pyrometer doctor", "pyrometer doctor --format json"),
      .run = pyr_cmd_doctor},
+    {.name = "calibrate",
+     .bit = PYR_CMD_CALIBRATE,
+     .summary = "the instrument's own error on this machine",
+     .operands = "",
+     .description =
+         "Starts a server whose tokens leave at known instants in a process of its own, drives it "
+         "as bench drives any server, and holds the recorded times against the true ones. bench "
+         "of a server does the same at its highest level unless --no-calibrate is given.",
+     .examples = EXAMPLES("pyrometer calibrate",
+                          "pyrometer calibrate --concurrency 1000 --token-rate 50 --uniform"),
+     .run = pyr_cmd_calibrate},
     {.name = "completion",
      .bit = PYR_CMD_COMPLETION,
      .summary = "completion for a shell: bash, zsh or fish",
@@ -168,9 +179,8 @@ const struct pyr_command pyr_commands[] = {
 };
 
 /* Commands and options of the design that come later. They leave these tables when they land. */
-static const char *const planned_commands[] = {"profile",   "memory-profile", "pgo",
-                                               "monitor",   "metrics",        "dashboard",
-                                               "calibrate", "model convert",  NULL};
+static const char *const planned_commands[] = {
+    "profile", "memory-profile", "pgo", "monitor", "metrics", "dashboard", "model convert", NULL};
 
 static const struct {
     const char *spelling, *instead;

@@ -12,6 +12,7 @@
 #define SERVE PYR_CMD_SERVE
 #define COMPARE PYR_CMD_COMPARE
 #define HISTORY PYR_CMD_HISTORY
+#define CALIBRATE PYR_CMD_CALIBRATE
 
 #define TARGET "What is measured"
 #define SERVER "Servers (TARGET is a URL)"
@@ -185,6 +186,33 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                              .help = "requests that may wait beside them; more get 429 (default "
                                      "256)"},
 
+    [PYR_OPT_STREAMS] = {.name = "--concurrency",
+                         .aliases = {"--concurrent"},
+                         .kind = PYR_KIND_LIST,
+                         .commands = CALIBRATE,
+                         .least = 1,
+                         .most = 20000,
+                         .argument = "LIST",
+                         .group = LOAD,
+                         .help = "streams in flight, one level for each number (default 100,1000)"},
+    [PYR_OPT_TOKEN_RATE] = {.name = "--token-rate",
+                            .kind = PYR_KIND_DOUBLE,
+                            .commands = CALIBRATE,
+                            .argument = "R",
+                            .group = LOAD,
+                            .help = "tokens a second of each stream (default 20)"},
+    [PYR_OPT_UNIFORM] = {.name = "--uniform",
+                         .kind = PYR_KIND_FLAG,
+                         .commands = CALIBRATE,
+                         .group = LOAD,
+                         .help = "streams step each by itself instead of all together"},
+    [PYR_OPT_PASS_TIME] = {.name = "--duration",
+                           .letter = 'd',
+                           .kind = PYR_KIND_DURATION,
+                           .commands = CALIBRATE,
+                           .argument = "TIME",
+                           .group = LOAD,
+                           .help = "of the measured part of each level (default 3s)"},
     [PYR_OPT_CONFIG] = {.name = "--config",
                         .kind = PYR_KIND_TEXT,
                         .commands = BENCH | STRESS,

@@ -28,7 +28,8 @@ enum pyr_command_bit {
     PYR_CMD_BASELINE = 1 << 9,
     PYR_CMD_COMPARE = 1 << 10,
     PYR_CMD_HISTORY = 1 << 11,
-    PYR_CMD_ALL = (1 << 12) - 1
+    PYR_CMD_CALIBRATE = 1 << 12,
+    PYR_CMD_ALL = (1 << 13) - 1
 };
 
 enum pyr_option_kind {
@@ -69,6 +70,11 @@ enum pyr_cli_option {
     PYR_OPT_SEQUENCES,
     PYR_OPT_SERVED_CONTEXT,
     PYR_OPT_QUEUE_LIMIT,
+    /* calibration */
+    PYR_OPT_STREAMS, /* calibrate's --concurrency */
+    PYR_OPT_TOKEN_RATE,
+    PYR_OPT_UNIFORM,
+    PYR_OPT_PASS_TIME, /* calibrate's --duration */
     /* how */
     PYR_OPT_CONFIG,
     PYR_OPT_PRESET,

@@ -11,6 +11,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+/* The program's first argument that makes it that server; what follows is the server's own. */
+#define PYR_SCHEDULE_SERVER_WORD "__schedule-server"
+
 #define PYR_SCHEDULE_LOG_MAGIC UINT64_C(0x31474f4c52595001) /* "\1PYRLOG1" */
 
 struct pyr_schedule_record {

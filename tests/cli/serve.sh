@@ -71,6 +71,12 @@ started sim:real=1,step_ms=0.1,per_seq_ms=0.01
 benched "$url" sim
 benched "$url" sim --endpoint completions
 benched "$url" sim --no-stream
+# Not skipped, the instrument's own error stands in the result.
+"$program" bench "$url" --model sim --suite concurrent --concurrency 2 --requests 4 --warmup 0 \
+    --prompt-tokens 8 --output-tokens 4 -o c/ >out 2>err </dev/null || complain 'bench, calibrated'
+for metric in ttft_error itl_error pacing_lateness cpu_per_event events_per_second_per_core; do
+    grep -qF "\"$metric\": {" c/results.json || complain "the instrument lacks $metric"
+done
 port=${url#http://127.0.0.1:} port=${port%/v1}
 refused 1 "$port" null: --port "$port"
 stopped TERM
@@ -89,4 +95,9 @@ if ls "$(dirname "$program")"/lib/pyrometer/pyrometer-llama.so >/dev/null 2>&1; 
     benched "$url" tiny
     stopped TERM
 fi
+
+timeout 60 "$program" calibrate --concurrency 3,5 --duration 200ms >out 2>err </dev/null ||
+    complain 'calibrate'
+[ "$(grep -c 'TTFT error' out)" -eq 2 ] || complain 'calibrate: not two levels'
+grep -q 'have no true time' out && complain 'calibrate: tokens without a true time'
 exit $failed

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "suite/schedule_child.h"
+
+#include "base/clock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define START_MS 30000 /* a machine under test may be busy */
+
+/* Its first line, "port N", within the time. */
+static bool read_port(int fd, unsigned *port) {
+    char line[64];
+    size_t length = 0;
+    uint64_t end_ns = pyr_clock_real_ns() + START_MS * PYR_NS_PER_MS;
+    while (length < sizeof line - 1) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        uint64_t now_ns = pyr_clock_real_ns();
+        if (now_ns >= end_ns)
+            return false;
+        if (poll(&wait, 1, (int)((end_ns - now_ns) / PYR_NS_PER_MS) + 1) < 0 && errno != EINTR)
+            return false;
+        if (!wait.revents)
+            continue;
+        ssize_t got = read(fd, line + length, sizeof line - 1 - length);
+        if (got <= 0)
+            return false;
+        length += (size_t)got;
+        line[length] = '\0';
+        if (strchr(line, '\n'))
+            return sscanf(line, "port %u", port) == 1;
+    }
+    return false;
+}
+
+static bool spawn(struct pyr_schedule_child *child, const char *program, const char *plan,
+                  uint64_t log_records, int out, struct pyr_err *err) {
+    char log_path[160], records[24];
+    snprintf(log_path, sizeof log_path, "%s/log", child->dir);
+    snprintf(records, sizeof records, "%llu", (unsigned long long)log_records);
+    const char *const argv[] = {
+        "pyrometer", PYR_SCHEDULE_SERVER_WORD, "--port", "0", "--plan", plan, "--log",
+        log_path,    "--log-records",          records,  NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    /* A group of its own: an interrupt at the terminal is for us, who then end it. */
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    int failed = posix_spawn(&child->pid, program ? program : "/proc/self/exe", &actions,
+                             &attributes, (char *const *)(uintptr_t)argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    if (!failed)
+        return true;
+    child->pid = 0;
+    return pyr_fail_errno(err, failed, "the server of known schedule");
+}
+
+static bool map_log(struct pyr_schedule_child *child, struct pyr_err *err) {
+    char path[160];
+    struct stat stat;
+    snprintf(path, sizeof path, "%s/log", child->dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && fstat(fd, &stat) == 0 && stat.st_size > (off_t)sizeof *child->log;
+    if (ok) {
+        child->log_bytes = (size_t)stat.st_size;
+        child->log = mmap(NULL, child->log_bytes, PROT_READ, MAP_SHARED, fd, 0);
+        ok = child->log != MAP_FAILED && child->log->magic == PYR_SCHEDULE_LOG_MAGIC;
+    }
+    if (!ok) {
+        child->log = NULL;
+        pyr_fail_errno(err, errno, "%s", path);
+    }
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+bool pyr_schedule_child_start(const char *program, const char *plan, uint64_t log_records,
+                              struct pyr_schedule_child *child, struct pyr_err *err) {
+    const char *base = getenv("TMPDIR");
+    int ends[2];
+    unsigned port = 0;
+    *child = (struct pyr_schedule_child){0};
+    snprintf(child->dir, sizeof child->dir, "%s/pyrometer-XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(child->dir)) {
+        pyr_fail_errno(err, errno, "%s", child->dir);
+        child->dir[0] = '\0';
+        return false;
+    }
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        pyr_fail_errno(err, errno, "pipe");
+        pyr_schedule_child_release(child);
+        return false;
+    }
+    bool ok = spawn(child, program, plan, log_records, ends[1], err);
+    close(ends[1]);
+    if (ok && !read_port(ends[0], &port))
+        ok = pyr_fail(err, PYR_E_IO,
+                      "the server of known schedule: does not start; --no-calibrate does without");
+    close(ends[0]);
+    snprintf(child->url, sizeof child->url, "http://127.0.0.1:%u/v1", port);
+    if (ok && map_log(child, err))
+        return true;
+    pyr_schedule_child_release(child);
+    return false;
+}
+
+void pyr_schedule_child_end(struct pyr_schedule_child *child) {
+    if (child->pid <= 0)
+        return;
+    kill(child->pid, SIGTERM);
+    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    child->pid = 0;
+}
+
+void pyr_schedule_child_release(struct pyr_schedule_child *child) {
+    pyr_schedule_child_end(child);
+    if (child->log)
+        munmap(child->log, child->log_bytes);
+    child->log = NULL;
+    DIR *dir = child->dir[0] ? opendir(child->dir) : NULL;
+    if (!dir)
+        return;
+    struct dirent *entry;
+    while ((entry = readdir(dir)))
+        if (entry->d_name[0] != '.')
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    closedir(dir);
+    rmdir(child->dir);
+    child->dir[0] = '\0';
+}
