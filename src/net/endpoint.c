@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 static bool resolve(struct pyr_endpoint *endpoint, const struct pyr_url *url, struct pyr_err *err) {
@@ -23,6 +24,10 @@ static bool resolve(struct pyr_endpoint *endpoint, const struct pyr_url *url, st
     char port[8];
     snprintf(port, sizeof port, "%u", url->port);
     int status = getaddrinfo(url->host, port, &hints, &list);
+    /* A minimal machine may lack /etc/hosts; the name means loopback all the same (RFC 6761, 6.3).
+     */
+    if (status != 0 && strcasecmp(url->host, "localhost") == 0)
+        status = getaddrinfo("127.0.0.1", port, &hints, &list);
     if (status != 0)
         return pyr_fail(err, PYR_E_IO, "%s: the host cannot be resolved (%s); check its name",
                         url->host, status == EAI_SYSTEM ? strerror(errno) : gai_strerror(status));
