@@ -36,15 +36,23 @@ void pyr_free(void *memory) {
     free(memory);
 }
 
-void *pyr_map_bytes(size_t bytes, const char *what, struct pyr_err *err) {
+static void *map_bytes(size_t bytes, int flags, const char *what, struct pyr_err *err) {
     assert(bytes > 0);
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void *memory =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     if (memory == MAP_FAILED) {
         pyr_fail_errno(err, errno, "%s: cannot map %zu bytes", what, bytes);
         return NULL;
     }
     return memory;
+}
+
+void *pyr_map_bytes(size_t bytes, const char *what, struct pyr_err *err) {
+    return map_bytes(bytes, MAP_POPULATE, what, err);
+}
+
+void *pyr_map_bytes_lazily(size_t bytes, const char *what, struct pyr_err *err) {
+    return map_bytes(bytes, MAP_NORESERVE, what, err);
 }
 
 void pyr_unmap_bytes(void *memory, size_t bytes) {

@@ -11,6 +11,9 @@ enum { BURST_SIZE_DEFAULT = 10 };
 const struct pyr_arrival_kind *const pyr_arrival_kinds[] = {
     &pyr_arrival_constant, &pyr_arrival_poisson, &pyr_arrival_gamma, &pyr_arrival_burst, NULL};
 
+const struct pyr_arrival_kind pyr_arrival_trace = {"trace", "the instants of a recorded trace",
+                                                   NULL};
+
 const struct pyr_arrival_kind *pyr_arrival_kind_find(const char *name) {
     for (size_t i = 0; pyr_arrival_kinds[i]; i++)
         if (strcmp(pyr_arrival_kinds[i]->name, name) == 0)
@@ -32,6 +35,9 @@ static bool check_curve(const struct pyr_curve *curve, struct pyr_err *err) {
 }
 
 bool pyr_arrivals_check(const struct pyr_arrival_options *options, struct pyr_err *err) {
+    if (options->schedule_ns)
+        return options->schedule_count > 0 ||
+               pyr_fail(err, PYR_E_USAGE, "a schedule needs an instant");
     if (options->curve)
         return check_curve(options->curve, err);
     if (!(options->rate > 0) || !isfinite(options->rate))
@@ -55,6 +61,10 @@ void pyr_arrivals_init(struct pyr_arrivals *arrivals, const struct pyr_arrival_o
 }
 
 uint64_t pyr_arrivals_next(struct pyr_arrivals *arrivals) {
+    if (arrivals->options.schedule_ns)
+        return arrivals->drawn < arrivals->options.schedule_count
+                   ? arrivals->options.schedule_ns[arrivals->drawn++]
+                   : PYR_NEVER;
     double gap = arrivals->options.kind->gap(arrivals);
     arrivals->drawn++;
     if (arrivals->options.curve) {

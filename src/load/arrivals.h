@@ -8,6 +8,8 @@
  * into time by inverting its integral (Source: Cinlar 1975, time change of a counting process), so
  * each kind works with each curve.
  *
+ * A schedule of its own (a trace's) takes the place of kind, rate and curve.
+ *
  * To add a kind: one file and one row in arrivals.c.
  */
 #ifndef PYR_LOAD_ARRIVALS_H
@@ -17,6 +19,7 @@
 #include "base/rng.h"
 #include "load/curve.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct pyr_arrivals;
@@ -39,6 +42,10 @@ struct pyr_arrival_options {
     double cv;           /* gamma: coefficient of variation of the gaps, > 0; 0: 1 (Poisson) */
     uint32_t burst_size; /* burst: arrivals at each instant; 0: 10 */
     uint64_t seed;
+    /* Instants given one by one (a trace) instead of a kind, a rate and a curve: nanoseconds since
+     * the start, rising. Outlives the arrivals. NULL: none. */
+    const uint64_t *schedule_ns;
+    size_t schedule_count;
 };
 
 struct pyr_arrivals { /* plain data; fields are private */
@@ -58,5 +65,7 @@ uint64_t pyr_arrivals_next(struct pyr_arrivals *arrivals);
 
 extern const struct pyr_arrival_kind pyr_arrival_constant, pyr_arrival_poisson, pyr_arrival_gamma,
     pyr_arrival_burst;
+/* What a schedule is called; it has no gaps to draw and is not in the table. */
+extern const struct pyr_arrival_kind pyr_arrival_trace;
 
 #endif

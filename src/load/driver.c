@@ -525,6 +525,15 @@ static bool run_loop(struct pyr_load *load, struct pyr_err *err) {
 
 /* --- a run ------------------------------------------------------------------------------------ */
 
+/* A schedule ends a mean gap after its last instant: when one more would have been due. */
+static uint64_t schedule_end_ns(const struct pyr_arrival_options *arrivals) {
+    size_t count = arrivals->schedule_count;
+    uint64_t last_ns = arrivals->schedule_ns[count - 1];
+    if (count < 2 || last_ns == arrivals->schedule_ns[0])
+        return last_ns + PYR_NS_PER_S;
+    return last_ns + (last_ns - arrivals->schedule_ns[0]) / (count - 1);
+}
+
 /* The phases of an open loop are a matter of its schedule alone: a second walk along it, before the
  * start, finds where they lie. */
 static void plan_arrivals(struct pyr_load *load, uint64_t *start_offset_ns,
@@ -542,6 +551,8 @@ static void plan_arrivals(struct pyr_load *load, uint64_t *start_offset_ns,
     const struct pyr_curve *curve = plan->arrivals.curve;
     if (curve && curve->points[curve->count - 1].value == 0)
         *end_offset_ns = curve->points[curve->count - 1].time_ns;
+    if (plan->arrivals.schedule_ns)
+        *end_offset_ns = schedule_end_ns(&plan->arrivals);
     if (!plan->requests)
         return;
     while (at_ns < start_ns)
@@ -642,7 +653,8 @@ bool pyr_load_run(struct pyr_load *load, const struct pyr_load_plan *plan,
     assert(!load->broken);
     assert(plan->open_loop || plan->concurrency_curve ||
            (plan->concurrency >= 1 && plan->concurrency <= load->config.max_in_flight));
-    assert(plan->requests || plan->duration_ns || plan->deadline_ns || plan->arrivals.curve);
+    assert(plan->requests || plan->duration_ns || plan->deadline_ns || plan->arrivals.curve ||
+           plan->arrivals.schedule_ns);
     assert(!plan->open_loop || plan->arrivals.kind);
     memset(result, 0, sizeof *result);
     if (!load->ops->reset(load->handle, err))

@@ -122,7 +122,7 @@ struct pyr_load_plan {
 enum pyr_load_end {
     PYR_LOAD_ENDED_REQUESTS,
     PYR_LOAD_ENDED_TIME,
-    PYR_LOAD_ENDED_ARRIVALS, /* the curve has no more */
+    PYR_LOAD_ENDED_ARRIVALS, /* the curve or the schedule has no more */
     PYR_LOAD_ENDED_SIGNAL,
     PYR_LOAD_ENDED_RECORDER /* see pyr_recorder_error */
 };

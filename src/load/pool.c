@@ -116,8 +116,8 @@ bool pyr_vocabulary_init(struct pyr_vocabulary *vocabulary, struct pyr_arena *ar
 /* --- prompts of tokens ------------------------------------------------------------------------ */
 
 /* Appends words from `at` on until `end`; the last word is cut where it must be. */
-static uint32_t put_words(const struct pyr_vocabulary *vocabulary, struct pyr_rng *rng,
-                          int32_t *tokens, uint32_t at, uint32_t end) {
+uint32_t pyr_pool_put_words(const struct pyr_vocabulary *vocabulary, struct pyr_rng *rng,
+                            int32_t *tokens, uint32_t at, uint32_t end) {
     while (at < end) {
         uint64_t word = pyr_rng_below(rng, PYR_WORD_COUNT);
         uint32_t count = vocabulary->word_token_count[word];
@@ -130,8 +130,8 @@ static uint32_t put_words(const struct pyr_vocabulary *vocabulary, struct pyr_rn
 }
 
 /* Lowest digit first, so that neighbours differ in their first numeral. */
-static void put_number(const struct pyr_vocabulary *vocabulary, uint64_t number, int32_t *tokens,
-                       uint32_t count) {
+void pyr_pool_put_number(const struct pyr_vocabulary *vocabulary, uint64_t number, int32_t *tokens,
+                         uint32_t count) {
     number &= (UINT64_C(1) << NUMBER_BITS) - 1;
     for (uint32_t i = 0; i < count; i++) {
         tokens[i] = vocabulary->numerals[number % vocabulary->numeral_count];
@@ -139,7 +139,7 @@ static void put_number(const struct pyr_vocabulary *vocabulary, uint64_t number,
     }
 }
 
-static uint32_t numerals_needed(uint32_t base) {
+uint32_t pyr_pool_numerals(uint32_t base) {
     uint32_t count = 0;
     for (uint64_t left = (UINT64_C(1) << NUMBER_BITS) - 1; left > 0; left /= base)
         count++;
@@ -155,18 +155,18 @@ static void make_tokens(const struct pyr_vocabulary *vocabulary, struct pyr_aren
     if (recipe->shared > at) {
         struct pyr_rng shared;
         pyr_rng_init(&shared, recipe->shared_seed);
-        at = put_words(vocabulary, &shared, tokens, at, recipe->shared);
+        at = pyr_pool_put_words(vocabulary, &shared, tokens, at, recipe->shared);
     }
     if (recipe->numbered && vocabulary->numeral_count >= 2) {
-        uint32_t wanted = numerals_needed(vocabulary->numeral_count);
+        uint32_t wanted = pyr_pool_numerals(vocabulary->numeral_count);
         out->numerals_at = at;
         out->numerals = wanted < end - at ? wanted : end - at;
-        put_number(vocabulary, recipe->number, tokens + at, out->numerals);
+        pyr_pool_put_number(vocabulary, recipe->number, tokens + at, out->numerals);
         at += out->numerals;
     }
     struct pyr_rng rng;
     pyr_rng_init(&rng, recipe->words_seed);
-    put_words(vocabulary, &rng, tokens, at, end);
+    pyr_pool_put_words(vocabulary, &rng, tokens, at, end);
     out->prompt.tokens = tokens;
     out->prompt.token_count = end;
     out->prompt.hash = pyr_fnv1a64(PYR_FNV1A64_INIT, tokens, end * sizeof *tokens);
@@ -190,7 +190,7 @@ static void write_words(const struct pyr_pool_recipe *recipe, uint32_t words, st
     for (; done < shared; done++)
         append_word(buf, pyr_rng_below(&same, PYR_WORD_COUNT));
     if (recipe->numbered) {
-        uint32_t wanted = numerals_needed(PYR_WORD_NUMERALS);
+        uint32_t wanted = pyr_pool_numerals(PYR_WORD_NUMERALS);
         out->numerals = wanted < words - done ? wanted : words - done;
         out->numerals_at = (uint32_t)buf->length + (buf->length > 0);
         uint64_t number = recipe->number & ((UINT64_C(1) << NUMBER_BITS) - 1);
@@ -254,7 +254,7 @@ void pyr_pool_renumber(const struct pyr_vocabulary *vocabulary, const struct pyr
     if (from->prompt.tokens) {
         int32_t *tokens = memory;
         memcpy(tokens, from->prompt.tokens, from->prompt.token_count * sizeof *tokens);
-        put_number(vocabulary, number, tokens + from->numerals_at, from->numerals);
+        pyr_pool_put_number(vocabulary, number, tokens + from->numerals_at, from->numerals);
         out->tokens = tokens;
         return;
     }

@@ -24,6 +24,7 @@ struct pyr_pool_prompt {
     uint32_t output_tokens; /* as its file asks; 0: drawn */
     uint32_t numerals_at;   /* index of the first numeral: a token, or a byte of the text */
     uint32_t numerals;      /* 0: it cannot be renumbered */
+    uint32_t turn;          /* of a session, from 0 */
     bool estimated;         /* token_count is a guess */
 };
 
@@ -65,6 +66,16 @@ size_t pyr_pool_prompt_bytes(const struct pyr_vocabulary *vocabulary, uint32_t t
 void pyr_pool_renumber(const struct pyr_vocabulary *vocabulary, const struct pyr_pool_prompt *from,
                        uint64_t number, void *memory, struct pyr_prompt *out);
 size_t pyr_pool_copy_bytes(const struct pyr_pool_prompt *prompt);
+
+/* For those who put prompts together themselves. Words from tokens[at] to tokens[end), the last one
+ * cut where it must be; returns end. */
+uint32_t pyr_pool_put_words(const struct pyr_vocabulary *vocabulary, struct pyr_rng *rng,
+                            int32_t *tokens, uint32_t at, uint32_t end);
+/* The lowest 32 bits of a number in `count` numerals, lowest digit first. */
+void pyr_pool_put_number(const struct pyr_vocabulary *vocabulary, uint64_t number, int32_t *tokens,
+                         uint32_t count);
+/* How many numerals 32 bits take in this base (2 or more). */
+uint32_t pyr_pool_numerals(uint32_t base);
 
 /* A prompt of the user: tokenised, counted or estimated (4 bytes a token). */
 bool pyr_pool_take_text(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,

@@ -15,6 +15,7 @@ struct list {
     struct pyr_file_prompt *items; /* on the heap while it grows */
     size_t count, capacity;
     struct pyr_buf text; /* scratch */
+    enum pyr_prompts_use use;
 };
 
 static void add(struct list *list, struct pyr_file_prompt prompt) {
@@ -86,15 +87,17 @@ static const char *dump_turns(struct list *list, const json_t *turns, size_t cou
     return kept;
 }
 
-static bool add_turns(struct list *list, const json_t *turns, uint32_t output_tokens) {
-    size_t count = json_array_size(turns);
-    for (size_t i = 0; i < count; i++)
-        if (!content_of(json_array_get(turns, i)))
-            return false;
-    struct pyr_file_prompt prompt = {.output_tokens = output_tokens};
-    if (count > 1 && strcmp(role_of(json_array_get(turns, count - 1)), "assistant") == 0) {
+static bool is_answer(const json_t *turns, size_t i) {
+    return strcmp(role_of(json_array_get(turns, i)), "assistant") == 0;
+}
+
+/* The first `count` turns as one prompt; the turn behind them, if there is one, is its answer. */
+static bool add_first_turns(struct list *list, const json_t *turns, size_t count, uint32_t turn,
+                            uint32_t output_tokens) {
+    struct pyr_file_prompt prompt = {.output_tokens = output_tokens, .turn = turn};
+    if (count < json_array_size(turns)) {
         pyr_buf_clear(&list->text);
-        append_content(&list->text, content_of(json_array_get(turns, --count)));
+        append_content(&list->text, content_of(json_array_get(turns, count)));
         prompt.answer_bytes = list->text.length;
         prompt.answer =
             pyr_arena_strndup(list->arena, pyr_buf_text(&list->text), list->text.length);
@@ -112,6 +115,28 @@ static bool add_turns(struct list *list, const json_t *turns, uint32_t output_to
     prompt.messages_json = dump_turns(list, turns, count);
     add(list, prompt);
     return true;
+}
+
+/* A turn ends where an answer follows, or the conversation ends without one. */
+static bool add_session(struct list *list, const json_t *turns, uint32_t output_tokens) {
+    size_t count = json_array_size(turns);
+    uint32_t turn = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!is_answer(turns, i) && (i + 1 == count || is_answer(turns, i + 1)) &&
+            add_first_turns(list, turns, i + 1, turn, output_tokens))
+            turn++;
+    return true;
+}
+
+static bool add_turns(struct list *list, const json_t *turns, uint32_t output_tokens) {
+    size_t count = json_array_size(turns);
+    for (size_t i = 0; i < count; i++)
+        if (!content_of(json_array_get(turns, i)))
+            return false;
+    if (list->use == PYR_PROMPTS_SESSIONS)
+        return add_session(list, turns, output_tokens);
+    return add_first_turns(list, turns, count - (count > 1 && is_answer(turns, count - 1)), 0,
+                           output_tokens);
 }
 
 static bool add_value(struct list *list, const json_t *value) {
@@ -229,9 +254,9 @@ static enum layout layout_of(const char *name, const char *bytes, size_t count) 
 }
 
 bool pyr_prompts_parse(struct pyr_arena *arena, const char *name, const char *bytes, size_t count,
-                       struct pyr_file_prompt **prompts, size_t *prompt_count,
-                       struct pyr_err *err) {
-    struct list list = {.arena = arena};
+                       enum pyr_prompts_use use, struct pyr_file_prompt **prompts,
+                       size_t *prompt_count, struct pyr_err *err) {
+    struct list list = {.arena = arena, .use = use};
     if (count >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
         bytes += 3;
         count -= 3;
@@ -252,12 +277,12 @@ bool pyr_prompts_parse(struct pyr_arena *arena, const char *name, const char *by
     return ok;
 }
 
-bool pyr_prompts_read(struct pyr_arena *arena, const char *path, struct pyr_file_prompt **prompts,
-                      size_t *prompt_count, struct pyr_err *err) {
+bool pyr_prompts_read(struct pyr_arena *arena, const char *path, enum pyr_prompts_use use,
+                      struct pyr_file_prompt **prompts, size_t *prompt_count, struct pyr_err *err) {
     struct pyr_buf buf = {0};
-    bool ok =
-        pyr_fs_read(NULL, path, FILE_BYTES_MAX, &buf, err) &&
-        pyr_prompts_parse(arena, path, pyr_buf_text(&buf), buf.length, prompts, prompt_count, err);
+    bool ok = pyr_fs_read(NULL, path, FILE_BYTES_MAX, &buf, err) &&
+              pyr_prompts_parse(arena, path, pyr_buf_text(&buf), buf.length, use, prompts,
+                                prompt_count, err);
     pyr_buf_deinit(&buf);
     return ok;
 }

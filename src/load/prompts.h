@@ -28,13 +28,23 @@ struct pyr_file_prompt {
     const char *answer;        /* the file's own answer, or NULL */
     size_t answer_bytes;
     uint32_t output_tokens; /* as the file asks, 0: it does not */
+    uint32_t turn;          /* of its session, from 0; 0 where sessions were not asked for */
+};
+
+enum pyr_prompts_use {
+    PYR_PROMPTS_SINGLE, /* one prompt an entry */
+    /* Each conversation is a session: one prompt for each turn, in order, that carries the earlier
+     * turns with the file's own answers. What is no conversation is a session of one turn; one
+     * that never asks for an answer is left out. */
+    PYR_PROMPTS_SESSIONS
 };
 
 /* Everything lies in the arena. Fails on a line that is none of these, naming it, and when there is
  * no prompt at all. */
 bool pyr_prompts_parse(struct pyr_arena *arena, const char *name, const char *bytes, size_t count,
-                       struct pyr_file_prompt **prompts, size_t *prompt_count, struct pyr_err *err);
-bool pyr_prompts_read(struct pyr_arena *arena, const char *path, struct pyr_file_prompt **prompts,
-                      size_t *prompt_count, struct pyr_err *err);
+                       enum pyr_prompts_use use, struct pyr_file_prompt **prompts,
+                       size_t *prompt_count, struct pyr_err *err);
+bool pyr_prompts_read(struct pyr_arena *arena, const char *path, enum pyr_prompts_use use,
+                      struct pyr_file_prompt **prompts, size_t *prompt_count, struct pyr_err *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "load/workload.h"
 
 #include "base/mem.h"
+#include "load/blocks.h"
 #include "load/pool.h"
 #include "load/prompts.h"
 
@@ -41,6 +42,12 @@ struct pyr_workload {
     uint64_t drawn; /* requests so far */
     size_t next;    /* place in the pool */
     struct pyr_rng output_rng;
+    /* Sessions: where each begins in the pool, and the next turn of each slot index (pool_count:
+     * none yet). */
+    uint32_t *session_at; /* (session_count) */
+    size_t session_count, next_session;
+    uint32_t *place;          /* (max_in_flight + 1) */
+    struct pyr_blocks blocks; /* of a trace */
     struct pyr_workload_info info;
 };
 
@@ -171,13 +178,36 @@ static void make_pool(struct pyr_workload *workload) {
     }
 }
 
+/* Finds the sessions and gives back how many prompts of them can be needed: those of as many
+ * requests, and of one session a user that is not over then. */
+static size_t plan_sessions(struct pyr_workload *workload, const struct pyr_file_prompt *prompts,
+                            size_t count) {
+    const struct pyr_workload_options *options = &workload->options;
+    uint32_t *at = pyr_arena_array(workload->arena, count, sizeof *at);
+    size_t beyond = 0, used = 0;
+    for (; used < count; used++) {
+        if (prompts[used].turn > 0)
+            continue;
+        if (options->requests && used >= options->requests && beyond++ >= options->max_in_flight)
+            break;
+        at[workload->session_count++] = (uint32_t)used;
+    }
+    workload->session_at = at;
+    workload->place = pyr_arena_array(workload->arena, options->max_in_flight + (size_t)1,
+                                      sizeof *workload->place);
+    return used;
+}
+
 static bool take_texts(struct pyr_workload *workload, struct pyr_err *err) {
     const struct pyr_workload_options *options = &workload->options;
     struct pyr_file_prompt *prompts = NULL;
     size_t count = options->text_count;
     if (options->prompts_path) {
-        if (!pyr_prompts_read(workload->arena, options->prompts_path, &prompts, &count, err))
+        enum pyr_prompts_use use = options->sessions ? PYR_PROMPTS_SESSIONS : PYR_PROMPTS_SINGLE;
+        if (!pyr_prompts_read(workload->arena, options->prompts_path, use, &prompts, &count, err))
             return false;
+        if (options->sessions)
+            count = plan_sessions(workload, prompts, count);
     } else {
         prompts = pyr_arena_array(workload->arena, count, sizeof *prompts);
         for (size_t i = 0; i < count; i++) {
@@ -194,6 +224,7 @@ static bool take_texts(struct pyr_workload *workload, struct pyr_err *err) {
             return pyr_err_prefix(err, "prompt %zu", i + 1);
         entry->prompt_class = draw_class(workload, &rng);
         entry->output_tokens = prompts[i].output_tokens;
+        entry->turn = prompts[i].turn;
         bool estimated;
         if (options->output_from_file && !entry->output_tokens && prompts[i].answer)
             entry->output_tokens = pyr_vocabulary_count(&workload->vocabulary, prompts[i].answer,
@@ -218,6 +249,22 @@ static bool map_copies(struct pyr_workload *workload, struct pyr_err *err) {
     return workload->copies != NULL;
 }
 
+/* Room for a prompt of each slot. Slots that are never in flight take none of it. */
+static bool prepare_trace(struct pyr_workload *workload, struct pyr_err *err) {
+    const struct pyr_trace *trace = workload->options.trace;
+    struct pyr_workload_info *info = &workload->info;
+    pyr_blocks_init(&workload->blocks, &workload->vocabulary, workload->arena,
+                    stream_seed(workload, STREAM_SHARED));
+    workload->copy_bytes = pyr_blocks_bytes(&workload->blocks, trace->longest_prompt);
+    workload->copy_bytes = (workload->copy_bytes + 63) & ~(size_t)63;
+    workload->copies_bytes = workload->copy_bytes * (workload->options.max_in_flight + (size_t)1);
+    info->estimated = !workload->vocabulary.tokens;
+    info->longest_prompt_tokens = trace->longest_prompt;
+    info->longest_total_tokens = trace->longest_total;
+    workload->copies = pyr_map_bytes_lazily(workload->copies_bytes, "prompts in flight", err);
+    return workload->copies != NULL;
+}
+
 bool pyr_workload_create(const struct pyr_workload_options *options, struct pyr_target *target,
                          struct pyr_workload **out, struct pyr_err *err) {
     assert(options->class_count >= 1 && options->max_in_flight >= 1);
@@ -233,11 +280,14 @@ bool pyr_workload_create(const struct pyr_workload_options *options, struct pyr_
             workload->classes[i].weight = 1;
     }
     bool own = options->prompts_path || options->text_count > 0;
-    bool ok = pyr_vocabulary_init(&workload->vocabulary, workload->arena, target, err) &&
-              (own ? take_texts(workload, err) : fit_classes(workload, err));
-    if (ok && !own)
+    bool ok = pyr_vocabulary_init(&workload->vocabulary, workload->arena, target, err);
+    if (ok && options->trace)
+        ok = prepare_trace(workload, err);
+    else if (ok && own)
+        ok = take_texts(workload, err);
+    else if (ok && (ok = fit_classes(workload, err)))
         make_pool(workload);
-    if (!ok || !map_copies(workload, err)) {
+    if (!ok || (!options->trace && !map_copies(workload, err))) {
         pyr_workload_destroy(workload);
         return false;
     }
@@ -260,6 +310,9 @@ void pyr_workload_rewind(struct pyr_workload *workload) {
     workload->drawn = 0;
     workload->next = 0;
     workload->info.repeated = workload->info.renumbered = 0;
+    workload->next_session = 0;
+    for (size_t i = 0; workload->place && i <= workload->options.max_in_flight; i++)
+        workload->place[i] = (uint32_t)workload->pool_count;
     pyr_rng_init_stream(&workload->output_rng, workload->options.seed, STREAM_OUTPUT);
 }
 
@@ -275,9 +328,48 @@ static uint32_t draw_output(struct pyr_workload *workload, const struct pyr_pool
     return tokens < room ? tokens : room;
 }
 
+static void next_of_trace(struct pyr_workload *workload, uint32_t slot_index,
+                          struct pyr_slot *slot) {
+    const struct pyr_trace *trace = workload->options.trace;
+    const struct pyr_trace_entry *entry = &trace->entries[workload->next];
+    const struct pyr_blocks_recipe recipe = {.tokens = entry->prompt_tokens,
+                                             .ids = trace->blocks + entry->first_block,
+                                             .id_count = entry->block_count,
+                                             .own = (uint32_t)workload->next};
+    assert(slot_index <= workload->options.max_in_flight);
+    pyr_blocks_write(&workload->blocks, &recipe,
+                     workload->copies + slot_index * workload->copy_bytes, &slot->prompt);
+    slot->output_tokens = slot->record.asked_tokens = entry->output_tokens;
+    slot->record.prompt_class = 0;
+    slot->record.prompt_tokens = entry->prompt_tokens;
+    slot->record.prompt_hash = slot->prompt.hash;
+    if (workload->info.estimated)
+        slot->record.flags |= PYR_REQUEST_ESTIMATED;
+    workload->info.repeated += workload->drawn >= trace->count;
+    workload->drawn++;
+    if (++workload->next == trace->count)
+        workload->next = 0;
+}
+
+/* The slot's next turn, else the first of a session that nobody has begun. */
+static size_t next_turn(struct pyr_workload *workload, uint32_t slot_index, bool *again) {
+    assert(slot_index <= workload->options.max_in_flight);
+    size_t at = workload->place[slot_index];
+    if (at >= workload->pool_count || workload->pool[at].turn == 0)
+        at = workload->session_at[workload->next_session++ % workload->session_count];
+    workload->place[slot_index] = (uint32_t)at + 1;
+    *again = workload->next_session > workload->session_count;
+    return at;
+}
+
 void pyr_workload_next(struct pyr_workload *workload, uint32_t slot_index, struct pyr_slot *slot) {
-    const struct pyr_pool_prompt *entry = &workload->pool[workload->next];
+    if (workload->options.trace) {
+        next_of_trace(workload, slot_index, slot);
+        return;
+    }
     bool again = workload->drawn >= workload->pool_count;
+    size_t at = workload->place ? next_turn(workload, slot_index, &again) : workload->next;
+    const struct pyr_pool_prompt *entry = &workload->pool[at];
     if (again && workload->copies && entry->numerals > 0) {
         assert(slot_index <= workload->options.max_in_flight);
         pyr_pool_renumber(&workload->vocabulary, entry, workload->number_base + workload->drawn,
@@ -292,6 +384,7 @@ void pyr_workload_next(struct pyr_workload *workload, uint32_t slot_index, struc
     slot->record.prompt_tokens = entry->prompt.token_count;
     slot->record.prompt_hash = slot->prompt.hash;
     slot->record.asked_tokens = slot->output_tokens;
+    slot->record.session = (uint16_t)(entry->turn < UINT16_MAX ? entry->turn : UINT16_MAX);
     if (entry->estimated)
         slot->record.flags |= PYR_REQUEST_ESTIMATED;
     workload->drawn++;
@@ -301,6 +394,7 @@ void pyr_workload_next(struct pyr_workload *workload, uint32_t slot_index, struc
 
 void pyr_workload_describe(const struct pyr_workload *workload, struct pyr_workload_info *info) {
     *info = workload->info;
-    info->pool_prompts = workload->pool_count;
+    info->pool_prompts =
+        workload->options.trace ? workload->options.trace->count : workload->pool_count;
     info->pool_bytes = workload->pool_bytes + workload->copies_bytes;
 }

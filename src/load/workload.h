@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "load/length.h"
+#include "load/trace.h"
 #include "target/target.h"
 
 #include <stddef.h>
@@ -43,6 +44,15 @@ struct pyr_workload_options {
     const char *const *texts;
     size_t text_count;
     bool output_from_file;
+    /* prompts_path holds conversations, each a session of several turns. The requests of one slot
+     * index (in closed loop: of one user) are the turns of one session in order, then those of the
+     * next session that nobody has begun. A turn carries the earlier ones with the file's own
+     * answers, whatever the target said, so that every run asks for the same. */
+    bool sessions;
+    /* Lengths and shared blocks of recorded requests, one after the other (load/trace.h), instead
+     * of synthetic prompts; it outlives the workload. Lengths are not held against tokens_limit: a
+     * request that the target cannot take is an outcome. NULL: none. */
+    const struct pyr_trace *trace;
     double shared_prefix;   /* 0..1: share of each synthetic prompt that all have in common */
     bool repeat_prompts;    /* one prompt for all: what a prefix or response cache likes best */
     uint64_t requests;      /* as many as are likely to be asked for; 0: unknown */
@@ -63,7 +73,7 @@ void pyr_workload_destroy(struct pyr_workload *workload); /* NULL is allowed */
 /* What the next request asks for, the same sequence for the same options and seed. `slot_index`
  * (up to max_in_flight) names the place in which the prompt lives until that index asks again.
  * Fills prompt, output_tokens and of the record prompt_class, prompt_tokens, prompt_hash,
- * asked_tokens and the flag ESTIMATED. Does not allocate. */
+ * asked_tokens, session and the flag ESTIMATED. Does not allocate. */
 void pyr_workload_next(struct pyr_workload *workload, uint32_t slot_index, struct pyr_slot *slot);
 /* Back to the first request. */
 void pyr_workload_rewind(struct pyr_workload *workload);

@@ -462,7 +462,9 @@ static double asked_cv(const struct pyr_case *plan) {
 static void add_dispersion(struct builder *b) {
     const struct pyr_case_data *data = b->window->data;
     size_t n = 0;
-    for (size_t i = 0; data->plan->open_loop && i < data->count; i++)
+    /* A trace has the variation that it has: there is nothing to hold it against. */
+    bool drawn = data->plan->open_loop && strcmp(data->plan->arrival, "trace") != 0;
+    for (size_t i = 0; drawn && i < data->count; i++)
         if (pyr_in_span(b->window->span, &data->requests[i]))
             b->values[n++] = data->requests[i].dispatched_ns;
     if (n < 2)

@@ -23,7 +23,8 @@ static int teardown(void **state) {
 }
 
 static bool parse(const char *name, const char *text) {
-    return pyr_prompts_parse(arena, name, text, strlen(text), &prompts, &count, &err);
+    return pyr_prompts_parse(arena, name, text, strlen(text), PYR_PROMPTS_SINGLE, &prompts, &count,
+                             &err);
 }
 
 static void text_is_one_prompt_a_line(void **state) {
@@ -91,9 +92,11 @@ static void what_is_no_prompt_is_named_with_its_line(void **state) {
         assert_non_null(strstr(err.text, cases[i].told));
         assert_int_equal(strncmp(err.text, cases[i].name, strlen(cases[i].name)), 0);
     }
-    assert_false(pyr_prompts_parse(arena, "p", "a\0b", 3, &prompts, &count, &err));
+    assert_false(
+        pyr_prompts_parse(arena, "p", "a\0b", 3, PYR_PROMPTS_SINGLE, &prompts, &count, &err));
     assert_non_null(strstr(err.text, "not text"));
-    assert_false(pyr_prompts_read(arena, "/nowhere/at/all", &prompts, &count, &err));
+    assert_false(
+        pyr_prompts_read(arena, "/nowhere/at/all", PYR_PROMPTS_SINGLE, &prompts, &count, &err));
 }
 
 int main(void) {
