@@ -81,6 +81,9 @@ static void fill_rest(const struct pyr_args *args, struct pyr_bench_options *o) 
     o->prompt_tokens = v[PYR_OPT_PROMPT_TOKENS].text;
     o->output_tokens = v[PYR_OPT_OUTPUT_TOKENS].text;
     o->prompts_path = v[PYR_OPT_PROMPTS].text;
+    o->sessions = v[PYR_OPT_SESSIONS].text;
+    o->trace = v[PYR_OPT_TRACE].text;
+    o->trace_speed = v[PYR_OPT_TRACE_SPEED].real;
     o->shared_prefix = v[PYR_OPT_SHARED_PREFIX].real;
     o->cancel_share = v[PYR_OPT_CANCEL_SHARE].real;
     o->cancel_after_ns = v[PYR_OPT_CANCEL_AFTER].number;
@@ -97,13 +100,15 @@ static void fill_rest(const struct pyr_args *args, struct pyr_bench_options *o) 
 
 /* What is missing or misspelt is told before a model is loaded for a minute. */
 static bool check_paths(const struct pyr_args *args, struct pyr_err *err) {
-    const char *prompts = args->values[PYR_OPT_PROMPTS].text;
+    static const enum pyr_cli_option files[] = {PYR_OPT_PROMPTS, PYR_OPT_SESSIONS, PYR_OPT_TRACE};
     const char *engine = args->values[PYR_OPT_ENGINE_DIR].text;
     const char *compat = args->values[PYR_OPT_COMPAT].text;
     if (compat && !pyr_compat_check(compat, err))
         return false;
-    if (prompts && !pyr_fs_is_file(prompts))
-        return pyr_fail(err, PYR_E_USAGE, "--prompts: there is no file %s", prompts);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (pyr_given(args, files[i]) && !pyr_fs_is_file(args->values[files[i]].text))
+            return pyr_fail(err, PYR_E_USAGE, "%s: there is no file %s",
+                            args->values[files[i]].spelling, args->values[files[i]].text);
     if (engine && !pyr_fs_is_dir(engine))
         return pyr_fail(err, PYR_E_USAGE, "--engine-dir: there is no folder %s", engine);
     return true;

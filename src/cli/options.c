@@ -266,6 +266,18 @@ static const struct {
 } contradictions[] = {
     {PYR_OPT_RATE, PYR_OPT_THINK_TIME,
      "at a rate requests go out on time and nobody thinks; leave one out"},
+    {PYR_OPT_TRACE, PYR_OPT_RATE, "a trace has its own times; see --trace-speed"},
+    {PYR_OPT_TRACE, PYR_OPT_PROMPTS, "a trace has its own lengths; leave one out"},
+    {PYR_OPT_TRACE, PYR_OPT_PROMPT_TOKENS, "a trace has its own lengths; leave one out"},
+    {PYR_OPT_TRACE, PYR_OPT_OUTPUT_TOKENS, "a trace has its own lengths; leave one out"},
+    {PYR_OPT_TRACE, PYR_OPT_SHARED_PREFIX, "a trace shares what its hash_ids say; leave one out"},
+    {PYR_OPT_TRACE, PYR_OPT_THINK_TIME, "a trace has its own times and nobody thinks"},
+    {PYR_OPT_SESSIONS, PYR_OPT_TRACE, "leave one out"},
+    {PYR_OPT_SESSIONS, PYR_OPT_RATE,
+     "a user's next turn waits for the last answer; give --concurrency and --think-time"},
+    {PYR_OPT_SESSIONS, PYR_OPT_PROMPTS, "both are the prompts; leave one out"},
+    {PYR_OPT_SESSIONS, PYR_OPT_PROMPT_TOKENS, "turns are as long as they are; leave one out"},
+    {PYR_OPT_SESSIONS, PYR_OPT_SHARED_PREFIX, "turns share what they share; leave one out"},
     {PYR_OPT_PROMPTS, PYR_OPT_PROMPT_TOKENS,
      "prompts from a file are as long as they are; leave one out"},
     {PYR_OPT_PROMPTS, PYR_OPT_SHARED_PREFIX,
@@ -281,6 +293,7 @@ static const struct {
     {PYR_OPT_CLIENTS, PYR_OPT_RATE,
      "give the rate of each client, or --concurrency N for N requests in flight"},
     {PYR_OPT_ARRIVAL, PYR_OPT_RATE, "give the rate of the arrivals"},
+    {PYR_OPT_TRACE_SPEED, PYR_OPT_TRACE, "name the trace"},
     {PYR_OPT_ARRIVAL_CV, PYR_OPT_ARRIVAL, "give --arrival gamma"},
     {PYR_OPT_CANCEL_SHARE, PYR_OPT_CANCEL_AFTER, "say when they are cancelled"},
     {PYR_OPT_CANCEL_AFTER, PYR_OPT_CANCEL_SHARE, "say which share of the requests is cancelled"},
@@ -300,6 +313,9 @@ bool pyr_args_check(const struct pyr_args *args, struct pyr_err *err) {
     const struct pyr_option_value *rate = &args->values[PYR_OPT_RATE];
     if (rate->spelling && rate->real <= 0)
         return pyr_fail(err, PYR_E_USAGE, "%s: must be above 0 requests a second", rate->spelling);
+    const struct pyr_option_value *speed = &args->values[PYR_OPT_TRACE_SPEED];
+    if (speed->spelling && speed->real <= 0)
+        return pyr_fail(err, PYR_E_USAGE, "%s: must be above 0", speed->spelling);
     const struct pyr_option_value *arrival = &args->values[PYR_OPT_ARRIVAL];
     if (pyr_given(args, PYR_OPT_ARRIVAL_CV) && strcmp(arrival->text, "gamma") != 0)
         return pyr_fail(err, PYR_E_USAGE, "%s and %s %s contradict: only gamma arrivals have one",

@@ -49,6 +49,9 @@ struct pyr_bench_options {
     const char *prompt_tokens; /* N or a distribution (load/workload.h); one class of that name */
     const char *output_tokens;
     const char *prompts_path;
+    const char *sessions; /* conversations to hold turn by turn (load/workload.h); closed loop */
+    const char *trace;    /* recorded traffic to play (load/trace.h): instants and lengths */
+    double trace_speed;   /* 2: twice as fast; 0: 1 */
     double shared_prefix; /* share of the prompt that all requests have in common, 0..1 */
     double cancel_share;  /* share of requests that are cancelled */
     uint64_t cancel_after_ns;

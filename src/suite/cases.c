@@ -89,7 +89,9 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         .arrivals = {.kind = s->plan->arrival,
                      .rate = one->record.rate,
                      .cv = o->arrival_cv,
-                     .seed = case_seed(s, one)},
+                     .seed = case_seed(s, one),
+                     .schedule_ns = s->plan->trace ? s->plan->trace->due_ns : NULL,
+                     .schedule_count = s->plan->trace ? s->plan->trace->count : 0},
         .warmup_requests = one->warmup_requests,
         .warmup_ns = one->warmup_ns,
         .requests = one->requests,
@@ -117,15 +119,32 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
 
 static struct pyr_workload *make_workload(struct pyr_session *s, const struct pyr_plan_case *one,
                                           uint32_t slots, struct pyr_err *err) {
+    const struct pyr_bench_options *o = s->options;
     struct pyr_workload_options wanted = {.classes = one->prompt_class,
                                           .class_count = 1,
-                                          .prompts_path = s->options->prompts_path,
+                                          .prompts_path =
+                                              o->sessions ? o->sessions : o->prompts_path,
+                                          .sessions = o->sessions != NULL,
+                                          .output_from_file = o->sessions && !o->output_tokens,
+                                          .trace = s->plan->trace,
                                           .shared_prefix = s->options->shared_prefix,
                                           .requests = one->requests + one->warmup_requests,
                                           .max_in_flight = slots,
                                           .seed = case_seed(s, one)};
     struct pyr_workload *workload;
-    return pyr_workload_create(&wanted, s->target, &workload, err) ? workload : NULL;
+    if (!pyr_workload_create(&wanted, s->target, &workload, err))
+        return NULL;
+    struct pyr_workload_info info;
+    pyr_workload_describe(workload, &info);
+    if (o->sessions)
+        pyr_session_warn(s, PYR_NO_CASE,
+                         "sessions: a turn carries the earlier turns with the file's own answers, "
+                         "not with what the target said");
+    if (s->plan->trace && info.estimated)
+        pyr_session_warn(s, PYR_NO_CASE,
+                         "trace: the target takes text, so that prompts have the recorded lengths "
+                         "only about; what the server counted is in usage");
+    return workload;
 }
 
 static void count_outcomes(struct pyr_session *s, const struct pyr_load_result *result,
@@ -260,8 +279,8 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
 /* The prompts that a context cannot hold are a case that this model cannot run. */
 static bool fits(struct pyr_session *s, const struct pyr_plan_case *one) {
     uint32_t need = pyr_workload_longest(one->prompt_class, 1);
-    if (s->options->prompts_path || s->info.tokens_per_sequence == 0 ||
-        need <= s->info.tokens_per_sequence)
+    if (s->options->prompts_path || s->options->sessions || s->plan->trace ||
+        s->info.tokens_per_sequence == 0 || need <= s->info.tokens_per_sequence)
         return true;
     pyr_lane_case(pyr_session_lane(s), &one->record);
     pyr_session_warn(s, one->record.index, "skipped: it needs %u tokens, a sequence holds %u", need,

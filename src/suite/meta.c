@@ -87,7 +87,10 @@ static json_t *describe_config(const struct pyr_bench_options *o, const struct p
     json_object_set_new(config, "load_model", json_string(plan->arrival ? "open" : "closed"));
     json_object_set_new(config, "arrival",
                         text_or_null(plan->arrival ? plan->arrival->name : NULL));
-    json_object_set_new(config, "rate", plan->arrival ? json_real(o->rate) : json_null());
+    json_object_set_new(config, "rate",
+                        plan->trace     ? json_real(plan->trace->rate)
+                        : plan->arrival ? json_real(o->rate)
+                                        : json_null());
     json_object_set_new(config, "clients",
                         o->clients ? json_integer((json_int_t)o->clients) : json_null());
     json_object_set_new(config, "concurrency", describe_levels(plan));
@@ -107,6 +110,11 @@ static json_t *describe_config(const struct pyr_bench_options *o, const struct p
     json_object_set_new(config, "engine_dir", text_or_null(o->engine_dir));
     json_object_set_new(config, "isolate", json_boolean(o->isolate));
     json_object_set_new(config, "prompts", text_or_null(o->prompts_path));
+    json_object_set_new(config, "sessions", text_or_null(o->sessions));
+    json_object_set_new(config, "trace", text_or_null(o->trace));
+    json_object_set_new(config, "trace_speed",
+                        o->trace ? json_real(o->trace_speed != 0 ? o->trace_speed : 1)
+                                 : json_null());
     json_object_set_new(config, "shared_prefix", json_real(o->shared_prefix));
     json_object_set_new(config, "cancel_share", json_real(o->cancel_share));
     json_object_set_new(config, "temperature", json_real((double)o->temperature));

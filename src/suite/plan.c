@@ -31,7 +31,8 @@ static bool own_class(struct planner *p, struct pyr_err *err) {
         return pyr_err_prefix(err, "--prompt-tokens");
     if (o->output_tokens && !pyr_length_parse(o->output_tokens, &one->output_tokens, err))
         return pyr_err_prefix(err, "--output-tokens");
-    one->name = o->prompts_path    ? "file"
+    one->name = o->sessions        ? "sessions"
+                : o->prompts_path  ? "file"
                 : o->prompt_tokens ? pyr_arena_printf(p->arena, "p%.20s", o->prompt_tokens)
                                    : preset->name;
     p->plan->classes = one;
@@ -39,10 +40,48 @@ static bool own_class(struct planner *p, struct pyr_err *err) {
     return true;
 }
 
+/* A trace is one class; its lengths stand for the range that the file holds. */
+static void trace_class(struct planner *p, const struct pyr_trace *trace) {
+    struct pyr_prompt_class *one = pyr_arena_alloc(p->arena, sizeof *one);
+    double count = (double)trace->count;
+    one->name = "trace";
+    one->prompt_tokens =
+        (struct pyr_length){PYR_LENGTH_UNIFORM, (double)trace->prompt_tokens / count, 0,
+                            trace->shortest_prompt, trace->longest_prompt};
+    one->output_tokens = (struct pyr_length){
+        PYR_LENGTH_UNIFORM, (double)trace->output_tokens / count, 0, 1, trace->longest_output};
+    p->plan->classes = one;
+    p->plan->class_count = 1;
+}
+
+/* Reads the trace, which says when requests come and how long they are: nothing else may. */
+static bool plan_trace(struct planner *p, struct pyr_err *err) {
+    const struct pyr_bench_options *o = p->options;
+    if (o->sessions && (o->rate > 0 || o->trace || o->prompts_path))
+        return pyr_fail(err, PYR_E_USAGE,
+                        "--sessions: a user's next turn waits for the last answer; leave --rate, "
+                        "--trace and --prompts out");
+    if (!o->trace)
+        return true;
+    if (o->rate > 0 || o->arrival || o->prompts_path || o->prompt_tokens || o->output_tokens)
+        return pyr_fail(err, PYR_E_USAGE,
+                        "--trace says when requests come and how long they are; leave --rate, "
+                        "--arrival, --prompts, --prompt-tokens and --output-tokens out");
+    struct pyr_trace *trace = pyr_arena_alloc(p->arena, sizeof *trace);
+    if (!pyr_trace_read(p->arena, o->trace, o->trace_speed != 0 ? o->trace_speed : 1, trace, err))
+        return pyr_err_prefix(err, "--trace");
+    p->plan->trace = trace;
+    return true;
+}
+
 /* The preset's classes, unless the user said how long prompts are. */
 static bool plan_classes(struct planner *p, struct pyr_err *err) {
     const struct pyr_bench_options *o = p->options;
-    if (o->prompt_tokens || o->prompts_path)
+    if (p->plan->trace) {
+        trace_class(p, p->plan->trace);
+        return true;
+    }
+    if (o->prompt_tokens || o->prompts_path || o->sessions)
         return own_class(p, err);
     size_t count = p->preset->class_count;
     struct pyr_prompt_class *classes = pyr_arena_array(p->arena, count, sizeof *classes);
@@ -221,6 +260,28 @@ static bool plan_inference(struct planner *p, uint32_t variant, bool startup, st
     return true;
 }
 
+/* A trace is played to its end, unless the user said how much of it. */
+static void play_trace(struct planner *p, struct pyr_plan_case *one, uint64_t level, char *load,
+                       size_t load_size) {
+    const struct pyr_bench_options *o = p->options;
+    const struct pyr_trace *trace = p->plan->trace;
+    if (!o->requests || one->requests > trace->count)
+        one->requests = trace->count;
+    if (!o->warmup_set)
+        one->warmup_requests = 0;
+    /* The end by its own schedule comes first: a mean gap after the last request. */
+    uint64_t lasts_ns =
+        trace->due_ns[trace->count - 1] + 60 * PYR_NS_PER_S + (uint64_t)(1e9 / trace->rate);
+    if (!o->level_time_ns)
+        one->level_time_ns = lasts_ns;
+    if (!o->duration_ns)
+        p->plan->duration_ns += lasts_ns;
+    one->record.rate = trace->rate;
+    int used = snprintf(load, load_size, "/x%g", o->trace_speed != 0 ? o->trace_speed : 1);
+    if (level)
+        snprintf(load + used, load_size - (size_t)used, "/c%llu", (unsigned long long)level);
+}
+
 static bool add_level(struct planner *p, uint32_t variant, const struct pyr_prompt_class *class,
                       uint64_t level, struct pyr_err *err) {
     const struct pyr_bench_options *o = p->options;
@@ -237,6 +298,8 @@ static bool add_level(struct planner *p, uint32_t variant, const struct pyr_prom
         one->record.concurrency = (uint32_t)level;
         snprintf(one->record.arrival, sizeof one->record.arrival, "%s", p->plan->arrival->name);
         snprintf(load, sizeof load, "/r%g", one->record.rate);
+        if (p->plan->trace)
+            play_trace(p, one, level, load, sizeof load);
     } else {
         one->record.concurrency = (uint32_t)level;
         snprintf(one->record.arrival, sizeof one->record.arrival, "closed");
@@ -318,6 +381,10 @@ static bool note_skipped(struct planner *p, const char *suites, struct pyr_err *
 
 static bool plan_arrival(struct planner *p, struct pyr_err *err) {
     const struct pyr_bench_options *o = p->options;
+    if (p->plan->trace) {
+        p->plan->arrival = &pyr_arrival_trace;
+        return true;
+    }
     if (o->rate <= 0) {
         if (o->arrival)
             return pyr_fail(err, PYR_E_USAGE,
@@ -357,10 +424,15 @@ bool pyr_plan_make(const struct pyr_bench_options *options, uint32_t compute_thr
     const char *suites = !options->suite                      ? preset->suites
                          : strcmp(options->suite, "all") == 0 ? "inference,concurrent"
                                                               : options->suite;
+    if (options->trace && options->suite && !wants(suites, "concurrent"))
+        return pyr_fail(err, PYR_E_USAGE, "--suite %s: a trace is played by the suite concurrent",
+                        suites);
+    if (options->trace)
+        suites = "concurrent";
     plan->preset = preset->name;
     plan->duration_ns = either(options->duration_ns, preset->duration_ns);
     plan->cold_loads = plan->warm_loads = LOADS;
-    return note_skipped(&p, suites, err) && plan_classes(&p, err) &&
+    return note_skipped(&p, suites, err) && plan_trace(&p, err) && plan_classes(&p, err) &&
            plan_variants(&p, compute_threads, err) && plan_arrival(&p, err) &&
            plan_goals(&p, err) && plan_cases(&p, suites, startup, err);
 }

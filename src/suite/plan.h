@@ -51,6 +51,7 @@ struct pyr_plan {
     const struct pyr_goal *goals;
     size_t goal_count;
     const struct pyr_arrival_kind *arrival; /* open loop, or NULL */
+    const struct pyr_trace *trace;          /* that is played, or NULL */
     uint64_t duration_ns;                   /* of the whole run */
     uint32_t cold_loads, warm_loads;
     const char *const *skipped; /* sentences: suites that this version does not have */

@@ -47,7 +47,9 @@ bool pyr_session_stopped(const struct pyr_session *s) {
 struct pyr_target_config pyr_session_target_config(struct pyr_session *s, uint32_t variant) {
     const struct pyr_bench_options *o = s->options;
     const struct pyr_variant *v = &s->plan->variants[variant];
-    uint32_t longest = pyr_workload_longest(s->plan->classes, s->plan->class_count);
+    uint32_t longest = s->plan->trace
+                           ? s->plan->trace->longest_total
+                           : pyr_workload_longest(s->plan->classes, s->plan->class_count);
     return (struct pyr_target_config){
         .spec = o->target,
         .model = o->model,
@@ -55,7 +57,7 @@ struct pyr_target_config pyr_session_target_config(struct pyr_session *s, uint32
         .option_count = v->option_count,
         .threads = v->threads,
         .sequences = s->plan->arrival && !o->concurrency_count ? OPEN_LOOP_SEQUENCES : 0,
-        .tokens_per_sequence = o->prompts_path ? TOKENS_FOR_FILE_PROMPTS : longest,
+        .tokens_per_sequence = o->prompts_path || o->sessions ? TOKENS_FOR_FILE_PROMPTS : longest,
         .seed = o->seed,
         .virtual_now_ns = strncmp(o->target, "sim:", 4) == 0 ? &s->virtual_now_ns : NULL,
     };
