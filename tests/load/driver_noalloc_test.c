@@ -101,6 +101,36 @@ static void run_on(struct pyr_target *target, uint64_t *virtual_now_ns, struct p
     rmdir(dir);
 }
 
+/* Prompts of recorded traffic are put together as they go out. */
+static void a_trace_takes_no_memory_for_its_prompts(void **state) {
+    (void)state;
+    static const char lines[] =
+        "{\"timestamp\": 0, \"input_length\": 5000, \"output_length\": 1, \"hash_ids\": [1, 2]}\n"
+        "{\"timestamp\": 1, \"input_length\": 3, \"output_length\": 1}\n";
+    for (int text_only = 0; text_only < 2; text_only++) {
+        struct pyr_arena *arena = pyr_arena_create();
+        struct pyr_trace trace;
+        struct pyr_err err;
+        struct pyr_fake_target target;
+        struct pyr_workload *workload;
+        assert_ok(err, pyr_trace_parse(arena, "t", lines, strlen(lines), 1, &trace, &err));
+        pyr_fake_target_init(&target, (struct pyr_fake_law){.text_only = text_only}, NULL);
+        const struct pyr_prompt_class class = {"t", pyr_length_fixed(1), pyr_length_fixed(1), 1};
+        const struct pyr_workload_options options = {
+            .classes = &class, .class_count = 1, .trace = &trace, .max_in_flight = 32};
+        assert_ok(err, pyr_workload_create(&options, &target.base, &workload, &err));
+        struct pyr_slot slot = {0};
+        allocations = 0;
+        counting = true;
+        for (uint32_t i = 0; i < 1000; i++)
+            pyr_workload_next(workload, i % 33, &slot);
+        counting = false;
+        assert_int_equal(allocations, 0);
+        pyr_workload_destroy(workload);
+        pyr_arena_destroy(arena);
+    }
+}
+
 static void run(struct pyr_load_plan plan, uint64_t prompts_planned, const char *prompt_tokens) {
     uint64_t now_ns = 1;
     struct pyr_fake_target target;
@@ -158,6 +188,7 @@ static void the_counter_counts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_trace_takes_no_memory_for_its_prompts),
         cmocka_unit_test(the_counter_counts),
         cmocka_unit_test(a_closed_loop_takes_no_memory),
         cmocka_unit_test(an_open_loop_takes_no_memory),
