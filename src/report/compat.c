@@ -34,8 +34,18 @@ static double larger(double a, double b) {
     return isnan(a) || b > a ? b : a;
 }
 
-/* One unit for both sides, so that they can be held against each other. */
+static bool ends_with(const char *name, const char *end) {
+    size_t length = strlen(name), end_length = strlen(end);
+    return length > end_length && strcmp(name + length - end_length, end) == 0;
+}
+
+/* One unit for both sides, so that they can be held against each other: the one in the name, where
+ * the tool puts it there. */
 static struct pyr_scale scale_of(const struct pyr_compat_row *row) {
+    if (row->unit == PYR_UNIT_NS && ends_with(row->name, "_ms"))
+        return (struct pyr_scale){1e-6, ""};
+    if (row->unit == PYR_UNIT_NS && ends_with(row->name, "_s"))
+        return (struct pyr_scale){1e-9, ""};
     double most = larger(larger(row->theirs.p50, row->ours.p50), NAN);
     if (isnan(most))
         most = larger(row->theirs.mean, row->ours.mean);

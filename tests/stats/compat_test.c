@@ -223,6 +223,18 @@ static void people_see_both_sides_and_the_reason(void **state) {
     pyr_arena_destroy(arena);
 }
 
+static void a_unit_in_the_name_is_kept(void **state) {
+    (void)state;
+    struct pyr_compat_result r = make("llmperf");
+    struct pyr_buf out = {0};
+    const struct pyr_report_options options = {.width = 150};
+    pyr_report_compat_text(&r, &options, &out);
+    assert_non_null(strstr(pyr_buf_text(&out), "  ttft_s "));
+    assert_non_null(strstr(pyr_buf_text(&out), " 0.010"));
+    pyr_buf_deinit(&out);
+    pyr_arena_destroy(arena);
+}
+
 static void programs_read_the_same_numbers(void **state) {
     (void)state;
     struct pyr_compat_result r = make("guidellm");
@@ -244,6 +256,7 @@ int main(void) {
         cmocka_unit_test(llmperf_divides_the_whole_answer_by_its_tokens),
         cmocka_unit_test(an_unknown_tool_is_told_with_those_there_are),
         cmocka_unit_test(people_see_both_sides_and_the_reason),
+        cmocka_unit_test(a_unit_in_the_name_is_kept),
         cmocka_unit_test(programs_read_the_same_numbers),
     };
     return cmocka_run_group_tests(tests, write_run, remove_run);
