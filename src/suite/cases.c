@@ -96,6 +96,8 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         .warmup_ns = one->warmup_ns,
         .requests = one->requests,
         .duration_ns = time_for(s, one),
+        /* A warm-up that eats the case's time leaves it a moment and no more. */
+        .deadline_ns = pyr_now_ns(&s->clock) + 2 * time_for(s, one),
         .drain_ns = o->drain_ns ? o->drain_ns : DRAIN_DEFAULT_S * PYR_NS_PER_S,
         .limits = {.total_ns = o->timeout_ns},
         /* Lengths are part of the case: an early end would make it another one. */
@@ -277,6 +279,15 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
 }
 
 /* The prompts that a context cannot hold are a case that this model cannot run. */
+static bool is_out_of_time(struct pyr_session *s, const struct pyr_plan_case *one) {
+    if (pyr_now_ns(&s->clock) < s->deadline_ns)
+        return false;
+    pyr_lane_case(pyr_session_lane(s), &one->record);
+    pyr_session_warn(s, one->record.index,
+                     "skipped: the run's time was over; --duration gives it more");
+    return true;
+}
+
 static bool fits(struct pyr_session *s, const struct pyr_plan_case *one) {
     uint32_t need = pyr_workload_longest(one->prompt_class, 1);
     if (s->options->prompts_path || s->options->sessions || s->plan->trace ||
@@ -307,7 +318,7 @@ void pyr_cases_run(struct pyr_session *s, size_t first, size_t last) {
     s->target->ops->describe(s->target, &s->info);
     bool ok = true;
     for (size_t i = first; ok && i < last && !pyr_session_stopped(s); i++) {
-        if (!fits(s, &s->plan->cases[i]))
+        if (is_out_of_time(s, &s->plan->cases[i]) || !fits(s, &s->plan->cases[i]))
             continue;
         ok = run_case(s, load, &s->plan->cases[i], slots, &s->broken);
     }

@@ -123,18 +123,25 @@ static void tell(struct pyr_session *s, const struct pyr_plan_case *one, double 
         s->progress(s->progress_context, &now);
 }
 
+/* Loads may take a quarter of the run's time; a slow machine makes fewer, and the intervals say so.
+ */
+static bool may_load(const struct pyr_session *s) {
+    return !pyr_session_stopped(s) &&
+           pyr_clock_real_ns() - s->started_ns < (s->deadline_ns - s->started_ns) / 4;
+}
+
 void pyr_startup_measure(struct pyr_session *s, const struct pyr_plan_case *one) {
     uint32_t index = one->record.index, loads = s->plan->cold_loads + s->plan->warm_loads;
     struct pyr_err err;
     pyr_lane_case(pyr_session_lane(s), &one->record);
-    for (uint32_t i = 0; i < s->plan->cold_loads && !pyr_session_stopped(s); i++) {
+    for (uint32_t i = 0; i < s->plan->cold_loads && may_load(s); i++) {
         tell(s, one, (double)i / loads);
         if (!cold_start(s, index, i, &err)) {
             pyr_session_warn(s, index, "cold start not measured: %s", err.text);
             break;
         }
     }
-    for (uint32_t i = 0; i < s->plan->warm_loads && !pyr_session_stopped(s); i++) {
+    for (uint32_t i = 0; i < s->plan->warm_loads && may_load(s); i++) {
         tell(s, one, (double)(s->plan->cold_loads + i) / loads);
         if (!warm_load(s, index, i, &err)) {
             pyr_session_warn(s, index, "warm load not measured: %s", err.text);
