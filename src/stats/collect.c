@@ -344,6 +344,7 @@ struct chain {
     uint64_t at_ns;
     uint64_t gap_ns; /* since the previous chunk, carries included */
     uint32_t tokens;
+    uint32_t lag_ns; /* of the previous chunk; PYR_LAG_UNKNOWN */
     bool begun;
 };
 
@@ -390,6 +391,17 @@ static void add_to_window(struct pyr_chunk_sums *sums, struct pyr_span span,
         add_gap(&sums->gaps, chain->gap_ns, chain->tokens);
 }
 
+/* A gap is between two stamps of the same clock: the kernel's where both chunks have one, as the
+ * stamps of the request itself. */
+static void use_kernel_stamps(struct chain *chain, const struct pyr_chunk *chunk) {
+    bool both =
+        chain->begun && chain->lag_ns != PYR_LAG_UNKNOWN && chunk->lag_ns != PYR_LAG_UNKNOWN;
+    uint64_t from_previous = chain->gap_ns + chain->lag_ns;
+    if (both)
+        chain->gap_ns = from_previous > chunk->lag_ns ? from_previous - chunk->lag_ns : 0;
+    chain->lag_ns = chunk->lag_ns;
+}
+
 static void take_chunk(struct pyr_case_data *data, size_t index, struct chain *chain,
                        const struct pyr_chunk *chunk) {
     const struct pyr_request *request = &data->requests[index];
@@ -400,6 +412,7 @@ static void take_chunk(struct pyr_case_data *data, size_t index, struct chain *c
     chain->tokens += chunk->tokens;
     if (chunk->bytes_bits & PYR_CHUNK_CARRY)
         return;
+    use_kernel_stamps(chain, chunk);
     add_to_window(&data->in_measured, data->measured, request, chain, chunk);
     if (data->steady.start_ns != data->measured.start_ns ||
         data->steady.end_ns != data->measured.end_ns)

@@ -171,6 +171,7 @@ struct chain {
     uint64_t gap_ns;         /* since then */
     uint32_t tokens;         /* seen */
     uint32_t more;           /* tokens of this chunk so far */
+    uint32_t lag_ns;         /* of the chunk before; PYR_LAG_UNKNOWN */
 };
 
 struct analysis {
@@ -216,6 +217,12 @@ static void take_chunk(struct analysis *a, const struct pyr_chunk *chunk) {
     chain->more += chunk->tokens;
     if (chunk->bytes_bits & PYR_CHUNK_CARRY)
         return;
+    /* As the report: by the kernel's stamps where both have one. */
+    if (chain->tokens && chain->lag_ns != PYR_LAG_UNKNOWN && chunk->lag_ns != PYR_LAG_UNKNOWN) {
+        uint64_t from_previous = chain->gap_ns + chain->lag_ns;
+        chain->gap_ns = from_previous > chunk->lag_ns ? from_previous - chunk->lag_ns : 0;
+    }
+    chain->lag_ns = chunk->lag_ns;
     bool matched = take_gaps(a, request, chain);
     a->chunks++;
     a->coalesced += chunk->bound_code != 0;

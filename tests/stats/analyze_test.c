@@ -20,6 +20,7 @@ struct run {
     struct pyr_recorder *recorder;
     struct pyr_lane *lane;
     uint32_t ordinals;
+    bool late; /* our own clock reads each chunk's arrival up to 1 ms late, the kernel's does not */
 };
 
 static void start(struct run *run, const char *name) {
@@ -30,6 +31,7 @@ static void start(struct run *run, const char *name) {
     run->now_ns = 1000 * MS;
     run->clock.virtual_now_ns = &run->now_ns;
     run->ordinals = 0;
+    run->late = false;
     struct pyr_recorder_config config = {.path = run->path,
                                          .lanes = 1,
                                          .inline_writer = true,
@@ -78,8 +80,10 @@ static void add_request(struct run *run, uint32_t case_index, uint64_t at_ns,
         uint64_t previous = r.sent_ns;
         for (int i = 0; i < 5; i++) {
             uint64_t at = at_ns + (5 + 2 * (uint64_t)i) * MS;
-            pyr_lane_content(run->lane, r.ordinal, previous, at, 0, 0, 3, 1, false);
-            previous = at;
+            uint64_t read_ns = run->late ? at + (uint64_t)(i % 3) * MS / 2 : at;
+            pyr_lane_content(run->lane, r.ordinal, previous, read_ns, run->late ? at : 0, 0, 3, 1,
+                             false);
+            previous = read_ns;
         }
     }
     pyr_lane_request(run->lane, &r);
@@ -91,6 +95,26 @@ static const struct pyr_metric_result *metric(const struct pyr_case_result *one,
     if (!row)
         fail_msg("no metric %s", pyr_metric_info(which)->name);
     return row;
+}
+
+static void gaps_are_between_the_kernels_stamps_where_it_gave_them(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "kernel");
+    run.late = true;
+    begin_case(&run, 0, "concurrent", "c2");
+    uint64_t origin = run.now_ns;
+    for (uint64_t i = 0; i < 400; i++)
+        add_request(&run, 0, origin + i * 10 * MS, PYR_OUTCOME_OK);
+    run.now_ns = origin + 4000 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    struct pyr_result *result = finish(&run);
+    const struct pyr_case_result *one = &result->suites[0].cases[0];
+    assert_near(metric(one, PYR_M_ITL)->min, 2e6, 0);
+    assert_near(metric(one, PYR_M_ITL)->max, 2e6, 0);
+    assert_near(metric(one, PYR_M_STALL)->max, 2e6, 0);
+    assert_near(metric(one, PYR_M_CLIENT_LAG)->max, 1e6, 0);
+    pyr_result_destroy(result);
 }
 
 static void known_stamps_give_known_numbers(void **state) {
@@ -291,6 +315,7 @@ static void observations_become_metrics_of_their_case(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_stamps_give_known_numbers),
+        cmocka_unit_test(gaps_are_between_the_kernels_stamps_where_it_gave_them),
         cmocka_unit_test(failures_are_counted_and_are_never_latencies),
         cmocka_unit_test(the_warm_up_is_left_out),
         cmocka_unit_test(a_generator_that_was_late_makes_the_run_invalid),
