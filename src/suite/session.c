@@ -7,6 +7,7 @@
 #include "report/requests_log.h"
 #include "sample/bandwidth.h"
 #include "sample/machine.h"
+#include "sample/noise.h"
 #include "sample/proc.h"
 #include "suite/meta.h"
 #include "suite/outputs.h"
@@ -110,6 +111,23 @@ void pyr_session_measure_bandwidth(struct pyr_session *s) {
         pyr_session_warn(s, PYR_NO_CASE, "memory bandwidth not measured: %s", err.text);
 }
 
+/* A machine that takes the CPU away (a busy host, a throttled one) bounds what can be resolved
+ * here, and no counter inside a virtual machine need say so: a loop of fixed length does. */
+static void probe_noise(struct pyr_session *s) {
+    const struct pyr_noise_config config = {.wakes = 100, .loops = 300};
+    struct pyr_noise noise;
+    if (s->info.virtual_time)
+        return;
+    pyr_noise_measure(&config, &live_root, &s->clock, &noise);
+    /* On a quiet machine the slowest of 100 turns is within a tenth or two of the median. */
+    if (noise.loop_spread > 0.5)
+        pyr_session_warn(s, PYR_NO_CASE,
+                         "noisy machine: a loop of %.1f ms took up to %.1f ms (p99 %.1f ms); "
+                         "absolute times are upper bounds, compare by interleaved pairs",
+                         noise.loop_p50_ns * 1e-6, noise.loop_max_ns * 1e-6,
+                         noise.loop_p99_ns * 1e-6);
+}
+
 static bool start_sampler(struct pyr_session *s, struct pyr_err *err) {
     if (s->info.virtual_time)
         return true;
@@ -183,6 +201,7 @@ static bool record_run(struct pyr_session *s, const struct pyr_outputs *outputs,
     s->deadline_ns = s->started_ns + s->plan->duration_ns;
     record_plan(s);
     open_energy(s);
+    probe_noise(s);
     if (start_sampler(s, &s->broken))
         body(s, context);
     stop_sampler(s);
