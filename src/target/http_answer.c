@@ -27,6 +27,8 @@ void pyr_http_fail(struct http_conn *conn, enum pyr_outcome outcome, const char 
 
 /* Text of the server for one line: decoded, without control characters, cut. */
 static const char *clean_text(const char *raw, size_t bytes, char *out, size_t size) {
+    if (!raw)
+        return "it does not say which";
     const char *end = raw + bytes;
     size_t length = 0;
     while (raw < end && length + 4 < size) {
