@@ -267,26 +267,6 @@ static struct pyr_estimate single_ratio(const struct pyr_estimate *a, const stru
     return ratio;
 }
 
-/* Error rates are compared in points: a ratio of two rates near zero means nothing. A rise counts
- * when it is above the floor and above every baseline run. */
-static void judge_error_rate(const struct pyr_compare_row *row,
-                             struct pyr_compared_metric *metric) {
-    double rise = metric->current.value - metric->baseline.value;
-    struct pyr_judgement *judgement = &metric->judgement;
-    *judgement = (struct pyr_judgement){.verdict = PYR_UNCHANGED,
-                                        .gate = row->floor,
-                                        .worse = rise,
-                                        .least_detectable = (double)NAN,
-                                        .reason = "error rates are compared in points"};
-    metric->ratio = pyr_estimate_unknown("error rates are compared in points");
-    if (rise > row->floor && metric->current.value > metric->baseline.hi)
-        judgement->verdict = PYR_REGRESSED;
-    else if (-rise > row->floor && metric->current.value < metric->baseline.lo)
-        judgement->verdict = PYR_IMPROVED;
-    else if (fabs(rise) > row->floor)
-        judgement->verdict = PYR_INCONCLUSIVE;
-}
-
 static bool is_gated(const struct pyr_compare_options *options, const struct pyr_compare_row *row,
                      bool *groups_taken) {
     if (pyr_metric_info(row->metric)->better == PYR_BETTER_NEITHER)
@@ -375,7 +355,7 @@ static bool compare_row(struct maker *m, const struct pyr_kept_case *like,
                                            .spread = (double)NAN};
     metric->metric = pyr_compare_by_load(row->metric, like->open_loop);
     if (row->metric == PYR_M_ERROR_RATE) {
-        judge_error_rate(row, metric);
+        pyr_compare_error_rate(metric);
         return true;
     }
     struct pyr_prediction prediction;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "suite/compare_rows.h"
 
+#include <math.h>
+
 #define QUANTILE(which) (PYR_KEPT_P50 + PYR_Q_##which)
 #define MS 1e6
 #define US 1e3
@@ -50,6 +52,24 @@ enum pyr_metric pyr_compare_by_load(enum pyr_metric metric, bool open_loop) {
     if (open_loop && metric == PYR_M_LATENCY_SENT)
         return PYR_M_LATENCY_SCHED;
     return metric;
+}
+
+void pyr_compare_error_rate(struct pyr_compared_metric *metric) {
+    const double floor = 0.01;
+    double rise = metric->current.value - metric->baseline.value;
+    struct pyr_judgement *judgement = &metric->judgement;
+    *judgement = (struct pyr_judgement){.verdict = PYR_UNCHANGED,
+                                        .gate = floor,
+                                        .worse = rise,
+                                        .least_detectable = (double)NAN,
+                                        .reason = "error rates are compared in points"};
+    metric->ratio = pyr_estimate_unknown("error rates are compared in points");
+    if (rise > floor && metric->current.value > metric->baseline.hi)
+        judgement->verdict = PYR_REGRESSED;
+    else if (-rise > floor && metric->current.value < metric->baseline.lo)
+        judgement->verdict = PYR_IMPROVED;
+    else if (fabs(rise) > floor)
+        judgement->verdict = PYR_INCONCLUSIVE;
 }
 
 struct pyr_compare_values pyr_compare_gather(struct pyr_arena *arena,

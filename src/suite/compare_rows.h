@@ -26,6 +26,10 @@ extern const size_t pyr_compare_row_count;
 /* The metric that a row means in a case: from the schedule in open loop. */
 enum pyr_metric pyr_compare_by_load(enum pyr_metric metric, bool open_loop);
 
+/* Judges an error rate whose two sides are filled, in points: a ratio of two rates near zero means
+ * nothing. A rise counts when it is above a point and above every baseline run. */
+void pyr_compare_error_rate(struct pyr_compared_metric *metric);
+
 /* A row's values over the runs, where a run has one above 0 (error rates: 0 or above). */
 struct pyr_compare_values {
     double *items;
