@@ -41,8 +41,8 @@ static int run_command(struct pyr_cli *cli, int argc, char **argv, struct pyr_er
     }
     if (!pyr_args_check(&cli->args, err) || !check_operands(cli, err))
         return PYR_CLI_FAILED;
-    cli->color =
-        pyr_terminal_wants_color(STDOUT_FILENO) && !pyr_given(&cli->args, PYR_OPT_NO_COLOR);
+    cli->color = pyr_terminal_wants_color(STDOUT_FILENO) &&
+                 !pyr_given(&cli->args, PYR_OPT_NO_COLOR) && !pyr_given(&cli->args, PYR_OPT_CI);
     cli->error_terminal = pyr_terminal_is_smart(STDERR_FILENO);
     cli->width = pyr_terminal_width(STDOUT_FILENO, 80);
     return cli->command->run(cli, err);

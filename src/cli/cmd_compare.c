@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "cli/ab.h"
+#include "cli/ci.h"
 #include "cli/cmds.h"
 #include "cli/judge.h"
 
@@ -50,20 +52,51 @@ static bool tell(struct pyr_cli *cli, const struct pyr_comparison *comparison, c
         return false;
     if (!pyr_judge_tell(cli, comparison, to_file ? NULL : format, NULL, err))
         return false;
-    return !report || to_file ||
-           pyr_judge_write_reports(cli, comparison, path ? path : "benchmark_results", err);
+    const char *folder = path && !to_file ? path : "benchmark_results";
+    if (pyr_given(&cli->args, PYR_OPT_CI))
+        return pyr_ci_tell_comparison(cli, comparison, folder, err);
+    return !report || to_file || pyr_judge_write_reports(cli, comparison, folder, err);
+}
+
+/* What only one way of comparing knows. */
+static bool check(const struct pyr_cli *cli, struct pyr_err *err) {
+    static const enum pyr_cli_option only_alive[] = {PYR_OPT_PAIRS, PYR_OPT_AB_TIME,
+                                                     PYR_OPT_AB_CONCURRENCY, PYR_OPT_AB_PROMPT,
+                                                     PYR_OPT_AB_OUTPUT};
+    static const enum pyr_cli_option only_kept[] = {PYR_OPT_SINGLE, PYR_OPT_VARY, PYR_OPT_GATE,
+                                                    PYR_OPT_CONFIRM, PYR_OPT_HISTORY};
+    bool ab = pyr_given(&cli->args, PYR_OPT_AB);
+    bool alive = ab || pyr_given(&cli->args, PYR_OPT_CONFIRM);
+    for (size_t i = 0; i < 5; i++) {
+        if (!alive && pyr_given(&cli->args, only_alive[i]))
+            return pyr_fail(err, PYR_E_USAGE, "%s: says nothing without --ab or --confirm",
+                            cli->args.values[only_alive[i]].spelling);
+        if (ab && pyr_given(&cli->args, only_kept[i]))
+            return pyr_fail(err, PYR_E_USAGE,
+                            "%s and --ab contradict: --ab measures both sides now",
+                            cli->args.values[only_kept[i]].spelling);
+    }
+    return true;
 }
 
 int pyr_cmd_compare(struct pyr_cli *cli, struct pyr_err *err) {
     const char *baseline, *current, *path;
-    struct pyr_comparison *comparison;
-    if (!find_sides(cli, &baseline, &current, &path, err) ||
-        !pyr_judge_compare(cli, baseline, current, &comparison, err))
+    struct pyr_comparison *comparison = NULL;
+    int signal = 0;
+    if (!find_sides(cli, &baseline, &current, &path, err) || !check(cli, err))
         return PYR_CLI_FAILED;
+    bool fine = pyr_given(&cli->args, PYR_OPT_AB)
+                    ? pyr_ab_sides(cli, baseline, current, &comparison, &signal, err)
+                    : pyr_judge_compare(cli, baseline, current, &comparison, err) &&
+                          pyr_judge_confirm(cli, baseline, current, &comparison, err);
+    if (!fine) {
+        pyr_comparison_destroy(comparison);
+        return signal ? 128 + signal : PYR_CLI_FAILED;
+    }
     int code =
         tell(cli, comparison, path, err)
             ? pyr_comparison_exit_code(comparison, pyr_given(&cli->args, PYR_OPT_STRICT_COMPARE))
             : PYR_CLI_FAILED;
     pyr_comparison_destroy(comparison);
-    return code;
+    return signal ? 128 + signal : code;
 }

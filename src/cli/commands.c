@@ -109,7 +109,7 @@ const struct pyr_command pyr_commands[] = {
     {.name = "compare",
      .bit = PYR_CMD_COMPARE,
      .summary = "judge a change: exit 3 when it is a regression",
-     .operands = "[BASELINE CURRENT]",
+     .operands = "[BASELINE CURRENT | --ab A B]",
      .operands_most = 2,
      .description =
          "Judges current runs against at least five baseline runs of the same environment. Each "
@@ -118,7 +118,9 @@ const struct pyr_command pyr_commands[] = {
          "criterion, vLLM, GuideLLM, AIPerf). Verdicts: REGRESSED, IMPROVED, UNCHANGED (shown), "
          "INCONCLUSIVE, INCOMPARABLE.",
      .examples = EXAMPLES("pyrometer compare performance_baseline benchmark_results",
-                          "pyrometer compare --current new.json --baseline old.json --report"),
+                          "pyrometer compare --current new.json --baseline old.json --report",
+                          "pyrometer compare --ab './old --x' './new --x'",
+                          "pyrometer compare --ab 'm.gguf engine_dir=a' 'm.gguf engine_dir=b'"),
      .run = pyr_cmd_compare},
     {.name = "history",
      .bit = PYR_CMD_HISTORY,
@@ -185,7 +187,6 @@ static const char *const planned_commands[] = {
 static const struct {
     const char *spelling, *instead;
 } planned_options[] = {
-    {"--ci", "name goals with --slo, so that a missed one is exit 3"},
     {"--profile", "run perf beside it"},
     {"--no-energy", "energy is read only where the machine has counters"},
 };

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/judge.h"
 
+#include "cli/ab.h"
+#include "cli/ci.h"
+
 #include "base/buf.h"
 #include "base/fs.h"
 #include "report/comparison.h"
@@ -76,6 +79,24 @@ bool pyr_judge_compare(struct pyr_cli *cli, const char *baseline, const char *cu
     return pyr_compare_runs(&a, &b, &options, comparison, err);
 }
 
+bool pyr_judge_confirm(struct pyr_cli *cli, const char *baseline, const char *current,
+                       struct pyr_comparison **comparison, struct pyr_err *err) {
+    const char *where = pyr_judge_history(cli);
+    struct pyr_kept_run *before, *now;
+    struct pyr_comparison *confirmed;
+    size_t before_count, now_count;
+    if (!pyr_given(&cli->args, PYR_OPT_CONFIRM) || (*comparison)->verdict == PYR_UNCHANGED)
+        return true;
+    if (!pyr_history_find(cli->arena, where, baseline, &before, &before_count, err) ||
+        !pyr_history_find(cli->arena, where, current, &now, &now_count, err) ||
+        !pyr_ab_confirm(cli, &before[before_count - 1], &now[now_count - 1], *comparison,
+                        &confirmed, err))
+        return false;
+    pyr_comparison_destroy(*comparison);
+    *comparison = confirmed;
+    return true;
+}
+
 bool pyr_judge_tell(struct pyr_cli *cli, const struct pyr_comparison *comparison,
                     const char *format, const char *path, struct pyr_err *err) {
     const struct pyr_comparison_format *chosen =
@@ -105,7 +126,12 @@ int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct
     if (!pyr_judge_compare(cli, baseline, current, &comparison, err))
         return PYR_CLI_FAILED;
     putchar('\n');
-    bool fine = pyr_judge_tell(cli, comparison, NULL, NULL, err);
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s", current);
+    char *slash = strrchr(folder, '/');
+    snprintf(slash ? slash : folder, slash ? 1 : sizeof folder, "%s", slash ? "" : ".");
+    bool fine = pyr_judge_tell(cli, comparison, NULL, NULL, err) &&
+                pyr_ci_tell_comparison(cli, comparison, folder, err);
     int judged = pyr_comparison_exit_code(comparison, pyr_given(&cli->args, PYR_OPT_STRICT));
     pyr_comparison_destroy(comparison);
     return !fine ? PYR_CLI_FAILED : code ? code : judged;

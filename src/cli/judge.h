@@ -24,6 +24,10 @@ void pyr_judge_keep(struct pyr_cli *cli, const struct pyr_result *result);
 bool pyr_judge_compare(struct pyr_cli *cli, const char *baseline, const char *current,
                        struct pyr_comparison **comparison, struct pyr_err *err);
 
+/* With --confirm, unless nothing changed: the verdict of a rerun in pairs in its place. */
+bool pyr_judge_confirm(struct pyr_cli *cli, const char *baseline, const char *current,
+                       struct pyr_comparison **comparison, struct pyr_err *err);
+
 /* Prints it in `format` (NULL: terminal) on standard output, or writes it to `path`. */
 bool pyr_judge_tell(struct pyr_cli *cli, const struct pyr_comparison *comparison,
                     const char *format, const char *path, struct pyr_err *err);

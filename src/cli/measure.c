@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/measure.h"
 
+#include "cli/ci.h"
 #include "cli/compat.h"
 #include "cli/judge.h"
 #include "cli/progress.h"
@@ -225,6 +226,7 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
         !pyr_resolve_target(cli->arena, &input, &resolved, err) ||
         !pyr_check_target(args, &resolved, err) || !check_context(args, resolved.target, err))
         return false;
+    pyr_ci_prepare(cli, options);
     options->target = resolved.target;
     options->target_note = resolved.note;
     options->model = resolved.model;
@@ -254,7 +256,9 @@ int pyr_measure(struct pyr_cli *cli, const struct pyr_bench_options *options, py
     int code = ok ? exit_code(&outcome, options->strict) : PYR_CLI_FAILED;
     if (ok && outcome.result) {
         pyr_judge_keep(cli, outcome.result);
-        if (!outcome.signal)
+        if (!pyr_ci_tell_result(cli, outcome.result, err))
+            code = PYR_CLI_FAILED;
+        else if (!outcome.signal)
             code = pyr_judge_against(cli, outcome.results_path, code, err);
     }
     pyr_result_destroy(outcome.result);

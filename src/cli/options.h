@@ -133,6 +133,14 @@ enum pyr_cli_option {
     PYR_OPT_SINGLE,
     PYR_OPT_STRICT_COMPARE,
     PYR_OPT_BACKENDS,
+    PYR_OPT_AB,
+    PYR_OPT_CONFIRM,
+    PYR_OPT_PAIRS,
+    PYR_OPT_AB_TIME,        /* compare's --duration */
+    PYR_OPT_AB_CONCURRENCY, /* one number */
+    PYR_OPT_AB_PROMPT,      /* --prompt-tokens, one number */
+    PYR_OPT_AB_OUTPUT,
+    PYR_OPT_CI,
     /* history */
     PYR_OPT_HISTORY,
     PYR_OPT_NO_HISTORY,

@@ -177,6 +177,12 @@ static struct pyr_estimate summarise(const double *values, size_t count) {
     return estimate;
 }
 
+/* In the comparison's own arena: the arms are gone when it is told. */
+static const char *case_of(const struct experiment *e) {
+    const struct pyr_ab_arm *arm = e->arms[SIDE_A];
+    return pyr_arena_strdup(e->arena, arm->case_id ? arm->case_id : arm->ops->case_id);
+}
+
 /* Everything of a metric but the verdict, which waits for the other p. */
 static void compare_measure(const struct experiment *e, size_t k,
                             struct pyr_compared_metric *metric, struct pyr_noise *noise) {
@@ -191,22 +197,21 @@ static void compare_measure(const struct experiment *e, size_t k,
         *noise = pyr_noise_floor(&itself);
     }
     bool higher = pyr_metric_info(measure->metric)->better == PYR_BETTER_HIGHER;
-    *metric =
-        (struct pyr_compared_metric){.suite = "ab",
-                                     .case_id = arm->case_id ? arm->case_id : arm->ops->case_id,
-                                     .metric = measure->metric,
-                                     .statistic = measure->statistic,
-                                     .gated = measure->gated,
-                                     .threshold = e->options->threshold,
-                                     .baseline = summarise(a, e->done),
-                                     .current = summarise(b, e->done),
-                                     .baseline_values = a,
-                                     .current_values = b,
-                                     .baseline_count = e->done,
-                                     .current_count = e->done,
-                                     .ratio = pairs.ratio,
-                                     .p = higher ? pairs.p_lower : pairs.p_higher,
-                                     .spread = pairs.cv};
+    *metric = (struct pyr_compared_metric){.suite = "ab",
+                                           .case_id = case_of(e),
+                                           .metric = measure->metric,
+                                           .statistic = measure->statistic,
+                                           .gated = measure->gated,
+                                           .threshold = e->options->threshold,
+                                           .baseline = summarise(a, e->done),
+                                           .current = summarise(b, e->done),
+                                           .baseline_values = a,
+                                           .current_values = b,
+                                           .baseline_count = e->done,
+                                           .current_count = e->done,
+                                           .ratio = pairs.ratio,
+                                           .p = higher ? pairs.p_lower : pairs.p_higher,
+                                           .spread = pairs.cv};
 }
 
 static void judge(const struct experiment *e, struct pyr_compared_metric *metrics,
@@ -242,18 +247,16 @@ static void count_errors(const struct experiment *e, struct pyr_compared_metric 
     }
     double a = 1 - (double)ok[SIDE_A] / (double)total[SIDE_A];
     double b = 1 - (double)ok[SIDE_B] / (double)total[SIDE_B];
-    const struct pyr_ab_arm *arm = e->arms[SIDE_A];
-    *metric =
-        (struct pyr_compared_metric){.suite = "ab",
-                                     .case_id = arm->case_id ? arm->case_id : arm->ops->case_id,
-                                     .metric = PYR_M_ERROR_RATE,
-                                     .statistic = "value",
-                                     .gated = true,
-                                     .threshold = e->options->threshold,
-                                     .baseline = {.value = a, .lo = a, .hi = a},
-                                     .current = {.value = b, .lo = b, .hi = b},
-                                     .p = (double)NAN,
-                                     .spread = (double)NAN};
+    *metric = (struct pyr_compared_metric){.suite = "ab",
+                                           .case_id = case_of(e),
+                                           .metric = PYR_M_ERROR_RATE,
+                                           .statistic = "value",
+                                           .gated = true,
+                                           .threshold = e->options->threshold,
+                                           .baseline = {.value = a, .lo = a, .hi = a},
+                                           .current = {.value = b, .lo = b, .hi = b},
+                                           .p = (double)NAN,
+                                           .spread = (double)NAN};
     pyr_compare_error_rate(metric);
 }
 

@@ -21,7 +21,9 @@ extern char **environ;
 
 static const struct pyr_ab_measure measures[] = {
     {PYR_M_BLOCK_TIME, "mean", true, 0},
-    {PYR_M_RSS_PEAK, "value", true, 32e6},
+    /* Of a child begun by a large parent Linux reports at least the parent's, so it gates nothing.
+     */
+    {PYR_M_RSS_PEAK, "value", false, 0},
 };
 enum { WALL, MEMORY, MEASURES };
 

@@ -219,13 +219,17 @@ static void match_environments(struct maker *m) {
         m->incomparable = "fewer than 5 baseline runs";
 }
 
+static const char *copy(struct pyr_arena *arena, const char *text) {
+    return text ? pyr_arena_strdup(arena, text) : NULL;
+}
+
 static void describe_side(const struct maker *m, const struct pyr_compare_side *side,
                           const struct pyr_kept_run *const *runs, size_t count,
                           struct pyr_comparison_side *out) {
     const struct pyr_kept_run *newest = runs[count - 1];
     *out = (struct pyr_comparison_side){.name = pyr_arena_strdup(m->arena, side->name),
-                                        .version = newest->version,
-                                        .revision = newest->revision,
+                                        .version = copy(m->arena, newest->version),
+                                        .revision = copy(m->arena, newest->revision),
                                         .time_unix_s = newest->time_unix_s,
                                         .runs = count,
                                         .simulated = newest->simulated};
@@ -339,8 +343,8 @@ static bool compare_row(struct maker *m, const struct pyr_kept_case *like,
     if (a.count == 0 || b.count == 0)
         return false;
     struct pyr_compared_metric *metric = next_metric(m);
-    *metric = (struct pyr_compared_metric){.suite = like->suite,
-                                           .case_id = like->id,
+    *metric = (struct pyr_compared_metric){.suite = pyr_arena_strdup(m->arena, like->suite),
+                                           .case_id = pyr_arena_strdup(m->arena, like->id),
                                            .metric = row->metric,
                                            .statistic = pyr_kept_names[row->statistic],
                                            .gated = is_gated(m->options, row, groups_taken),

@@ -62,6 +62,33 @@ expect 0 '' compare performance_baseline slow/history/*Z/run.pyr --gate rss_peak
 expect 3 '' bench "$slow" "${small[@]}" --runs 2 -o two/ --baseline performance_baseline
 holds two/runs.json '"schema": "pyrometer-baseline/1"'
 
+# Both alive: targets, commands, and a doubted verdict again.
+expect 3 '' compare --ab sim: "$slow" --concurrency 2 --pairs 10
+holds out '10 pairs in random order'
+expect 0 '' compare --ab sim: sim: --concurrency 2 --format json --quiet
+holds out '"kind": "pairs"'
+holds out '"source": "A against itself in this run"'
+expect 0 '' compare --ab 'echo a' 'echo a' --duration 1s --pairs 6 --threshold 10000 --quiet
+expect 3 '' compare performance_baseline slow --confirm --pairs 8 --quiet
+holds out '8 pairs in random order'
+expect 2 'a target and a command' compare --ab sim: true
+expect 1 'ended with exit 1' compare --ab false true
+expect 2 'contradict' compare --ab sim: sim: --single
+expect 2 'says nothing without --ab' compare performance_baseline slow --pairs 8
+expect 2 'too small' compare --ab sim: sim: --pairs 2
+expect 1 'there is no older one' compare performance_baseline benchmark_results --confirm \
+    --threshold 0
+
+# In a CI job.
+GITHUB_ACTIONS=true GITHUB_STEP_SUMMARY=$work/summary.md \
+    expect 3 '' compare performance_baseline slow --ci --output ci/
+holds out '::error title='
+holds summary.md '## Comparison: REGRESSED'
+holds ci/comparison_report.xml '<failure'
+expect 3 '' bench sim: "${small[@]}" --ci -o ci/
+[ -s ci/results-junit.xml ] || complain '--ci left no JUnit file'
+expect 0 '' bench sim: "${small[@]}" --ci --slo error=90% -o ci/
+
 # What cannot be compared, and what bad input gets.
 expect 4 '' compare benchmark_results slow
 holds out '5 are needed'
