@@ -7,6 +7,7 @@
  *     sse server ARGUMENTS...                    the known-schedule server
  *     sse ours URL STREAMS TOKENS LOG            the load driver, the target http and the recorder
  *     sse bare PORT STREAMS TOKENS               epoll and recv, nothing else
+ *     sse pace URL RATE TOKENS SECONDS           open loop: how late requests leave
  *     sse ratio < pairs of numbers               their ratio with its 95 % interval
  *
  * `ours` and `bare` open their connections, then send the same requests at once and read every
@@ -18,6 +19,7 @@
 #include "base/mem.h"
 #include "codec/schedule_log.h"
 #include "load/driver.h"
+#include "load/pace.h"
 #include "net/schedule_server.h"
 #include "record/runfile.h"
 #include "stats/pairs.h"
@@ -194,25 +196,36 @@ static bool judge(struct ours *ours, const char *path, struct pyr_err *err) {
     return true;
 }
 
-static bool drive(struct ours *ours, struct pyr_target *target, struct pyr_recorder *recorder,
-                  struct cpu *cpu, struct pyr_err *err) {
+/* Runs one case of `tokens` a request; *cpu is what that took. */
+static bool drive(struct pyr_target *target, struct pyr_recorder *recorder, uint32_t in_flight,
+                  uint32_t tokens, struct pyr_load_plan plan, struct cpu *cpu,
+                  struct pyr_err *err) {
     const struct pyr_load_config config = {.target = target,
-                                           .max_in_flight = ours->streams,
+                                           .max_in_flight = in_flight,
                                            .recorder = recorder,
                                            .lane = pyr_recorder_lane(recorder, 0)};
-    const struct pyr_prompt_class class = {"bench", pyr_length_fixed(16),
-                                           pyr_length_fixed(ours->tokens), 1};
-    const struct pyr_workload_options options = {
-        .classes = &class, .class_count = 1, .max_in_flight = ours->streams, .seed = 1};
-    const struct pyr_load_plan plan = {.concurrency = ours->streams,
-                                       .requests = ours->streams,
-                                       .drain_ns = 120 * PYR_NS_PER_S,
-                                       .exact_output = true,
-                                       .cancel_after_ns = PYR_NEVER,
-                                       .seed = 1};
+    const struct pyr_prompt_class class = {"bench", pyr_length_fixed(16), pyr_length_fixed(tokens),
+                                           1};
+    /* Texts of its own for each request: the hash of its text leads from a request to the log. */
+    const char **texts = pyr_xcalloc(in_flight, sizeof *texts);
+    char *text = pyr_xcalloc(in_flight, 64);
+    for (uint32_t i = 0; i < in_flight; i++) {
+        texts[i] = text + (size_t)i * 64;
+        snprintf(text + (size_t)i * 64, 64, "Stream number %u: tell me what time it is.", i);
+    }
+    const struct pyr_workload_options options = {.classes = &class,
+                                                 .class_count = 1,
+                                                 .texts = texts,
+                                                 .text_count = in_flight,
+                                                 .max_in_flight = in_flight,
+                                                 .seed = 1};
     struct pyr_load *load = NULL;
     struct pyr_workload *workload = NULL;
     struct pyr_load_result result;
+    plan.drain_ns = 120 * PYR_NS_PER_S;
+    plan.cancel_after_ns = PYR_NEVER;
+    plan.exact_output = true;
+    plan.seed = 1;
     bool good =
         pyr_workload_create(&options, target, &workload, err) && pyr_load_open(&config, &load, err);
     struct cpu before = cpu_since((struct cpu){0});
@@ -220,41 +233,113 @@ static bool drive(struct ours *ours, struct pyr_target *target, struct pyr_recor
     *cpu = cpu_since(before);
     pyr_load_close(load);
     pyr_workload_destroy(workload);
+    pyr_free(texts);
+    pyr_free(text);
     return good;
+}
+
+struct session {
+    char path[40];
+    struct pyr_recorder *recorder;
+    struct pyr_target *target;
+};
+
+static bool session_open(struct session *session, const char *url, struct pyr_err *err) {
+    const struct pyr_clock clock = {0};
+    strcpy(session->path, "/tmp/sse-bench-XXXXXX.pyr");
+    close(mkstemps(session->path, 4));
+    unlink(session->path);
+    const struct pyr_recorder_config record = {
+        .path = session->path, .lanes = 1, .meta_json = "{}"};
+    const struct pyr_target_option probe = {"probe", "off"};
+    const struct pyr_target_config config = {.spec = url, .options = &probe, .option_count = 1};
+    return pyr_recorder_open(&record, &clock, &session->recorder, err) &&
+           pyr_target_open(&config, false, &session->target, err);
+}
+
+static int session_end(struct session *session, bool good, const struct pyr_err *err) {
+    unlink(session->path);
+    puts("");
+    if (!good)
+        fprintf(stderr, "sse: %s\n", err->text);
+    return !good;
 }
 
 static int run_ours(char **argv) {
     struct ours ours = {.streams = (uint32_t)atoi(argv[1]), .tokens = (uint32_t)atoi(argv[2])};
-    char path[] = "/tmp/sse-bench-XXXXXX.pyr";
-    int fd = mkstemps(path, 4);
-    close(fd);
-    unlink(path);
-    const struct pyr_clock clock = {0};
-    const struct pyr_recorder_config record = {.path = path, .lanes = 1, .meta_json = "{}"};
-    const struct pyr_target_option probe = {"probe", "off"};
-    const struct pyr_target_config config = {.spec = argv[0], .options = &probe, .option_count = 1};
-    struct pyr_recorder *recorder;
-    struct pyr_target *target;
-    struct pyr_err err;
+    struct pyr_load_plan plan = {.concurrency = ours.streams, .requests = ours.streams};
+    struct session session;
+    struct pyr_err err = {0};
     struct cpu cpu = {0};
     struct rusage usage;
-    bool good = pyr_recorder_open(&record, &clock, &recorder, &err) &&
-                pyr_target_open(&config, false, &target, &err) &&
-                drive(&ours, target, recorder, &cpu, &err);
+    bool good =
+        session_open(&session, argv[0], &err) &&
+        drive(session.target, session.recorder, ours.streams, ours.tokens, plan, &cpu, &err);
     if (good) {
-        target->ops->close(target);
+        session.target->ops->close(session.target);
         getrusage(RUSAGE_SELF, &usage);
-        good = pyr_recorder_close(recorder, &err);
+        good = pyr_recorder_close(session.recorder, &err);
         print_cpu(cpu, (double)ours.streams * (double)ours.tokens);
         printf(" rss_mb=%.1f", (double)usage.ru_maxrss * 1024 / 1e6);
         ours.log = open_log(argv[3]);
-        good = good && ours.log && judge(&ours, path, &err);
+        good = good && ours.log && judge(&ours, session.path, &err);
     }
-    unlink(path);
-    puts("");
-    if (!good)
-        fprintf(stderr, "sse ours: %s\n", err.text);
-    return !good;
+    return session_end(&session, good, &err);
+}
+
+/* --- pacing -------------------------------------------------------------------------------------
+ */
+
+/* How late an idle process wakes, for comparison: the pacer's own sleep, nothing else to do. */
+static void print_idle_wake(void) {
+    enum { WAKES = 1000 };
+    static double late_us[WAKES];
+    struct pyr_pace pace;
+    pyr_pace_start(&pace);
+    for (int i = 0; i < WAKES; i++) {
+        uint64_t due_ns = pyr_clock_real_ns() + 1000000, now_ns;
+        while ((now_ns = pyr_clock_real_ns()) < due_ns)
+            pyr_pace_wait(-1, now_ns, due_ns, false);
+        late_us[i] = (double)(now_ns - due_ns) / 1e3;
+    }
+    pyr_pace_stop(&pace);
+    print_quantiles("idle_wake_us", late_us, WAKES);
+}
+
+static int run_pace(char **argv) {
+    uint32_t rate = (uint32_t)atoi(argv[1]), tokens = (uint32_t)atoi(argv[2]);
+    double seconds = atof(argv[3]);
+    struct pyr_load_plan plan = {
+        .open_loop = true,
+        .arrivals = {.kind = pyr_arrival_kind_find("constant"), .rate = rate, .seed = 1},
+        .warmup_ns = PYR_NS_PER_S,
+        .spin = true,
+        .duration_ns = (uint64_t)(seconds * 1e9)};
+    struct session session;
+    struct pyr_err err = {0};
+    struct cpu cpu = {0};
+    bool good = session_open(&session, argv[0], &err) &&
+                drive(session.target, session.recorder, 2000, tokens, plan, &cpu, &err) &&
+                pyr_recorder_close(session.recorder, &err);
+    struct pyr_runfile *file;
+    struct pyr_block block;
+    if (good && pyr_runfile_open(session.path, &file, &err)) {
+        size_t most = (size_t)((seconds + 2) * rate), count = 0, failed = 0;
+        double *late_us = pyr_xcalloc(most, sizeof *late_us);
+        while (pyr_runfile_next(file, &block)) {
+            for (size_t i = 0; block.type == PYR_BLOCK_REQUESTS && i < block.count; i++) {
+                const struct pyr_request *request = &((const struct pyr_request *)block.items)[i];
+                failed += request->outcome != PYR_OUTCOME_OK;
+                if (request->phase == PYR_PHASE_MEASURED && count < most)
+                    late_us[count++] = (double)(request->sent_ns - request->scheduled_ns) / 1e3;
+            }
+        }
+        pyr_runfile_close(file);
+        printf("requests=%zu failed=%zu", count, failed);
+        print_quantiles("sent_late_us", late_us, count);
+        print_idle_wake();
+    }
+    return session_end(&session, good, &err);
 }
 
 /* --- the bare reader ----------------------------------------------------------------------------
@@ -341,8 +426,10 @@ int main(int argc, char **argv) {
         return run_ours(argv + 2);
     if (argc == 5 && strcmp(argv[1], "bare") == 0)
         return run_bare(argv + 2);
+    if (argc == 6 && strcmp(argv[1], "pace") == 0)
+        return run_pace(argv + 2);
     if (argc == 2 && strcmp(argv[1], "ratio") == 0)
         return run_ratio();
-    fprintf(stderr, "usage: %s server|ours|bare|ratio ...: see bench/sse.sh\n", argv[0]);
+    fprintf(stderr, "usage: %s server|ours|bare|pace|ratio ...: see bench/sse.sh\n", argv[0]);
     return 2;
 }

@@ -33,9 +33,11 @@ start_server() { # PLAN RECORDS
 
 run() { # KIND STREAMS PER_SECOND SHAPE: one line of results
     local kind=$1 streams=$2 tokens=$(($3 * seconds)) itl=$((1000000 / $3))
-    start_server "ttft=200ms,itl=${itl}us,role=0,$4=1" $((streams * tokens + 1000))
+    # All requests are in before the first token is due.
+    start_server "ttft=$((200 + streams / 4))ms,itl=${itl}us,role=0,$4=1" $((streams * tokens + 1000))
     case $kind in
     ours) client "$sse" ours "http://127.0.0.1:$port/v1" "$streams" "$tokens" "$scratch/log" ;;
+    pace) client "$sse" pace "http://127.0.0.1:$port/v1" 1000 20 "$seconds" ;;
     bare) client "$sse" bare "$port" "$streams" "$tokens" ;;
     *) client "$python" bench/sse_client.py "$kind" "$port" "$streams" "$tokens" ;;
     esac
@@ -69,3 +71,5 @@ for load in "1000 50" "5000 20"; do
 done
 echo "== 10000 streams x 5/s"
 run ours 10000 5 spread
+echo "== pacing in us: 1000 requests/s of 20 tokens, one at a time"
+run pace 1000 200 spread

@@ -153,6 +153,10 @@ static bool http_attach(struct pyr_target *base, const struct pyr_attach *attach
     uint32_t wanted = target->options.connections;
     handle->conn_count = wanted && wanted < attach->max_in_flight ? wanted : attach->max_in_flight;
     handle->loop.fd = -1;
+    if (!pyr_http_raise_limit(handle, err)) {
+        pyr_free(handle);
+        return false;
+    }
     take_memory(handle);
     handle->holds = reserve((size_t)handle->conn_count * PYR_HTTP_HOLD_BYTES, "long events", err);
     handle->capture = handle->holds ? reserve(PYR_HTTP_CAPTURE_BYTES, "kept texts", err) : NULL;

@@ -17,8 +17,8 @@ enum {
     /* The longest event, error text or whole answer that is kept; reserved, not touched. */
     PYR_HTTP_HOLD_BYTES = 256 * 1024,
     PYR_HTTP_STAGING_BYTES = 16384,
-    /* Events taken in one poll: at about 4 us each, what a due request may have to wait. */
-    PYR_HTTP_EVENTS = 16,
+    /* Events taken in one poll: at 4 to 8 us each, what a due request may have to wait. */
+    PYR_HTTP_EVENTS = 8,
     PYR_HTTP_ERROR_BYTES = 256,
     PYR_HTTP_CAPTURE_BYTES = 64 << 20 /* for texts that are kept; reserved, not touched */
 };
@@ -98,6 +98,8 @@ void pyr_http_watch(struct http_conn *conn);
 bool pyr_http_open_conn(struct http_conn *conn, uint64_t now_ns);
 /* Closes, and has it opened again soon when it has no slot. */
 void pyr_http_close_conn(struct http_conn *conn, bool reset, uint64_t again_ns);
+/* As many file descriptors as the connections need; false when this process may not have them. */
+bool pyr_http_raise_limit(const struct http_handle *handle, struct pyr_err *err);
 /* Opens all, within the time-out. */
 bool pyr_http_open_pool(struct http_handle *handle, struct pyr_err *err);
 /* The best connection for one more request, or NULL when all are busy. */

@@ -142,7 +142,7 @@ struct http_conn *pyr_http_choose_conn(struct http_handle *handle) {
 
 /* --- before the start ------------------------------------------------------------------------ */
 
-static bool raise_limit(struct http_handle *handle, struct pyr_err *err) {
+bool pyr_http_raise_limit(const struct http_handle *handle, struct pyr_err *err) {
     struct rlimit files;
     /* Some for the run file, the samplers and what the process has open. */
     rlim_t wanted = (rlim_t)handle->conn_count + 64;
@@ -178,8 +178,6 @@ static uint32_t count_opening(const struct http_handle *handle) {
 }
 
 bool pyr_http_open_pool(struct http_handle *handle, struct pyr_err *err) {
-    if (!raise_limit(handle, err))
-        return false;
     uint64_t deadline_ns = pyr_clock_real_ns() + handle->target->options.connect_timeout_ns;
     uint32_t next = 0, ready = 0;
     const char *why = "no connection was made in time";

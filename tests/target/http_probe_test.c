@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -251,6 +252,40 @@ static void a_server_that_goes_away_refuses_what_comes_after(void **state) {
     http_world_end(&world);
 }
 
+static void our_own_limits_are_told_as_ours(void **state) {
+    (void)state;
+    http_world_serve(&world, NULL);
+    http_world_attach(&world, NULL, NULL, 2);
+    assert_int_equal(http_world_one(&world, "", 3)->record.outcome, PYR_OUTCOME_OK);
+    struct rlimit before, none;
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = before;
+    none.rlim_cur = 3;
+    setrlimit(RLIMIT_NOFILE, &none);
+    /* The connections that are open go on; one that breaks cannot be replaced. */
+    for (size_t i = 0; i < 2; i++)
+        http_world_slot(&world, i, "fault=reset");
+    http_world_run(&world, 2);
+    assert_int_equal(world.slots[0].record.outcome, PYR_OUTCOME_RESET);
+    struct pyr_slot *slot = http_world_slot(&world, 0, "");
+    http_world_run(&world, 1);
+    assert_int_equal(slot->record.outcome, PYR_OUTCOME_LOCAL);
+    assert_non_null(strstr(slot->error_text, "no file descriptor is left"));
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(http_world_one(&world, "", 3)->record.outcome, PYR_OUTCOME_OK);
+    http_world_close(&world);
+    /* More connections than this process may ever have are refused before the start. */
+    struct pyr_err err;
+    assert_ok(err, http_world_open(&world, world.url, NULL, &err));
+    struct pyr_attach attach = {.clock = &world.clock, .max_in_flight = 5000000};
+    struct pyr_target_handle *handle;
+    if (before.rlim_max < 5000000) {
+        assert_false(world.target->ops->attach(world.target, &attach, &handle, &err));
+        assert_non_null(strstr(err.text, "ulimit -n"));
+    }
+    http_world_end(&world);
+}
+
 int main(void) {
     unsetenv("OPENAI_API_KEY");
     const struct CMUnitTest tests[] = {
@@ -263,6 +298,7 @@ int main(void) {
         cmocka_unit_test(a_unix_socket_and_several_endpoints_work),
         cmocka_unit_test(fewer_connections_than_requests_make_them_wait),
         cmocka_unit_test(a_server_that_goes_away_refuses_what_comes_after),
+        cmocka_unit_test(our_own_limits_are_told_as_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
