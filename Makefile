@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: golden build bench test tsan fuzz coverage style install clean help
+.PHONY: golden build bench test test-peers tsan fuzz coverage style install clean help
 
 BUILD_JOBS ?= $(shell nproc)
 TEST_JOBS ?= 2
@@ -22,6 +22,10 @@ bench: build ## measure a model (BENCH_MODEL_PATH=file or folder, BENCH_ARGS='--
 test: ## every test: ASan and UBSan, thread tests under TSan, fuzz corpora, house checks
 	@scripts/setup test
 	@tools/run-tests dev tsan
+
+test-peers: build ## against llama.cpp's own llama-server (built once, five minutes, and kept in the cache)
+	@scripts/setup build --peers
+	@tools/run-peers
 
 tsan: ## the thread tests alone, under ThreadSanitizer
 	@scripts/setup test
@@ -54,4 +58,4 @@ clean: ## remove what was built (the engine and the download cache stay)
 	rm -rf build/release build/dev build/tsan build/fuzz build/coverage
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18

@@ -108,6 +108,20 @@ static bool receive(struct fetching *fetching, struct pyr_err *err) {
     }
 }
 
+/* After a whole answer that promised to keep the connection: does the server close it? */
+static bool hangs_up(struct fetching *fetching, uint64_t linger_ns) {
+    struct pyr_stamp_clock clock = {0};
+    struct pyr_read read;
+    if (!linger_ns || !fetching->response.keep_alive)
+        return false;
+    fetching->deadline_ns = pyr_clock_real_ns() + linger_ns;
+    enum pyr_io io = PYR_IO_AGAIN;
+    while (io == PYR_IO_AGAIN && wait_for(fetching, NULL))
+        io = pyr_conn_read(&fetching->conn, &fetching->buffers, &clock, &read);
+    fetching->fetched->failure = PYR_CONN_OK;
+    return io == PYR_IO_EOF || io == PYR_IO_FAILED;
+}
+
 bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch *fetch,
                     struct pyr_fetched *fetched, struct pyr_err *err) {
     struct fetching *fetching = pyr_xcalloc(1, sizeof *fetching);
@@ -125,11 +139,12 @@ bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch 
     struct pyr_buf request = {0};
     char target[1024];
     pyr_request_target(endpoint, fetch->path, target, sizeof target);
-    pyr_buf_printf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s",
+    pyr_buf_printf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: %s\r\n%s",
                    fetch->method ? fetch->method
                    : fetch->body ? "POST"
                                  : "GET",
-                   target, endpoint->authority, fetch->headers ? fetch->headers : "");
+                   target, endpoint->authority, fetch->linger_ns ? "keep-alive" : "close",
+                   fetch->headers ? fetch->headers : "");
     if (fetch->body)
         pyr_buf_printf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
                        fetch->body_bytes);
@@ -139,6 +154,7 @@ bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch 
 
     bool good =
         connect_and_send(fetching, request.data, request.length, err) && receive(fetching, err);
+    fetched->hung_up = good && hangs_up(fetching, fetch->linger_ns);
     fetched->status = fetching->response.status;
     memcpy(fetched->content_type, fetching->response.content_type, sizeof fetched->content_type);
     memcpy(fetched->server, fetching->response.server, sizeof fetched->server);

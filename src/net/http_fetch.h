@@ -20,6 +20,7 @@ struct pyr_fetch {
     size_t body_bytes;
     uint64_t timeout_ns; /* of the whole; 0: 10 s */
     size_t answer_max;   /* 0: 4 MiB */
+    uint64_t linger_ns;  /* 0: asks for a close; else keeps the connection and sees what happens */
 };
 
 struct pyr_fetched {
@@ -27,6 +28,7 @@ struct pyr_fetched {
     char content_type[64], server[64], location[128];
     struct pyr_buf body; /* the caller's: released with pyr_buf_deinit, also after a failure */
     enum pyr_conn_failure failure; /* when the connection was the cause */
+    bool hung_up; /* closed within `linger_ns` after an answer that let the connection live on */
 };
 
 /* True when there was an HTTP answer, whatever its status. */

@@ -32,6 +32,7 @@ static const char *const fault_names[] = {
     [PYR_FAULT_PINGS] = "pings",
     [PYR_FAULT_HANG] = "hang",
     [PYR_FAULT_EMPTY] = "empty",
+    [PYR_FAULT_HANG_UP] = "hang_up",
 };
 
 static bool parse_fault(const char *value, struct pyr_plan *plan, struct pyr_err *err) {

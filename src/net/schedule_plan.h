@@ -35,7 +35,8 @@ enum pyr_fault {
     PYR_FAULT_ENDLESS,      /* tokens without end */
     PYR_FAULT_PINGS,        /* comments without end */
     PYR_FAULT_HANG,         /* no answer at all */
-    PYR_FAULT_EMPTY         /* an answer without a token */
+    PYR_FAULT_EMPTY,        /* an answer without a token */
+    PYR_FAULT_HANG_UP       /* a whole answer, then FIN though the connection was to live on */
 };
 
 struct pyr_plan {

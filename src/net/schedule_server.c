@@ -191,7 +191,12 @@ static void end_answer(struct schedule_server *server, struct stream *stream, bo
         wait_until(server, stream, PYR_NEVER);
         return;
     }
-    pyr_http_end(stream->exchange);
+    if (stream->plan.fault == PYR_FAULT_HANG_UP) {
+        pyr_http_raw(stream->exchange, "0\r\n\r\n", 5);
+        pyr_http_abort(stream->exchange, false);
+    } else {
+        pyr_http_end(stream->exchange);
+    }
     forget(server, stream);
 }
 

@@ -243,7 +243,8 @@ bool pyr_http_answer_take(struct http_conn *conn, const struct pyr_read *read, b
     if (result == PYR_HTTP_BAD)
         pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the answer is not HTTP: %s",
                       conn->response.message.reason);
-    *clean = result == PYR_HTTP_WHOLE && taken == read->count && conn->response.keep_alive;
+    *clean = result == PYR_HTTP_WHOLE && taken == read->count && conn->response.keep_alive &&
+             !conn->handle->target->options.hangs_up;
     /* A body that ran past its limit or broke the rules is not read to its end. */
     return result != PYR_HTTP_MORE || conn->failure != PYR_OUTCOME_OK;
 }

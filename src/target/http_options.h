@@ -40,6 +40,7 @@ struct pyr_http_options {
     /* Found by the probe, or set. */
     char max_tokens_field[32];
     bool sends_ignore_eos, sends_min_tokens, sends_usage;
+    bool hangs_up; /* the server closes a connection that it said it would keep */
 };
 
 struct http_target {

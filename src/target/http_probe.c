@@ -17,6 +17,8 @@
 #include <time.h>
 
 enum { PROBE_TOKENS = 4, HOLD_BYTES = 65536 };
+/* A server that hangs up does it at once: this is for one that waits for a processor. */
+#define LINGER_NS (100 * PYR_NS_PER_MS)
 
 static void note(struct http_target *target, const char *text) {
     if (target->notes.length)
@@ -30,12 +32,13 @@ static bool get(struct http_target *target, const char *path, struct pyr_fetched
     return pyr_http_fetch(&target->endpoints[0], &fetch, fetched, err);
 }
 
-static bool post(struct http_target *target, const char *path, const char *body,
+static bool post(struct http_target *target, const char *path, const char *body, uint64_t linger_ns,
                  struct pyr_fetched *fetched, struct pyr_err *err) {
     struct pyr_fetch fetch = {.path = path,
                               .headers = pyr_buf_text(&target->options.headers),
                               .body = body,
                               .body_bytes = strlen(body),
+                              .linger_ns = linger_ns,
                               .timeout_ns = 60 * PYR_NS_PER_S};
     return pyr_http_fetch(&target->endpoints[0], &fetch, fetched, err);
 }
@@ -201,9 +204,10 @@ static int64_t count_by(struct http_target *target, const char *path, bool llama
     pyr_quote_json(&body, target->options.model);
     pyr_buf_puts(&body, llama ? ",\"content\":\"" : ",\"prompt\":\"");
     pyr_escape_json(&body, text, bytes);
-    pyr_buf_puts(&body, "\"}");
+    /* With the begin token, which is part of the prompt; llama-server leaves it out by default. */
+    pyr_buf_puts(&body, llama ? "\",\"add_special\":true}" : "\"}");
     struct pyr_fetched fetched = {0};
-    bool answered = post(target, path, body.data, &fetched, NULL);
+    bool answered = post(target, path, body.data, 0, &fetched, NULL);
     pyr_buf_deinit(&body);
     json_t *root = answered && fetched.status == 200
                        ? json_loadb(pyr_buf_text(&fetched.body), fetched.body.length, 0, NULL)
@@ -241,7 +245,7 @@ int64_t pyr_http_count_tokens(struct http_target *target, const char *text, size
 
 struct verdict {
     unsigned status;
-    bool usage, answered;
+    bool usage, answered, hung_up;
     uint32_t tokens; /* by usage, else events with text */
     char message[400];
 };
@@ -266,6 +270,7 @@ static void read_event(const char *json, size_t bytes, struct verdict *verdict) 
 
 static void read_answer(const struct pyr_fetched *fetched, struct verdict *verdict) {
     verdict->status = fetched->status;
+    verdict->hung_up = fetched->hung_up;
     const char *text = pyr_buf_text(&fetched->body);
     if (strncasecmp(fetched->content_type, "text/event-stream", 17) != 0) {
         read_event(text, fetched->body.length, verdict);
@@ -299,8 +304,8 @@ static bool try_once(struct http_target *target, struct verdict *verdict, struct
              pyr_http_api_path(target->options.api));
     struct pyr_fetched fetched = {0};
     *verdict = (struct verdict){0};
-    verdict->answered =
-        post(target, path, strstr(pyr_buf_text(&request), "\r\n\r\n") + 4, &fetched, err);
+    verdict->answered = post(target, path, strstr(pyr_buf_text(&request), "\r\n\r\n") + 4,
+                             LINGER_NS, &fetched, err);
     if (verdict->answered)
         read_answer(&fetched, verdict);
     pyr_buf_deinit(&fetched.body);
@@ -361,6 +366,10 @@ static bool find_dialect(struct http_target *target, struct pyr_err *err) {
     }
     if (verdict.status == 200) {
         note_dialect(target, &verdict);
+        options->hangs_up = verdict.hung_up;
+        if (verdict.hung_up)
+            note(target, "The server closes the connection after each answer, although it says "
+                         "that it would keep it: every request has one of its own.");
         return true;
     }
     if (verdict.status == 401 || verdict.status == 403)

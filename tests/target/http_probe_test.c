@@ -210,6 +210,18 @@ static void a_unix_socket_and_several_endpoints_work(void **state) {
     rmdir(dir);
 }
 
+static void a_server_that_hangs_up_after_each_answer_costs_no_request(void **state) {
+    (void)state;
+    static const char *const plan[] = {"--plan", "fault=hang_up", NULL};
+    http_world_serve(&world, plan);
+    http_world_attach(&world, NULL, NULL, 1);
+    struct pyr_target_info info = describe();
+    assert_non_null(strstr(info.notes, "closes the connection after each answer"));
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(http_world_one(&world, "", 3)->record.outcome, PYR_OUTCOME_OK);
+    http_world_end(&world);
+}
+
 static void fewer_connections_than_requests_make_them_wait(void **state) {
     (void)state;
     http_world_serve(&world, NULL);
@@ -296,6 +308,7 @@ int main(void) {
         cmocka_unit_test(keys_and_headers_are_sent_and_never_shown),
         cmocka_unit_test(answers_that_do_not_stream_are_one_chunk),
         cmocka_unit_test(a_unix_socket_and_several_endpoints_work),
+        cmocka_unit_test(a_server_that_hangs_up_after_each_answer_costs_no_request),
         cmocka_unit_test(fewer_connections_than_requests_make_them_wait),
         cmocka_unit_test(a_server_that_goes_away_refuses_what_comes_after),
         cmocka_unit_test(our_own_limits_are_told_as_ours),
