@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/terminal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +28,24 @@ static bool check_operands(const struct pyr_cli *cli, struct pyr_err *err) {
     return true;
 }
 
+/* INFERNO_LOG_LEVEL, of older scripts: says more or less where the command line says neither. */
+static void follow_log_level(struct pyr_cli *cli) {
+    static const struct {
+        const char *level;
+        enum pyr_cli_option option;
+    } levels[] = {{"trace", PYR_OPT_VERBOSE},
+                  {"debug", PYR_OPT_VERBOSE},
+                  {"warn", PYR_OPT_QUIET},
+                  {"error", PYR_OPT_QUIET}};
+    const char *said = getenv("INFERNO_LOG_LEVEL");
+    if (!said || pyr_given(&cli->args, PYR_OPT_VERBOSE) || pyr_given(&cli->args, PYR_OPT_QUIET))
+        return;
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (strcmp(said, levels[i].level) == 0 &&
+            (pyr_option_rows[levels[i].option].commands & cli->command->bit))
+            cli->args.values[levels[i].option].spelling = "INFERNO_LOG_LEVEL";
+}
+
 static int run_command(struct pyr_cli *cli, int argc, char **argv, struct pyr_err *err) {
     int used;
     cli->command = pyr_command_find(argc, argv, &used, err);
@@ -41,6 +60,7 @@ static int run_command(struct pyr_cli *cli, int argc, char **argv, struct pyr_er
     }
     if (!pyr_args_check(&cli->args, err) || !check_operands(cli, err))
         return PYR_CLI_FAILED;
+    follow_log_level(cli);
     cli->color = pyr_terminal_wants_color(STDOUT_FILENO) &&
                  !pyr_given(&cli->args, PYR_OPT_NO_COLOR) && !pyr_given(&cli->args, PYR_OPT_CI);
     cli->error_terminal = pyr_terminal_is_smart(STDERR_FILENO);

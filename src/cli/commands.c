@@ -134,6 +134,15 @@ const struct pyr_command pyr_commands[] = {
      .examples = EXAMPLES("pyrometer history", "pyrometer history plot --metric ttft_sent",
                           "pyrometer history mark 4f2a91c 'longer answers'"),
      .run = pyr_cmd_history},
+    {.name = "metrics export",
+     .bit = PYR_CMD_METRICS,
+     .summary = "the newest run, or another, for Prometheus",
+     .operands = "[RUN]",
+     .operands_most = 1,
+     .description = "Writes a run's metrics in the text format of Prometheus, or another format of "
+                    "report. RUN is a run file, its folder or an id of the history.",
+     .examples = EXAMPLES("pyrometer metrics export --format prometheus >metrics.txt"),
+     .run = pyr_cmd_metrics_export},
     {.name = "report",
      .bit = PYR_CMD_REPORT,
      .summary = "any past run again, in any format",
@@ -181,8 +190,8 @@ const struct pyr_command pyr_commands[] = {
 };
 
 /* Commands and options of the design that come later. They leave these tables when they land. */
-static const char *const planned_commands[] = {
-    "profile", "memory-profile", "pgo", "monitor", "metrics", "dashboard", "model convert", NULL};
+static const char *const planned_commands[] = {"profile",   "memory-profile", "pgo", "monitor",
+                                               "dashboard", "model convert",  NULL};
 
 static const struct {
     const char *spelling, *instead;

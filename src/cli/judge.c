@@ -140,6 +140,10 @@ int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct
 bool pyr_judge_write_reports(struct pyr_cli *cli, const struct pyr_comparison *comparison,
                              const char *folder, struct pyr_err *err) {
     static const char *const formats[] = {"md", "json", "junit"};
+    size_t length = strlen(folder);
+    while (length > 1 && folder[length - 1] == '/')
+        length--;
+    folder = pyr_arena_strndup(cli->arena, folder, length);
     if (!pyr_fs_make_dirs(folder, err))
         return false;
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {

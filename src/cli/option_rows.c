@@ -12,6 +12,7 @@
 #define SERVE PYR_CMD_SERVE
 #define COMPARE PYR_CMD_COMPARE
 #define HISTORY PYR_CMD_HISTORY
+#define METRICS PYR_CMD_METRICS
 #define CALIBRATE PYR_CMD_CALIBRATE
 
 #define TARGET "What is measured"
@@ -410,6 +411,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                         .group = REQUESTS,
                         .help = "the prompt; - reads it from standard input"},
     [PYR_OPT_PROMPT_TOKENS] = {.name = "--prompt-tokens",
+                               .aliases = {"--n-prompt"},
                                .kind = PYR_KIND_TEXT,
                                .commands = BENCH | STRESS,
                                .argument = "N|DIST",
@@ -418,7 +420,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                                        "lognormal:128,96, exponential:128"},
     [PYR_OPT_OUTPUT_TOKENS] = {.name = "--output-tokens",
                                .letter = 'n',
-                               .aliases = {"--tokens", "--max-tokens"},
+                               .aliases = {"--tokens", "--max-tokens", "--n-gen"},
                                .kind = PYR_KIND_TEXT,
                                .commands = BENCH | STRESS,
                                .argument = "N|DIST",
@@ -628,7 +630,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
 
     [PYR_OPT_HISTORY] = {.name = "--history",
                          .kind = PYR_KIND_TEXT,
-                         .commands = BENCH | STRESS | COMPARE | HISTORY,
+                         .commands = BENCH | STRESS | COMPARE | HISTORY | METRICS,
                          .argument = "FILE|URL",
                          .group = PAST,
                          .help = "where runs are kept: an SQLite file or postgresql://... (default "
@@ -720,7 +722,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                              .letter = 'o',
                              .aliases = {"--output-dir"},
                              .kind = PYR_KIND_TEXT,
-                             .commands = SYNTH | REPORT | COMPARE | HISTORY,
+                             .commands = SYNTH | REPORT | COMPARE | HISTORY | METRICS,
                              .argument = "PATH",
                              .group = OUTPUT,
                              .help = "the file to write, or a folder for it"},
@@ -734,7 +736,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
     [PYR_OPT_FORMAT] = {.name = "--format",
                         .letter = 'f',
                         .kind = PYR_KIND_TEXT,
-                        .commands = REPORT,
+                        .commands = REPORT | METRICS,
                         .argument = "NAME",
                         .group = OUTPUT,
                         .help = "how to tell it (below; default terminal)"},

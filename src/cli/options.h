@@ -29,7 +29,8 @@ enum pyr_command_bit {
     PYR_CMD_COMPARE = 1 << 10,
     PYR_CMD_HISTORY = 1 << 11,
     PYR_CMD_CALIBRATE = 1 << 12,
-    PYR_CMD_ALL = (1 << 13) - 1
+    PYR_CMD_METRICS = 1 << 13,
+    PYR_CMD_ALL = (1 << 14) - 1
 };
 
 enum pyr_option_kind {

@@ -50,6 +50,10 @@ bool pyr_report_write_file(const struct pyr_report_format *format, const struct 
                            const struct pyr_report_options *options, const char *path,
                            struct pyr_err *err);
 
+/* One suite in the flat keys of older documents: what DIR/SUITE_benchmark.json holds. The keys at
+ * the top are those of the first case in which a request ended ok. docs/formats/results.md. */
+void pyr_report_suite_json(const struct pyr_result *result, size_t index, struct pyr_buf *out);
+
 /* The writers, for tests and for callers that want one of them without a look-up. */
 pyr_report_fn pyr_report_terminal, pyr_report_json, pyr_report_html, pyr_report_markdown,
     pyr_report_csv, pyr_report_junit, pyr_report_github_summary, pyr_report_github_annotations,

@@ -377,6 +377,57 @@ static json_t *suites_json(const struct pyr_result *result, const char *timestam
     return object;
 }
 
+/* --- one suite by itself --------------------------------------------------------------------- */
+
+static void put_totals(json_t *object, const struct pyr_case_result *cases, size_t count) {
+    uint64_t total = 0, ok = 0, failed = 0;
+    double seconds = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += cases[i].total;
+        ok += cases[i].ok;
+        failed += cases[i].total - cases[i].ok - cases[i].outcomes[PYR_OUTCOME_CANCELLED];
+        seconds += cases[i].whole_s;
+    }
+    pyr_json_put(object, "iterations", pyr_json_count(total));
+    pyr_json_put(object, "successful_requests", pyr_json_count(ok));
+    pyr_json_put(object, "failed_requests", pyr_json_count(failed));
+    pyr_json_put(object, "total_duration_sec", pyr_json_number(seconds));
+}
+
+void pyr_report_suite_json(const struct pyr_result *result, size_t index, struct pyr_buf *out) {
+    const struct pyr_suite_result *suite = &result->suites[index];
+    const struct pyr_case_result *headline = NULL;
+    struct pyr_report_meta meta;
+    char timestamp[32];
+    pyr_report_meta_open(result->meta_json, &meta);
+    pyr_report_iso_time(meta.started_unix_s, timestamp, sizeof timestamp);
+    pyr_report_meta_close(&meta);
+    json_t *root = json_object(), *list = json_array();
+    for (size_t i = 0; i < suite->case_count; i++) {
+        const struct pyr_case_result *one = &suite->cases[i];
+        json_t *entry = json_object();
+        pyr_json_put(entry, "id", pyr_json_text(one->plan->id));
+        pyr_json_put(entry, "concurrency", pyr_json_count(one->plan->concurrency));
+        put_totals(entry, one, 1);
+        pyr_json_put(entry, "duration_sec", pyr_json_number(one->whole_s));
+        put_flat(entry, one);
+        json_array_append_new(list, entry);
+        if (!headline && one->ok)
+            headline = one;
+    }
+    pyr_json_put(root, "benchmark_type", pyr_json_text(suite->name));
+    pyr_json_put(root, "timestamp", *timestamp ? pyr_json_text(timestamp) : json_null());
+    pyr_json_put(root, "simulated", json_boolean(result->simulated));
+    pyr_json_put(root, "partial", pyr_json_text(result->partial));
+    put_totals(root, suite->cases, suite->case_count);
+    pyr_json_put(root, "headline_case", pyr_json_text(headline ? headline->plan->id : NULL));
+    if (headline)
+        put_flat(root, headline);
+    pyr_json_put(root, "results", list);
+    pyr_json_pretty(out, root);
+    json_decref(root);
+}
+
 /* --- the whole ------------------------------------------------------------------------------- */
 
 static json_t *stress_json(const struct pyr_stress_result *stress) {

@@ -123,7 +123,9 @@ static bool read_flat(struct pyr_import *import, const json_t *root, struct pyr_
     json_t *one;
     json_array_foreach(json_object_get(root, "results"), i, one) {
         const char *level = pyr_import_member_text(import, one, "concurrency");
-        const char *id = pyr_arena_printf(import->arena, "concurrency=%s", level ? level : "?");
+        const char *id = pyr_import_member_text(import, one, "id");
+        if (!id)
+            id = pyr_arena_printf(import->arena, "concurrency=%s", level ? level : "?");
         if (!read_object(import, type, id, one, err))
             return false;
     }

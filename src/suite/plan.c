@@ -354,9 +354,10 @@ static bool plan_cases(struct planner *p, const char *suites, bool startup, stru
         if (wants(suites, "concurrent") && !plan_concurrent(p, v, err))
             return false;
     }
+    const char *why = p->plan->skipped_count ? p->plan->skipped[0] : "no suite in it";
     return p->plan->case_count > 0 ||
-           pyr_fail(err, PYR_E_USAGE, "--suite %s: nothing there that this version can run",
-                    suites);
+           pyr_fail(err, PYR_E_USAGE, "--suite %s: nothing there that this version can run (%s)",
+                    suites, why);
 }
 
 /* Suites that were asked for and are not there are listed; one that nobody knows is refused. */

@@ -240,6 +240,25 @@ static bool write_format(const char *name, const char *path, struct pyr_bench_ou
     return true;
 }
 
+/* Beside results.json, unless the user named another file: each suite by itself. */
+static bool write_suites(const struct pyr_outputs *outputs, struct pyr_bench_outcome *outcome,
+                         struct pyr_err *err) {
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/results.json", outputs->dir);
+    bool fine = true;
+    for (size_t i = 0;
+         fine && i < outcome->result->suite_count && strcmp(path, outputs->results) == 0; i++) {
+        struct pyr_buf text = {0};
+        char name[PATH_MAX + 64];
+        snprintf(name, sizeof name, "%s/%s_benchmark.json", outputs->dir,
+                 outcome->result->suites[i].name);
+        pyr_report_suite_json(outcome->result, i, &text);
+        fine = pyr_fs_write_whole(name, pyr_buf_text(&text), text.length, err);
+        pyr_buf_deinit(&text);
+    }
+    return fine;
+}
+
 /* "json" goes to the stable name and into the run's own folder; HTML has the documents' name. */
 static bool write_reports(const struct pyr_bench_options *o, const struct pyr_outputs *outputs,
                           struct pyr_bench_outcome *outcome, struct pyr_err *err) {
@@ -255,6 +274,8 @@ static bool write_reports(const struct pyr_bench_options *o, const struct pyr_ou
         if (!write_format("html", path, outcome, err))
             return false;
     }
+    if (!write_suites(outputs, outcome, err))
+        return false;
     char *list = pyr_arena_strdup(outcome->result->arena, o->format ? o->format : ""), *name;
     while ((name = strsep(&list, ","))) {
         const struct pyr_report_format *format = *name ? pyr_report_format_find(name) : NULL;

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cmds.h"
+#include "cli/judge.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "report/formats.h"
+#include "stats/result.h"
+#include "store/store.h"
+
+#include <string.h>
+
+/* The run file of a run in the history: by id, or the newest. */
+static bool find_kept(struct pyr_cli *cli, const char *id, const char **path, struct pyr_err *err) {
+    const struct pyr_store_config config = {.where = pyr_judge_history(cli)};
+    struct pyr_store *store;
+    struct pyr_kept_run *run;
+    if (!config.where)
+        return pyr_fail(err, PYR_E_INPUT, "metrics export: name a run; there is no history here");
+    if (!pyr_store_open(&config, &store, err))
+        return false;
+    bool fine = pyr_store_load(store, cli->arena, id, false, &run, err);
+    pyr_store_close(store);
+    if (!fine)
+        return false;
+    *path = run->run_path;
+    return (*path && pyr_fs_is_file(*path)) ||
+           pyr_fail(err, PYR_E_INPUT,
+                    "run %s: its run file %s is not there; name another run or file", run->id,
+                    *path ? *path : "(unknown)");
+}
+
+int pyr_cmd_metrics_export(struct pyr_cli *cli, struct pyr_err *err) {
+    const struct pyr_args *args = &cli->args;
+    const char *name = args->values[PYR_OPT_FORMAT].text, *run = NULL;
+    const char *operand = args->operand_count ? args->operands[0] : NULL;
+    const char *output = args->values[PYR_OPT_OUTPUT_FILE].text;
+    const struct pyr_report_format *format = pyr_report_format_find(name ? name : "prometheus");
+    if (!format) {
+        pyr_fail(err, PYR_E_USAGE,
+                 "--format %s: there is no such format; prometheus, openmetrics, json, ...", name);
+        return PYR_CLI_FAILED;
+    }
+    if (operand && (pyr_fs_is_file(operand) || pyr_fs_is_dir(operand)))
+        run = operand;
+    else if (!find_kept(cli, operand ? operand : "latest", &run, err))
+        return PYR_CLI_FAILED;
+    struct pyr_result *result;
+    const struct pyr_report_options options = {.width = cli->width};
+    struct pyr_buf text = {0};
+    if (!pyr_result_make(run, &result, err))
+        return PYR_CLI_FAILED;
+    bool fine = format->write(result, &options, &text, err);
+    if (fine && output)
+        fine = pyr_fs_write_whole(output, pyr_buf_text(&text), text.length, err);
+    else if (fine)
+        fwrite(pyr_buf_text(&text), 1, text.length, stdout);
+    pyr_buf_deinit(&text);
+    pyr_result_destroy(result);
+    return fine ? 0 : PYR_CLI_FAILED;
+}
