@@ -66,11 +66,22 @@ static enum pyr_goal_verdict decide_by_share(const struct pyr_goal *goal,
     return PYR_GOAL_UNDECIDED;
 }
 
+/* How much was in use is read off, not sampled from anything: the reading itself decides, where
+ * every other number without its bound leaves a goal undecided. */
+static bool is_read_off(enum pyr_metric metric) {
+    return metric == PYR_M_MEMORY_UTILIZATION || metric == PYR_M_RSS_PEAK ||
+           metric == PYR_M_ENGINE_MEMORY || metric == PYR_M_HARNESS_MEMORY ||
+           metric == PYR_M_KV_MEMORY;
+}
+
 enum pyr_goal_verdict pyr_goal_decide(const struct pyr_goal *goal,
                                       const struct pyr_case_result *one) {
     struct pyr_estimate seen = pyr_goal_seen(goal, one);
+    enum pyr_metric metric = pyr_metric_find(goal->metric);
+    const struct pyr_metric_result *row = pyr_case_metric(one, metric);
+    if (row && row->n == 1 && is_read_off(metric))
+        seen.lo = seen.hi = seen.value;
     enum pyr_goal_verdict verdict = pyr_goal_verdict(goal, &seen);
-    const struct pyr_metric_result *row = pyr_case_metric(one, pyr_metric_find(goal->metric));
     if (row && (verdict == PYR_GOAL_UNDECIDED || verdict == PYR_GOAL_UNKNOWN)) {
         enum pyr_goal_verdict by_share = decide_by_share(goal, row);
         if (by_share != PYR_GOAL_UNDECIDED)
@@ -147,10 +158,14 @@ static const char *explain(struct pyr_arena *arena, const struct pyr_goal_result
         return pyr_arena_printf(arena, "%s: %s", goal->goal->metric,
                                 goal->seen.reason ? goal->seen.reason : "unknown");
     enum pyr_unit unit = pyr_metric_info(pyr_metric_find(goal->goal->metric))->unit;
-    return pyr_arena_printf(
-        arena, "%s [%s, %s] against at %s %s", spell(arena, goal->seen.value, unit),
-        spell(arena, goal->seen.lo, unit), spell(arena, goal->seen.hi, unit),
-        goal->goal->at_least ? "least" : "most", spell(arena, goal->goal->limit, unit));
+    const struct pyr_estimate *seen = &goal->seen;
+    const char *interval = "";
+    if (!isnan(seen->lo) || !isnan(seen->hi))
+        interval = pyr_arena_printf(arena, " [%s, %s]", spell(arena, seen->lo, unit),
+                                    spell(arena, seen->hi, unit));
+    return pyr_arena_printf(arena, "%s%s against at %s %s", spell(arena, seen->value, unit),
+                            interval, goal->goal->at_least ? "least" : "most",
+                            spell(arena, goal->goal->limit, unit));
 }
 
 static void grade(struct pyr_result *result) {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool is_folder_name(const char *path) {
     size_t length = strlen(path);
@@ -49,6 +50,7 @@ bool pyr_outputs_prepare(const char *output, const char *fallback, time_t starte
                          struct pyr_outputs *outputs, struct pyr_err *err) {
     if (!split_output(output && *output ? output : fallback, outputs, err))
         return false;
+    outputs->made_dir = !pyr_fs_is_dir(outputs->dir);
     char stamp[32], base[PATH_MAX];
     struct tm utc;
     gmtime_r(&started, &utc);
@@ -69,4 +71,15 @@ bool pyr_outputs_prepare(const char *output, const char *fallback, time_t starte
                                   outputs->history);
     }
     return print_path(outputs->run, err, "%s/%s", outputs->history, "run.pyr");
+}
+
+void pyr_outputs_discard(const struct pyr_outputs *outputs) {
+    char base[PATH_MAX];
+    snprintf(base, sizeof base, "%s", outputs->history);
+    /* rmdir refuses what is not empty, which is all the care that is needed. */
+    if (rmdir(base) != 0)
+        return;
+    *strrchr(base, '/') = '\0';
+    if (rmdir(base) == 0 && outputs->made_dir)
+        rmdir(outputs->dir);
 }

@@ -15,6 +15,7 @@
 #include "base/err.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <time.h>
 
 struct pyr_outputs {
@@ -22,11 +23,16 @@ struct pyr_outputs {
     char results[PATH_MAX]; /* results.json, or the file the user named */
     char history[PATH_MAX]; /* this run's own folder */
     char run[PATH_MAX];     /* its run file */
+    bool made_dir;          /* dir was not there before */
 };
 
 /* Works the names out, makes the folders and checks that files can be created there, before
  * anything is measured. `output` NULL: `fallback`. Two runs in one second get "-2", "-3". */
 bool pyr_outputs_prepare(const char *output, const char *fallback, time_t started,
                          struct pyr_outputs *outputs, struct pyr_err *err);
+
+/* Takes the folders back that were made for a run of which nothing came; a folder that holds
+ * anything, or that was there before, stays. */
+void pyr_outputs_discard(const struct pyr_outputs *outputs);
 
 #endif

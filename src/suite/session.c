@@ -172,11 +172,11 @@ static void record_plan(struct pyr_session *s) {
     if (s->info.simulated)
         pyr_session_warn(s, PYR_NO_CASE,
                          "simulated: the target follows a set law; nothing here was measured");
-    const char *note = s->info.notes;
-    while (*note) {
-        int length = (int)strcspn(note, "\n");
-        pyr_session_warn(s, PYR_NO_CASE, "%.*s", length, note);
-        note += length + (note[length] == '\n');
+    const char *caution = s->info.cautions;
+    while (*caution) {
+        int length = (int)strcspn(caution, "\n");
+        pyr_session_warn(s, PYR_NO_CASE, "%.*s", length, caution);
+        caution += length + (caution[length] == '\n');
     }
 }
 
@@ -362,8 +362,10 @@ bool pyr_session_run(const struct pyr_bench_options *options, const struct pyr_p
         !pyr_outputs_prepare(options->output, fallback_dir, time(NULL), &outputs, err))
         return false;
     session.run_path = outputs.run;
-    if (!pyr_session_open_target(&session, 0, err))
+    if (!pyr_session_open_target(&session, 0, err)) {
+        pyr_outputs_discard(&outputs);
         return false;
+    }
     bool ok = record_run(&session, &outputs, body, context, err);
     pyr_session_close_target(&session);
     return ok && conclude(&session, &outputs, outcome, err);

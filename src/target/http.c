@@ -31,6 +31,7 @@ static void http_close(struct pyr_target *base) {
         pyr_endpoint_close(&target->endpoints[i]);
     pyr_http_options_free(&target->options);
     pyr_buf_deinit(&target->notes);
+    pyr_buf_deinit(&target->cautions);
     pyr_free(target);
 }
 
@@ -88,6 +89,7 @@ static void http_describe(struct pyr_target *base, struct pyr_target_info *info)
              options->tls.insecure && target->endpoints[0].url.tls ? ", certificate not verified"
                                                                    : "");
     snprintf(info->notes, sizeof info->notes, "%s", pyr_buf_text(&target->notes));
+    snprintf(info->cautions, sizeof info->cautions, "%s", pyr_buf_text(&target->cautions));
 }
 
 static int64_t http_count_tokens(struct pyr_target *base, const char *text, size_t bytes) {

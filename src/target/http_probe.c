@@ -20,10 +20,10 @@ enum { PROBE_TOKENS = 4, HOLD_BYTES = 65536 };
 /* A server that hangs up does it at once: this is for one that waits for a processor. */
 #define LINGER_NS (100 * PYR_NS_PER_MS)
 
-static void note(struct http_target *target, const char *text) {
-    if (target->notes.length)
-        pyr_buf_putc(&target->notes, '\n');
-    pyr_buf_puts(&target->notes, text);
+static void add_line(struct pyr_buf *lines, const char *text) {
+    if (lines->length)
+        pyr_buf_putc(lines, '\n');
+    pyr_buf_puts(lines, text);
 }
 
 static bool get(struct http_target *target, const char *path, struct pyr_fetched *fetched,
@@ -170,7 +170,7 @@ static bool read_models(struct http_target *target, const char *path,
     if (json_is_array(list))
         good = choose_model(target, list, err);
     else
-        note(target, "The server lists no models: the model's name is not checked.");
+        add_line(&target->notes, "The server lists no models: the model's name is not checked.");
     json_decref(root);
     return good;
 }
@@ -324,12 +324,13 @@ static void note_dialect(struct http_target *target, const struct verdict *verdi
                          : options->sends_ignore_eos ? "ignore_eos"
                          : options->sends_min_tokens ? "min_tokens"
                                                      : NULL;
+    bool exact = fields && verdict->tokens == PROBE_TOKENS;
     char text[300];
     if (!fields)
         snprintf(text, sizeof text,
                  "The server refuses ignore_eos and min_tokens: outputs may end before the asked "
                  "length.");
-    else if (verdict->tokens == PROBE_TOKENS)
+    else if (exact)
         snprintf(text, sizeof text, "Exact output lengths: by %s (asked %d tokens, got %u).",
                  fields, PROBE_TOKENS, verdict->tokens);
     else
@@ -337,10 +338,11 @@ static void note_dialect(struct http_target *target, const struct verdict *verdi
                  "%s is accepted but not honoured (asked %d tokens, got %u): outputs may end "
                  "before the asked length.",
                  fields, PROBE_TOKENS, verdict->tokens);
-    note(target, text);
+    add_line(exact ? &target->notes : &target->cautions, text);
     if (options->stream && !verdict->usage)
-        note(target, "The server reports no token counts for a stream: output tokens are the "
-                     "events with text.");
+        add_line(&target->cautions,
+                 "The server reports no token counts for a stream: output tokens are the "
+                 "events with text.");
 }
 
 /* From the fullest request down to the plainest, until one is taken. */
@@ -368,15 +370,17 @@ static bool find_dialect(struct http_target *target, struct pyr_err *err) {
         note_dialect(target, &verdict);
         options->hangs_up = verdict.hung_up;
         if (verdict.hung_up)
-            note(target, "The server closes the connection after each answer, although it says "
-                         "that it would keep it: every request has one of its own.");
+            add_line(&target->notes,
+                     "The server closes the connection after each answer, although it says "
+                     "that it would keep it: every request has one of its own.");
         return true;
     }
     if (verdict.status == 401 || verdict.status == 403)
         return fail_key(target, verdict.status, err);
     if (verdict.status == 429 || verdict.status >= 500) {
-        note(target, "The server was busy or failing when it was asked for its dialect: nothing is "
-                     "known about exact output lengths.");
+        add_line(&target->cautions,
+                 "The server was busy or failing when it was asked for its dialect: nothing is "
+                 "known about exact output lengths.");
         return true;
     }
     return pyr_fail(err, PYR_E_INPUT, "%s%s: the server refuses a plain request (HTTP %u%s%s)",
@@ -395,8 +399,8 @@ bool pyr_http_probe(struct http_target *target, struct pyr_err *err) {
     if (target->options.probe)
         return find_dialect(target, err);
     target->options.sends_ignore_eos = target->options.sends_min_tokens = true;
-    note(target,
-         "The server's dialect was not looked for: ignore_eos and min_tokens are sent where "
-         "an exact output length is asked.");
+    add_line(&target->notes,
+             "The server's dialect was not looked for: ignore_eos and min_tokens are sent where "
+             "an exact output length is asked.");
     return true;
 }

@@ -85,7 +85,8 @@ struct pyr_target_info {
     char name[256];   /* the model's or server's own name */
     char engine[256]; /* engine and version, server software */
     char description[256];
-    char notes[1024];   /* sentences for the report, newline-separated; "" for none */
+    char notes[1024];    /* how it is measured: sentences, newline-separated; "" for none */
+    char cautions[1024]; /* what a reader must know to trust the numbers; the same form */
     bool simulated;     /* results are labelled so */
     bool virtual_time;  /* driven in virtual time: only with config.virtual_now_ns */
     bool counts_tokens; /* count_tokens works */

@@ -278,6 +278,31 @@ static void a_goal_is_decided_only_by_a_bound(void **state) {
     pyr_result_destroy(result);
 }
 
+static void a_reading_of_memory_decides_its_goal_by_itself(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "readings");
+    struct pyr_goal met = goal("memory_utilization", "value", 0.9);
+    struct pyr_goal missed = goal("memory_utilization", "value", 0.2);
+    struct pyr_goal sampled = goal("memory_bandwidth", "value", 2e9);
+    pyr_lane_goal(run.lane, &met);
+    pyr_lane_goal(run.lane, &missed);
+    pyr_lane_goal(run.lane, &sampled);
+    begin_case(&run, 0, "concurrent", "c2");
+    for (uint64_t i = 0; i < 20; i++)
+        add_request(&run, 0, run.now_ns + i * 10 * MS, PYR_OUTCOME_OK);
+    run.now_ns += 200 * MS;
+    pyr_lane_observe(run.lane, PYR_M_MEMORY_UTILIZATION, 0, 0, 0.3);
+    pyr_lane_observe(run.lane, PYR_M_MEMORY_BANDWIDTH, 0, 0, 1e9);
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    struct pyr_result *result = finish(&run);
+    assert_int_equal(result->goals[0].verdict, PYR_GOAL_MET);
+    assert_string_equal(result->goals[0].why, "30 % against at most 90 %");
+    assert_int_equal(result->goals[1].verdict, PYR_GOAL_MISSED);
+    assert_int_equal(result->goals[2].verdict, PYR_GOAL_UNDECIDED);
+    pyr_result_destroy(result);
+}
+
 static void a_run_without_its_end_is_partial_and_still_read(void **state) {
     (void)state;
     struct run run;
@@ -320,6 +345,7 @@ int main(void) {
         cmocka_unit_test(the_warm_up_is_left_out),
         cmocka_unit_test(a_generator_that_was_late_makes_the_run_invalid),
         cmocka_unit_test(a_goal_is_decided_only_by_a_bound),
+        cmocka_unit_test(a_reading_of_memory_decides_its_goal_by_itself),
         cmocka_unit_test(a_run_without_its_end_is_partial_and_still_read),
         cmocka_unit_test(observations_become_metrics_of_their_case),
     };

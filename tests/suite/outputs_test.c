@@ -54,11 +54,31 @@ static void what_is_in_the_way_is_named(void **state) {
     assert_non_null(strstr(err.text, file));
 }
 
+static void folders_of_a_run_that_never_was_are_taken_back(void **state) {
+    (void)state;
+    char fresh[600];
+    snprintf(fresh, sizeof fresh, "%s/fresh", dir);
+    struct pyr_outputs first, second;
+    struct pyr_err err;
+    assert_ok(err, pyr_outputs_prepare(fresh, "x", 0, &first, &err));
+    pyr_outputs_discard(&first);
+    assert_false(pyr_fs_is_dir(fresh));
+
+    assert_ok(err, pyr_outputs_prepare(fresh, "x", 0, &first, &err));
+    assert_ok(err, pyr_fs_write_whole(first.run, "x", 1, &err));
+    assert_ok(err, pyr_outputs_prepare(fresh, "x", 0, &second, &err));
+    pyr_outputs_discard(&second);
+    pyr_outputs_discard(&first);
+    assert_true(pyr_fs_is_file(first.run));
+    assert_false(pyr_fs_is_dir(second.history));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_without_extension_is_a_folder),
         cmocka_unit_test(a_name_with_extension_is_the_results_file),
         cmocka_unit_test(what_is_in_the_way_is_named),
+        cmocka_unit_test(folders_of_a_run_that_never_was_are_taken_back),
     };
     return cmocka_run_group_tests(tests, make_dir, NULL);
 }

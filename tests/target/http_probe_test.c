@@ -54,7 +54,7 @@ static void the_dialect_is_found_and_described(void **state) {
     http_world_serve(&world, strict);
     http_world_attach(&world, NULL, NULL, 2);
     info = describe();
-    assert_non_null(strstr(info.notes, "refuses ignore_eos and min_tokens"));
+    assert_non_null(strstr(info.cautions, "refuses ignore_eos and min_tokens"));
     slot = http_world_slot(&world, 0, "");
     slot->exact_output = true;
     http_world_run(&world, 1);
@@ -65,7 +65,7 @@ static void the_dialect_is_found_and_described(void **state) {
     http_world_serve(&world, deaf);
     http_world_attach(&world, NULL, NULL, 2);
     info = describe();
-    assert_non_null(strstr(info.notes, "not honoured (asked 4 tokens, got 2)"));
+    assert_non_null(strstr(info.cautions, "not honoured (asked 4 tokens, got 2)"));
     http_world_end(&world);
 }
 
@@ -129,7 +129,7 @@ static void planned_refusals_of_the_first_request_are_told(void **state) {
     static const char *const busy[] = {"--plan", "fault=status,status=503", NULL};
     http_world_serve(&world, busy);
     http_world_attach(&world, NULL, NULL, 1);
-    assert_non_null(strstr(describe().notes, "busy or failing"));
+    assert_non_null(strstr(describe().cautions, "busy or failing"));
     http_world_end(&world);
 }
 
