@@ -50,11 +50,11 @@ struct http_target {
     char base_paths[PYR_HTTP_ENDPOINTS_MAX][300]; /* "/v1" */
     unsigned endpoint_count;
     char spec[1024];
-    char software[128], owner[64]; /* "" unknown */
-    char tokenize_path[64];        /* "" when the server has none */
-    bool tokenize_llama;           /* llama-server's shape of it */
+    char software[128], owner[64];  /* "" unknown */
+    char tokenize_path[64];         /* "" when the server has none */
+    bool tokenize_llama;            /* llama-server's shape of it */
     struct pyr_buf notes, cautions; /* see pyr_target_info */
-    uint64_t ready_ns; /* how long wait_ready took */
+    uint64_t ready_ns;              /* how long wait_ready took */
     /* Constant parts of a request. */
     char *heads[PYR_HTTP_ENDPOINTS_MAX]; /* up to "Content-Length: " */
     char *body_open, *body_close;

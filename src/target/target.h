@@ -87,10 +87,10 @@ struct pyr_target_info {
     char description[256];
     char notes[1024];    /* how it is measured: sentences, newline-separated; "" for none */
     char cautions[1024]; /* what a reader must know to trust the numbers; the same form */
-    bool simulated;     /* results are labelled so */
-    bool virtual_time;  /* driven in virtual time: only with config.virtual_now_ns */
-    bool counts_tokens; /* count_tokens works */
-    bool tokenises;     /* prompts are wanted as tokens (tokenize works) */
+    bool simulated;      /* results are labelled so */
+    bool virtual_time;   /* driven in virtual time: only with config.virtual_now_ns */
+    bool counts_tokens;  /* count_tokens works */
+    bool tokenises;      /* prompts are wanted as tokens (tokenize works) */
     bool streams;
     uint32_t max_handles;         /* attached at the same time; 0: any number */
     uint32_t sequences;           /* decoded together; 0 unknown, or known only after attach */
