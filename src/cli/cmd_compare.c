@@ -8,6 +8,7 @@
 #include "suite/compare.h"
 
 #include <string.h>
+#include <time.h>
 
 /* BASELINE CURRENT as words or as options; a lone word beside both options is --report's file. */
 static bool find_sides(struct pyr_cli *cli, const char **baseline, const char **current,
@@ -64,19 +65,25 @@ static bool check(const struct pyr_cli *cli, struct pyr_err *err) {
                                                      PYR_OPT_AB_CONCURRENCY, PYR_OPT_AB_PROMPT,
                                                      PYR_OPT_AB_OUTPUT};
     static const enum pyr_cli_option only_kept[] = {PYR_OPT_SINGLE, PYR_OPT_VARY, PYR_OPT_GATE,
-                                                    PYR_OPT_CONFIRM, PYR_OPT_HISTORY};
+                                                    PYR_OPT_CONFIRM};
     bool ab = pyr_given(&cli->args, PYR_OPT_AB);
     bool alive = ab || pyr_given(&cli->args, PYR_OPT_CONFIRM);
     for (size_t i = 0; i < 5; i++) {
         if (!alive && pyr_given(&cli->args, only_alive[i]))
             return pyr_fail(err, PYR_E_USAGE, "%s: says nothing without --ab or --confirm",
                             cli->args.values[only_alive[i]].spelling);
-        if (ab && pyr_given(&cli->args, only_kept[i]))
+        if (ab && i < sizeof only_kept / sizeof *only_kept && pyr_given(&cli->args, only_kept[i]))
             return pyr_fail(err, PYR_E_USAGE,
                             "%s and --ab contradict: --ab measures both sides now",
                             cli->args.values[only_kept[i]].spelling);
     }
     return true;
+}
+
+static uint64_t now_unix_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * PYR_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 int pyr_cmd_compare(struct pyr_cli *cli, struct pyr_err *err) {
@@ -85,14 +92,17 @@ int pyr_cmd_compare(struct pyr_cli *cli, struct pyr_err *err) {
     int signal = 0;
     if (!find_sides(cli, &baseline, &current, &path, err) || !check(cli, err))
         return PYR_CLI_FAILED;
-    bool fine = pyr_given(&cli->args, PYR_OPT_AB)
-                    ? pyr_ab_sides(cli, baseline, current, &comparison, &signal, err)
-                    : pyr_judge_compare(cli, baseline, current, &comparison, err) &&
-                          pyr_judge_confirm(cli, baseline, current, &comparison, err);
+    bool ab = pyr_given(&cli->args, PYR_OPT_AB);
+    uint64_t started_unix_ns = now_unix_ns();
+    bool fine = ab ? pyr_ab_sides(cli, baseline, current, &comparison, &signal, err)
+                   : pyr_judge_compare(cli, baseline, current, &comparison, err) &&
+                         pyr_judge_confirm(cli, baseline, current, &comparison, err);
     if (!fine) {
         pyr_comparison_destroy(comparison);
         return signal ? 128 + signal : PYR_CLI_FAILED;
     }
+    if (ab)
+        pyr_judge_keep_pairs(cli, comparison, started_unix_ns);
     int code =
         tell(cli, comparison, path, err)
             ? pyr_comparison_exit_code(comparison, pyr_given(&cli->args, PYR_OPT_STRICT_COMPARE))

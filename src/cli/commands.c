@@ -125,14 +125,17 @@ const struct pyr_command pyr_commands[] = {
     {.name = "history",
      .bit = PYR_CMD_HISTORY,
      .summary = "the runs that were kept, and where their level changed",
-     .operands = "[list|show|plot|changes|mark|add] [...]",
+     .operands = "[list|show|plot|changes|mark|merge|add|remove] [...]",
      .operands_most = 3,
      .description = "Without a word: list. `show` takes a run, `mark` a commit and a text, `add` a "
                     "file. `changes` looks for steps in every number that a "
                     "comparison would gate; `mark` says that a change at a commit was meant, so "
-                    "that the search starts anew there; `add` takes a run or result file in.",
+                    "that the search starts anew there. `merge` puts the kept histograms of all "
+                    "runs together; `add` takes a run or result file in, `remove` takes a run or "
+                    "group:NAME out.",
      .examples = EXAMPLES("pyrometer history", "pyrometer history plot --metric ttft_sent",
-                          "pyrometer history mark 4f2a91c 'longer answers'"),
+                          "pyrometer history mark 4f2a91c 'longer answers'",
+                          "pyrometer history merge --group nightly --metric ttft_sent"),
      .run = pyr_cmd_history},
     {.name = "metrics export",
      .bit = PYR_CMD_METRICS,

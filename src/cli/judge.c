@@ -3,13 +3,16 @@
 
 #include "cli/ab.h"
 #include "cli/ci.h"
+#include "cli/typed.h"
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/mem.h"
 #include "report/comparison.h"
 #include "store/store.h"
 #include "suite/compare.h"
 #include "suite/history.h"
+#include "suite/meta.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,17 +32,34 @@ static const char *revision_of(const struct pyr_cli *cli) {
     return said ? said : getenv("GIT_COMMIT");
 }
 
-void pyr_judge_keep(struct pyr_cli *cli, const struct pyr_result *result) {
+static void keep(struct pyr_cli *cli, const struct pyr_kept_run *run) {
     struct pyr_err err;
-    if (pyr_given(&cli->args, PYR_OPT_NO_HISTORY))
-        return;
     const char *where = pyr_judge_history(cli);
-    if (!where)
+    if (where && !pyr_history_keep(where, run, &err))
+        fprintf(stderr, "pyrometer: not kept in the history: %s\n", err.text);
+}
+
+void pyr_judge_keep(struct pyr_cli *cli, const struct pyr_result *result) {
+    if (pyr_given(&cli->args, PYR_OPT_NO_HISTORY))
         return;
     struct pyr_kept_run *run = pyr_history_run(cli->arena, result, revision_of(cli),
                                                cli->args.values[PYR_OPT_RUN_GROUP].text);
-    if (!pyr_history_keep(where, run, &err))
-        fprintf(stderr, "pyrometer: not kept in the history: %s\n", err.text);
+    /* The history is read from other folders too. */
+    char *whole = realpath(run->run_path, NULL);
+    if (whole)
+        run->run_path = pyr_arena_strdup(cli->arena, whole);
+    free(whole);
+    keep(cli, run);
+}
+
+void pyr_judge_keep_pairs(struct pyr_cli *cli, const struct pyr_comparison *comparison,
+                          uint64_t started_unix_ns) {
+    if (pyr_given(&cli->args, PYR_OPT_NO_HISTORY))
+        return;
+    char *meta = pyr_meta_of_pairs(comparison, pyr_typed_again(cli), started_unix_ns);
+    keep(cli, pyr_history_pairs(cli->arena, comparison, meta, revision_of(cli),
+                                cli->args.values[PYR_OPT_RUN_GROUP].text));
+    pyr_free(meta);
 }
 
 static bool fill_options(struct pyr_cli *cli, struct pyr_compare_options *options,

@@ -20,6 +20,10 @@ const char *pyr_judge_history(struct pyr_cli *cli);
  * standard error and nothing more: the run file holds the run. */
 void pyr_judge_keep(struct pyr_cli *cli, const struct pyr_result *result);
 
+/* Likewise a comparison in pairs that began at that instant. */
+void pyr_judge_keep_pairs(struct pyr_cli *cli, const struct pyr_comparison *comparison,
+                          uint64_t started_unix_ns);
+
 /* Compares what the two specs name (suite/history.h) by the command's options. */
 bool pyr_judge_compare(struct pyr_cli *cli, const char *baseline, const char *current,
                        struct pyr_comparison **comparison, struct pyr_err *err);

@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/resolve.h"
 #include "cli/signals.h"
+#include "cli/typed.h"
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -19,32 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* The command as it can be typed again: what holds other than plain characters is quoted. */
-static const char *command_line(const struct pyr_cli *cli) {
-    struct pyr_buf buf = {0};
-    pyr_buf_puts(&buf, "pyrometer");
-    for (int i = 0; i < cli->argc; i++) {
-        const char *word = cli->argv[i];
-        pyr_buf_putc(&buf, ' ');
-        if (*word && word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                       "0123456789_-+=:,./@%")] == '\0') {
-            pyr_buf_puts(&buf, word);
-            continue;
-        }
-        pyr_buf_putc(&buf, '\'');
-        for (; *word; word++) {
-            if (*word == '\'')
-                pyr_buf_puts(&buf, "'\\''");
-            else
-                pyr_buf_putc(&buf, *word);
-        }
-        pyr_buf_putc(&buf, '\'');
-    }
-    const char *line = pyr_arena_strdup(cli->arena, pyr_buf_text(&buf));
-    pyr_buf_deinit(&buf);
-    return line;
-}
 
 static void fill_load(const struct pyr_args *args, struct pyr_bench_options *o) {
     const struct pyr_option_value *v = args->values;
@@ -230,7 +205,7 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
     options->target = resolved.target;
     options->target_note = resolved.note;
     options->model = resolved.model;
-    options->command_line = command_line(cli);
+    options->command_line = pyr_typed_again(cli);
     if (resolved.note) {
         printf("No model was named: measuring %s, %s.\n", resolved.target, resolved.note);
         fflush(stdout);

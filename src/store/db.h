@@ -66,7 +66,7 @@ struct pyr_db {
 
 extern const struct pyr_db_ops pyr_db_sqlite, pyr_db_postgres;
 
-enum { PYR_SCHEMA_VERSION = 1 };
+enum { PYR_SCHEMA_VERSION = 2 };
 /* Brings the schema to PYR_SCHEMA_VERSION (with `write`) or refuses one that is newer, or, without
  * `write`, one that is older. */
 bool pyr_schema_prepare(struct pyr_db *db, const char *where, bool write, struct pyr_err *err);

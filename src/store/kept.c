@@ -93,14 +93,20 @@ static void keep_meta(struct pyr_arena *arena, const char *meta_json, struct pyr
     json_decref(meta);
 }
 
+void pyr_kept_from_meta(struct pyr_arena *arena, const char *meta_json, const char *run_path,
+                        struct pyr_kept_run *run) {
+    run->meta_json = pyr_arena_strdup(arena, meta_json);
+    run->run_path = pyr_arena_strdup(arena, run_path);
+    keep_meta(arena, run->meta_json, run);
+    run->id = make_id(arena, run->time_unix_s, run->meta_json, run->run_path);
+}
+
 struct pyr_kept_run *pyr_kept_from_result(struct pyr_arena *arena,
                                           const struct pyr_result *result) {
     struct pyr_kept_run *run = pyr_arena_alloc(arena, sizeof *run);
     run->origin = "pyrometer";
-    run->meta_json = pyr_arena_strdup(arena, result->meta_json ? result->meta_json : "{}");
-    run->run_path = pyr_arena_strdup(arena, result->run_path ? result->run_path : "");
-    keep_meta(arena, run->meta_json, run);
-    run->id = make_id(arena, run->time_unix_s, run->meta_json, run->run_path);
+    pyr_kept_from_meta(arena, result->meta_json ? result->meta_json : "{}",
+                       result->run_path ? result->run_path : "", run);
     run->partial = copy(arena, result->partial);
     run->simulated = result->simulated;
     run->noise_floor = pyr_estimate_unknown(NULL);

@@ -35,15 +35,17 @@ struct pyr_kept_metric {
     uint64_t n;                             /* values behind it; 0 unknown */
     struct pyr_estimate at[PYR_KEPT_COUNT]; /* in the metric's unit; reasons are not kept */
     double sd, min, max;
-    const void *hist; /* as pyr_hist_write wrote it, or NULL */
+    struct pyr_estimate ratio; /* to the case's reference; counts only where it has one */
+    const void *hist;          /* as pyr_hist_write wrote it, or NULL */
     size_t hist_bytes;
 };
 
 struct pyr_kept_case {
     const char *suite, *id, *params; /* id "" for what belongs to no case (the instrument) */
-    bool open_loop;                  /* latencies count from the schedule */
-    uint64_t total, ok;              /* requests; 0 unknown */
-    uint64_t outputs_hash;           /* 0 unknown */
+    const char *reference; /* what was measured beside it, block by block (--ab), or NULL */
+    bool open_loop;        /* latencies count from the schedule */
+    uint64_t total, ok;    /* requests; 0 unknown */
+    uint64_t outputs_hash; /* 0 unknown */
     const struct pyr_kept_metric *metrics;
     size_t metric_count;
 };
@@ -69,6 +71,10 @@ struct pyr_kept_run {
 /* What of a result is kept: the steady window of every case, and the instrument's own error. Text
  * is copied into the arena. Fingerprint, revision and group are the caller's to fill. */
 struct pyr_kept_run *pyr_kept_from_result(struct pyr_arena *arena, const struct pyr_result *result);
+
+/* Fills what META says (time, command, version, revision), the run file's path and the id. */
+void pyr_kept_from_meta(struct pyr_arena *arena, const char *meta_json, const char *run_path,
+                        struct pyr_kept_run *run);
 
 /* NULL when it is not there. */
 const struct pyr_kept_case *pyr_kept_case(const struct pyr_kept_run *run, const char *suite,

@@ -60,11 +60,21 @@ static const char *const version_1[] = {
     " time DOUBLE PRECISION)",
 };
 
+/* What was measured beside a case, and each number as a ratio to it: the drift of the machine is
+ * not in such a ratio (docs/method/changes.md). */
+static const char *const version_2[] = {
+    "ALTER TABLE pyr_case ADD COLUMN reference TEXT",
+    "ALTER TABLE pyr_metric ADD COLUMN ratio DOUBLE PRECISION",
+    "ALTER TABLE pyr_metric ADD COLUMN ratio_lo DOUBLE PRECISION",
+    "ALTER TABLE pyr_metric ADD COLUMN ratio_hi DOUBLE PRECISION",
+};
+
 static const struct {
     const char *const *statements;
     size_t count;
 } versions[PYR_SCHEMA_VERSION] = {
     {version_1, sizeof version_1 / sizeof *version_1},
+    {version_2, sizeof version_2 / sizeof *version_2},
 };
 
 static bool note_version(void *context, const struct pyr_db_value *values, size_t count,

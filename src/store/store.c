@@ -87,6 +87,10 @@ void pyr_store_close(struct pyr_store *store) {
     pyr_free(store);
 }
 
+const char *pyr_store_name(const struct pyr_store *store) {
+    return store->name;
+}
+
 static bool run(struct pyr_store *store, const char *sql, const struct pyr_db_value *params,
                 size_t count, pyr_db_row_fn *row, void *context, struct pyr_err *err) {
     return store->db->ops->run(store->db, sql, params, count, row, context, err);
@@ -180,7 +184,9 @@ static bool add_cases(struct pyr_store *store, const struct pyr_kept_run *kept, 
                       struct pyr_err *err) {
     struct bulk bulk;
     bulk_begin(&bulk, store,
-               "pyr_case (run, number, suite, id, params, open_loop, total, ok, outputs_hash)", 9);
+               "pyr_case (run, number, suite, id, params, open_loop, total, ok, outputs_hash, "
+               "reference)",
+               10);
     bool fine = true;
     for (size_t i = 0; fine && i < kept->case_count; i++) {
         const struct pyr_kept_case *from = &kept->cases[i];
@@ -196,6 +202,7 @@ static bool add_cases(struct pyr_store *store, const struct pyr_kept_run *kept, 
         row[6] = pyr_db_integer((int64_t)from->total);
         row[7] = pyr_db_integer((int64_t)from->ok);
         row[8] = pyr_db_integer((int64_t)from->outputs_hash);
+        row[9] = pyr_db_text(from->reference);
     }
     return bulk_end(&bulk, fine, err);
 }
@@ -204,19 +211,31 @@ static bool add_cases(struct pyr_store *store, const struct pyr_kept_run *kept, 
 #define METRIC_COLUMNS                                                                             \
     "metric, n, source, " ESTIMATE_COLUMNS("value") ESTIMATE_COLUMNS("mean")                       \
         ESTIMATE_COLUMNS("p50") ESTIMATE_COLUMNS("p75") ESTIMATE_COLUMNS("p90")                    \
-            ESTIMATE_COLUMNS("p95") ESTIMATE_COLUMNS("p99")                                        \
-                ESTIMATE_COLUMNS("p99_9") "sd, min, max"
-enum { METRIC_COLUMN_COUNT = 3 + 3 * PYR_KEPT_COUNT + 3 };
+            ESTIMATE_COLUMNS("p95") ESTIMATE_COLUMNS("p99") ESTIMATE_COLUMNS("p99_9")              \
+                ESTIMATE_COLUMNS("ratio") "sd, min, max"
+enum {
+    RATIO_COLUMN = 3 + 3 * PYR_KEPT_COUNT,
+    SD_COLUMN = RATIO_COLUMN + 3,
+    METRIC_COLUMN_COUNT = SD_COLUMN + 3
+};
 
-static void fill_metric(const struct pyr_kept_metric *metric, struct pyr_db_value *row) {
+static struct pyr_db_value *fill_estimate(const struct pyr_estimate *estimate,
+                                          struct pyr_db_value *row) {
+    *row++ = pyr_db_real(estimate->value);
+    *row++ = pyr_db_real(estimate->lo);
+    *row++ = pyr_db_real(estimate->hi);
+    return row;
+}
+
+static void fill_metric(const struct pyr_kept_metric *metric, bool referred,
+                        struct pyr_db_value *row) {
+    const struct pyr_estimate none = pyr_estimate_unknown(NULL);
     *row++ = pyr_db_text(pyr_metric_info(metric->metric)->name);
     *row++ = pyr_db_integer((int64_t)metric->n);
     *row++ = pyr_db_text(metric->source);
-    for (int i = 0; i < PYR_KEPT_COUNT; i++) {
-        *row++ = pyr_db_real(metric->at[i].value);
-        *row++ = pyr_db_real(metric->at[i].lo);
-        *row++ = pyr_db_real(metric->at[i].hi);
-    }
+    for (int i = 0; i < PYR_KEPT_COUNT; i++)
+        row = fill_estimate(&metric->at[i], row);
+    row = fill_estimate(referred ? &metric->ratio : &none, row);
     *row++ = pyr_db_real(metric->sd);
     *row++ = pyr_db_real(metric->min);
     *row++ = pyr_db_real(metric->max);
@@ -235,7 +254,7 @@ static bool add_metrics(struct pyr_store *store, const struct pyr_kept_run *kept
                 break;
             row[0] = pyr_db_integer(key);
             row[1] = pyr_db_integer((int64_t)i);
-            fill_metric(&kept->cases[i].metrics[k], row + 2);
+            fill_metric(&kept->cases[i].metrics[k], kept->cases[i].reference != NULL, row + 2);
         }
     return bulk_end(&bulk, fine, err);
 }
@@ -298,6 +317,39 @@ bool pyr_store_mark(struct pyr_store *store, const char *revision, const char *t
                "INSERT INTO pyr_mark (revision, text, time) VALUES ($1, $2, $3) "
                "ON CONFLICT (revision) DO UPDATE SET text = excluded.text, time = excluded.time",
                values, 3, NULL, NULL, err);
+}
+
+static bool remove_one(struct pyr_store *store, const char *id, struct pyr_err *err) {
+    static const char *const statements[] = {
+        "DELETE FROM pyr_histogram WHERE run = $1", "DELETE FROM pyr_metric WHERE run = $1",
+        "DELETE FROM pyr_case WHERE run = $1", "DELETE FROM pyr_run WHERE key = $1"};
+    struct pyr_db_value name = pyr_db_text(id), key = pyr_db_integer(key_of(id));
+    int64_t there = 0;
+    if (!run(store, "SELECT count(*) FROM pyr_run WHERE id = $1", &name, 1, note_count, &there,
+             err))
+        return false;
+    if (there == 0)
+        return pyr_fail(err, PYR_E_INPUT,
+                        "%s: no run '%s' in it; 'pyrometer history' lists what is there",
+                        store->name, id);
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
+        if (!run(store, statements[i], &key, 1, NULL, NULL, err))
+            return false;
+    return true;
+}
+
+bool pyr_store_remove(struct pyr_store *store, const char *const *ids, size_t count,
+                      struct pyr_err *err) {
+    const struct pyr_db_ops *ops = store->db->ops;
+    if (!ops->begin(store->db, err))
+        return false;
+    bool fine = true;
+    for (size_t i = 0; fine && i < count; i++)
+        fine = remove_one(store, ids[i], err);
+    if (fine && ops->commit(store->db, err))
+        return true;
+    ops->rollback(store->db);
+    return false;
 }
 
 /* What is read grows in an arena by doubling. */
@@ -415,6 +467,7 @@ static bool read_case(void *context, const struct pyr_db_value *values, size_t c
     kept->total = (uint64_t)pyr_db_as_integer(&values[4]);
     kept->ok = (uint64_t)pyr_db_as_integer(&values[5]);
     kept->outputs_hash = (uint64_t)pyr_db_as_integer(&values[6]);
+    kept->reference = pyr_db_as_text(rows->arena, &values[7]);
     return true;
 }
 
@@ -440,9 +493,10 @@ static bool read_metric(void *context, const struct pyr_db_value *values, size_t
     kept->source = pyr_db_as_text(rows->arena, &values[2]);
     for (int i = 0; i < PYR_KEPT_COUNT; i++)
         kept->at[i] = read_estimate(&values[3 + 3 * i]);
-    kept->sd = pyr_db_as_real(&values[3 + 3 * PYR_KEPT_COUNT]);
-    kept->min = pyr_db_as_real(&values[4 + 3 * PYR_KEPT_COUNT]);
-    kept->max = pyr_db_as_real(&values[5 + 3 * PYR_KEPT_COUNT]);
+    kept->ratio = read_estimate(&values[RATIO_COLUMN]);
+    kept->sd = pyr_db_as_real(&values[SD_COLUMN]);
+    kept->min = pyr_db_as_real(&values[SD_COLUMN + 1]);
+    kept->max = pyr_db_as_real(&values[SD_COLUMN + 2]);
     return true;
 }
 
@@ -468,8 +522,8 @@ static bool load_cases(struct pyr_store *store, struct pyr_arena *arena, bool hi
     struct pyr_db_value params[2] = {pyr_db_integer(key_of(kept->id))};
     struct rows cases = {.arena = arena, .size = sizeof(struct pyr_kept_case)};
     if (!run(store,
-             "SELECT suite, id, params, open_loop, total, ok, outputs_hash FROM pyr_case WHERE run "
-             "= $1 "
+             "SELECT suite, id, params, open_loop, total, ok, outputs_hash, reference FROM "
+             "pyr_case WHERE run = $1 "
              "ORDER BY number",
              params, 1, read_case, &cases, err))
         return false;
@@ -536,6 +590,8 @@ static bool read_point(void *context, const struct pyr_db_value *values, size_t 
     point->n = (uint64_t)pyr_db_as_integer(&values[4]);
     point->at = read_estimate(&values[5]);
     point->expected = pyr_db_as_text(rows->arena, &values[8]);
+    point->reference = pyr_db_as_text(rows->arena, &values[9]);
+    point->ratio = read_estimate(&values[10]);
     return true;
 }
 
@@ -551,7 +607,8 @@ bool pyr_store_series(struct pyr_store *store, struct pyr_arena *arena, const ch
     const char *column = pyr_kept_names[statistic];
     pyr_buf_printf(&where.sql,
                    "SELECT r.id, r.revision, r.fingerprint_hash, r.time, m.n, m.%s, m.%s_lo, "
-                   "m.%s_hi, k.text FROM pyr_metric m" JOINED
+                   "m.%s_hi, k.text, c.reference, m.ratio, m.ratio_lo, m.ratio_hi FROM "
+                   "pyr_metric m" JOINED
                    " LEFT JOIN pyr_mark k ON k.revision = r.revision WHERE m.%s IS NOT NULL",
                    column, column, column, column);
     where_is(&where, "m.metric", pyr_metric_info(metric)->name);
@@ -565,6 +622,45 @@ bool pyr_store_series(struct pyr_store *store, struct pyr_arena *arena, const ch
     *points = (struct pyr_store_point *)rows.items;
     *count = rows.count;
     return fine;
+}
+
+struct revision {
+    const char *text;
+    int64_t runs;
+};
+
+static bool read_revision(void *context, const struct pyr_db_value *values, size_t count,
+                          struct pyr_err *err) {
+    (void)count;
+    (void)err;
+    struct rows *rows = context;
+    struct revision *revision = rows_next(rows);
+    revision->text = pyr_db_as_text(rows->arena, &values[0]);
+    revision->runs = pyr_db_as_integer(&values[1]);
+    return true;
+}
+
+bool pyr_store_revision(struct pyr_store *store, struct pyr_arena *arena, const char *text,
+                        const char **revision, size_t *runs, struct pyr_err *err) {
+    struct pyr_db_value param = pyr_db_text(text);
+    struct rows rows = {.arena = arena, .size = sizeof(struct revision)};
+    *revision = text;
+    *runs = 0;
+    if (!run(store,
+             "SELECT revision, count(*) FROM pyr_run WHERE substr(revision, 1, "
+             "CAST(length($1) AS INTEGER)) = $1 GROUP BY revision ORDER BY length(revision), "
+             "revision LIMIT 3",
+             &param, 1, read_revision, &rows, err))
+        return false;
+    const struct revision *found = (struct revision *)rows.items;
+    if (rows.count == 0)
+        return true;
+    if (rows.count > 1 && strcmp(found[0].text, text) != 0)
+        return pyr_fail(err, PYR_E_INPUT, "'%s' begins several revisions (%s, %s, ...); write more",
+                        text, found[0].text, found[1].text);
+    *revision = found[0].text;
+    *runs = (size_t)found[0].runs;
+    return true;
 }
 
 struct merge {

@@ -37,6 +37,8 @@ bool pyr_store_default(struct pyr_arena *arena, const char *history, const char 
 bool pyr_store_open(const struct pyr_store_config *config, struct pyr_store **store,
                     struct pyr_err *err);
 void pyr_store_close(struct pyr_store *store); /* NULL is allowed */
+/* The file, or words that hide a URL's password; lives as long as the store. */
+const char *pyr_store_name(const struct pyr_store *store);
 
 /* Adds a run with everything in it. Fails when its id is there already. */
 bool pyr_store_add(struct pyr_store *store, const struct pyr_kept_run *run, struct pyr_err *err);
@@ -63,7 +65,9 @@ struct pyr_store_point {
     double time_unix_s;
     struct pyr_estimate at;
     uint64_t n;
-    const char *expected; /* the text of a mark on its revision, or NULL */
+    const char *expected;      /* the text of a mark on its revision, or NULL */
+    const char *reference;     /* what was measured beside it, or NULL */
+    struct pyr_estimate ratio; /* to that; unknown without one */
 };
 bool pyr_store_series(struct pyr_store *store, struct pyr_arena *arena, const char *suite,
                       const char *case_id, enum pyr_metric metric, int statistic,
@@ -74,6 +78,15 @@ bool pyr_store_series(struct pyr_store *store, struct pyr_arena *arena, const ch
  * the same revision replaces the first. */
 bool pyr_store_mark(struct pyr_store *store, const char *revision, const char *text,
                     double time_unix_s, struct pyr_err *err);
+
+/* The whole revision that begins with `text`, in the arena: `text` itself when no run has one, with
+ * `runs` 0. Fails when it begins several. */
+bool pyr_store_revision(struct pyr_store *store, struct pyr_arena *arena, const char *text,
+                        const char **revision, size_t *runs, struct pyr_err *err);
+
+/* Takes runs out, all of them or none. An id that is not there fails. */
+bool pyr_store_remove(struct pyr_store *store, const char *const *ids, size_t count,
+                      struct pyr_err *err);
 
 /* Adds the histograms of one metric of one case over all runs of the filter into `hist`;
  * `runs` counts those that had one. */

@@ -8,6 +8,7 @@
 #include "store/store.h"
 #include "suite/fingerprint.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,14 +20,64 @@ static void stamp(struct pyr_arena *arena, struct pyr_kept_run *run) {
     run->fingerprint_hash = fingerprint.hash;
 }
 
-struct pyr_kept_run *pyr_history_run(struct pyr_arena *arena, const struct pyr_result *result,
-                                     const char *revision, const char *group) {
-    struct pyr_kept_run *run = pyr_kept_from_result(arena, result);
+static void finish(struct pyr_arena *arena, struct pyr_kept_run *run, const char *revision,
+                   const char *group) {
     stamp(arena, run);
     if (revision && *revision)
         run->revision = pyr_arena_strdup(arena, revision);
     if (group && *group)
         run->group = pyr_arena_strdup(arena, group);
+}
+
+struct pyr_kept_run *pyr_history_run(struct pyr_arena *arena, const struct pyr_result *result,
+                                     const char *revision, const char *group) {
+    struct pyr_kept_run *run = pyr_kept_from_result(arena, result);
+    finish(arena, run, revision, group);
+    return run;
+}
+
+static struct pyr_kept_case *case_of_pairs(struct pyr_arena *arena,
+                                           const struct pyr_comparison *comparison) {
+    const struct pyr_compared_metric *metrics = comparison->metrics;
+    struct pyr_kept_metric *kept = pyr_arena_array(arena, comparison->metric_count, sizeof *kept);
+    struct pyr_kept_case *made = pyr_arena_alloc(arena, sizeof *made);
+    *made = (struct pyr_kept_case){.suite = pyr_arena_strdup(arena, metrics[0].suite),
+                                   .id = pyr_arena_strdup(arena, metrics[0].case_id),
+                                   .params = "",
+                                   .reference = pyr_arena_strdup(arena, comparison->baseline.name),
+                                   .metrics = kept,
+                                   .metric_count = comparison->metric_count};
+    for (size_t i = 0; i < comparison->metric_count; i++) {
+        kept[i] = (struct pyr_kept_metric){.metric = metrics[i].metric,
+                                           .source = "interleaved blocks",
+                                           .n = comparison->pairs,
+                                           .ratio = metrics[i].ratio,
+                                           .sd = (double)NAN,
+                                           .min = metrics[i].current.lo,
+                                           .max = metrics[i].current.hi};
+        for (int k = 0; k < PYR_KEPT_COUNT; k++)
+            kept[i].at[k] = pyr_estimate_unknown(NULL);
+        int statistic = pyr_kept_find(metrics[i].statistic);
+        if (statistic != PYR_KEPT_COUNT)
+            kept[i].at[statistic].value = metrics[i].current.value;
+    }
+    return made;
+}
+
+struct pyr_kept_run *pyr_history_pairs(struct pyr_arena *arena,
+                                       const struct pyr_comparison *comparison,
+                                       const char *meta_json, const char *revision,
+                                       const char *group) {
+    struct pyr_kept_run *run = pyr_arena_alloc(arena, sizeof *run);
+    run->origin = "pyrometer";
+    pyr_kept_from_meta(arena, meta_json, "", run);
+    run->partial = NULL;
+    run->simulated = comparison->current.simulated;
+    run->noise_floor = pyr_estimate_unknown(NULL);
+    run->noise_floor.value = comparison->noise_floor.ratio;
+    run->cases = case_of_pairs(arena, comparison);
+    run->case_count = 1;
+    finish(arena, run, revision, group);
     return run;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "stats/comparison.h"
 #include "stats/result.h"
 #include "store/kept.h"
 
@@ -18,6 +19,13 @@
 /* A result as it is kept, with its fingerprint; `revision` and `group` may be NULL. */
 struct pyr_kept_run *pyr_history_run(struct pyr_arena *arena, const struct pyr_result *result,
                                      const char *revision, const char *group);
+
+/* A comparison in pairs as it is kept: the current side's numbers, each with its ratio to the
+ * baseline as its reference. `meta_json` is that of suite/meta.h, and outlives the run. */
+struct pyr_kept_run *pyr_history_pairs(struct pyr_arena *arena,
+                                       const struct pyr_comparison *comparison,
+                                       const char *meta_json, const char *revision,
+                                       const char *group);
 
 /* Adds it to the history at `where` (store/store.h). */
 bool pyr_history_keep(const char *where, const struct pyr_kept_run *run, struct pyr_err *err);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "sample/machine.h"
+#include "stats/comparison.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -147,14 +148,11 @@ static json_t *describe_target(const struct pyr_bench_options *o,
     return target;
 }
 
-char *pyr_meta_make(const struct pyr_bench_options *options, const struct pyr_plan *plan,
-                    const struct pyr_target_info *target, uint64_t started_unix_ns) {
-    static const struct pyr_root live = {""};
-    json_t *meta = json_object();
+static void begin(json_t *meta, const char *command, uint64_t started_unix_ns) {
     json_object_set_new(meta, "program", json_string("pyrometer"));
     json_object_set_new(meta, "version", json_string(PYR_VERSION));
-    json_object_set_new(meta, "command", text_or_null(options->command_line));
-    json_object_set_new(meta, "repeat_command", text_or_null(options->command_line));
+    json_object_set_new(meta, "command", text_or_null(command));
+    json_object_set_new(meta, "repeat_command", text_or_null(command));
     json_object_set_new(meta, "started_unix_ns", json_integer((json_int_t)started_unix_ns));
     char iso[32];
     time_t when = (time_t)(started_unix_ns / PYR_NS_PER_S);
@@ -162,10 +160,37 @@ char *pyr_meta_make(const struct pyr_bench_options *options, const struct pyr_pl
     gmtime_r(&when, &utc);
     strftime(iso, sizeof iso, "%Y-%m-%dT%H:%M:%SZ", &utc);
     json_object_set_new(meta, "started_iso", json_string(iso));
-    json_object_set_new(meta, "target", describe_target(options, target));
-    json_object_set_new(meta, "config", describe_config(options, plan));
+}
+
+static char *finish(json_t *meta) {
+    static const struct pyr_root live = {""};
     json_object_set_new(meta, "system_info", pyr_machine_describe(&live));
     char *text = json_dumps(meta, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     json_decref(meta);
     return text;
+}
+
+char *pyr_meta_make(const struct pyr_bench_options *options, const struct pyr_plan *plan,
+                    const struct pyr_target_info *target, uint64_t started_unix_ns) {
+    json_t *meta = json_object();
+    begin(meta, options->command_line, started_unix_ns);
+    json_object_set_new(meta, "target", describe_target(options, target));
+    json_object_set_new(meta, "config", describe_config(options, plan));
+    return finish(meta);
+}
+
+char *pyr_meta_of_pairs(const struct pyr_comparison *comparison, const char *command,
+                        uint64_t started_unix_ns) {
+    json_t *meta = json_object(), *target = json_object(), *config = json_object();
+    char name[1024];
+    snprintf(name, sizeof name, "beside %s", comparison->baseline.name);
+    begin(meta, command, started_unix_ns);
+    json_object_set_new(target, "kind", json_string("pairs"));
+    json_object_set_new(target, "name", text_or_null(name));
+    json_object_set_new(target, "spec", text_or_null(comparison->current.name));
+    json_object_set_new(target, "engine", text_or_null(comparison->current.engine));
+    json_object_set_new(meta, "target", target);
+    json_object_set_new(config, "seed", json_integer((json_int_t)comparison->order_seed));
+    json_object_set_new(meta, "config", config);
+    return finish(meta);
 }

@@ -12,6 +12,7 @@ struct finder {
     const struct pyr_trend_options *options;
     struct pyr_store_filter filter;
     double noise_floor;
+    const struct pyr_kept_run *newest;
     struct pyr_trend *trends;
     size_t count, capacity;
 };
@@ -28,20 +29,40 @@ static struct pyr_trend *next_trend(struct finder *f) {
     return &f->trends[f->count++];
 }
 
-/* The last mark ends what was before it. */
+/* The last mark ends what was before the first run of its revision. */
 static size_t start_of(const struct pyr_store_point *points, size_t count) {
     size_t start = 0;
     for (size_t i = 0; i < count; i++)
-        if (points[i].expected)
+        if (points[i].expected && (i == 0 || !points[i - 1].expected ||
+                                   strcmp(points[i].revision, points[i - 1].revision) != 0))
             start = i;
     return start;
+}
+
+/* The reference that every point from `start` on has a ratio to, or NULL. */
+static const char *reference_of(const struct pyr_store_point *points, size_t start, size_t count) {
+    const char *reference = points[start].reference;
+    for (size_t i = start; reference && i < count; i++)
+        if (!points[i].reference || strcmp(points[i].reference, reference) != 0 ||
+            !(points[i].ratio.value > 0))
+            reference = NULL;
+    return reference;
+}
+
+static void choose_values(struct finder *f, struct pyr_trend *trend) {
+    trend->reference = reference_of(trend->points, trend->start, trend->point_count);
+    struct pyr_estimate *values =
+        pyr_arena_array(f->arena, trend->point_count, sizeof *trend->values);
+    for (size_t i = 0; i < trend->point_count; i++)
+        values[i] = trend->reference ? trend->points[i].ratio : trend->points[i].at;
+    trend->values = values;
 }
 
 static void search(struct finder *f, struct pyr_trend *trend) {
     size_t n = trend->point_count - trend->start;
     double *values = pyr_arena_array(f->arena, n, sizeof *values);
     for (size_t i = 0; i < n; i++)
-        values[i] = trend->points[trend->start + i].at.value;
+        values[i] = trend->values[trend->start + i].value;
     const struct pyr_changes_options options = {.seed = f->options->seed,
                                                 .noise_floor = f->noise_floor};
     struct pyr_changes found;
@@ -69,13 +90,15 @@ static bool find_one(struct finder *f, const struct pyr_kept_case *kept, enum py
     if (count == 0)
         return true;
     struct pyr_trend *trend = next_trend(f);
-    *trend = (struct pyr_trend){.suite = kept->suite,
+    *trend = (struct pyr_trend){.newest = f->newest,
+                                .suite = kept->suite,
                                 .case_id = kept->id,
                                 .metric = metric,
                                 .statistic = statistic,
                                 .points = points,
                                 .point_count = count,
                                 .start = start_of(points, count)};
+    choose_values(f, trend);
     search(f, trend);
     return true;
 }
@@ -99,31 +122,56 @@ static bool find_in_case(struct finder *f, const struct pyr_kept_case *kept, str
     return true;
 }
 
+/* The trends of the environment whose newest run this is. */
+static bool find_in_environment(struct finder *f, const struct pyr_kept_run *newest,
+                                struct pyr_err *err) {
+    struct pyr_kept_run *last;
+    if (!pyr_store_load(f->store, f->arena, newest->id, false, &last, err))
+        return false;
+    f->newest = newest;
+    f->filter.fingerprint_hash = newest->fingerprint_hash;
+    f->filter.origin = newest->origin;
+    f->noise_floor = isnan(newest->noise_floor.value) ? 0 : newest->noise_floor.value;
+    for (size_t i = 0; i < last->case_count; i++)
+        if (!f->options->case_id || strcmp(last->cases[i].id, f->options->case_id) == 0)
+            if (!find_in_case(f, &last->cases[i], err))
+                return false;
+    return true;
+}
+
+/* Runs without a fingerprint are files of other tools: each tool is an environment of its own. */
+static bool is_new_environment(const struct pyr_kept_run *runs, size_t i, size_t count) {
+    const char *hash = runs[i].fingerprint_hash;
+    for (size_t later = i + 1; later < count; later++) {
+        const char *other = runs[later].fingerprint_hash;
+        if (hash && other ? strcmp(hash, other) == 0
+                          : !hash && !other && strcmp(runs[i].origin, runs[later].origin) == 0)
+            return false;
+    }
+    return true;
+}
+
 bool pyr_trends_find(struct pyr_store *store, struct pyr_arena *arena,
                      const struct pyr_trend_options *options, struct pyr_trend **trends,
                      size_t *count, struct pyr_err *err) {
     struct finder f = {.store = store, .arena = arena, .options = options};
     if (options->filter)
         f.filter = *options->filter;
-    struct pyr_store_filter newest = f.filter;
-    newest.newest = 1;
-    struct pyr_kept_run *last;
+    const struct pyr_store_filter wanted = f.filter;
+    struct pyr_kept_run *runs;
     size_t found;
     *count = 0;
-    if (!pyr_store_list(store, arena, &newest, &last, &found, err))
+    if (!pyr_store_list(store, arena, &wanted, &runs, &found, err))
         return false;
     if (found == 0)
         return pyr_fail(err, PYR_E_INPUT,
                         "the history holds no such run; 'pyrometer history' lists what is there");
-    if (!pyr_store_load(store, arena, last->id, false, &last, err))
-        return false;
-    if (!f.filter.fingerprint_hash)
-        f.filter.fingerprint_hash = last->fingerprint_hash;
-    f.noise_floor = isnan(last->noise_floor.value) ? 0 : last->noise_floor.value;
-    for (size_t i = 0; i < last->case_count; i++)
-        if (!options->case_id || strcmp(last->cases[i].id, options->case_id) == 0)
-            if (!find_in_case(&f, &last->cases[i], err))
-                return false;
+    for (size_t i = found; i-- > 0;) {
+        if (is_new_environment(runs, i, found) && !find_in_environment(&f, &runs[i], err))
+            return false;
+        if (!options->all_environments)
+            break;
+    }
     *trends = f.trends;
     *count = f.count;
     return true;

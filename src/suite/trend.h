@@ -2,7 +2,10 @@
  *
  * Change points of the history: for each number that a comparison would gate, its series over the
  * runs of one environment, and where its level changed (stats/changes.h). A mark on a revision says
- * that a change there was meant: the series starts anew at it.
+ * that a change there was meant: the series starts anew at the first run of it.
+ *
+ * Where every run of a series was measured beside the same reference (compare --ab REFERENCE X),
+ * the ratio to it is what is searched: the drift of the machine is not in it.
  */
 #ifndef PYR_SUITE_TREND_H
 #define PYR_SUITE_TREND_H
@@ -22,12 +25,15 @@ struct pyr_trend_change {
 };
 
 struct pyr_trend {
+    const struct pyr_kept_run *newest; /* of its environment, without its cases */
     const char *suite, *case_id;
     enum pyr_metric metric;
-    int statistic; /* of store/kept.h */
+    int statistic;         /* of store/kept.h */
+    const char *reference; /* what `values` are ratios to, or NULL */
     const struct pyr_store_point *points;
+    const struct pyr_estimate *values; /* (point_count): of the points, or their ratios */
     size_t point_count;
-    size_t start; /* the first point after the last mark: what was searched */
+    size_t start; /* the first point of the last mark's revision: from there on was searched */
     const struct pyr_trend_change *changes;
     size_t change_count;
     bool reduced_power; /* neighbours resemble each other */
@@ -35,13 +41,15 @@ struct pyr_trend {
 };
 
 struct pyr_trend_options {
-    const struct pyr_store_filter *filter; /* whose fingerprint_hash NULL is the newest run's */
+    const struct pyr_store_filter *filter; /* NULL: all runs */
+    bool all_environments;                 /* each by itself; else the newest run's alone */
     const char *case_id;                   /* NULL: all cases */
     enum pyr_metric metric;                /* PYR_METRIC_COUNT: all that a comparison gates */
     uint64_t seed;                         /* of the permutations */
 };
 
-/* The trends of the cases of the newest run, in the arena. */
+/* The trends of the cases of the newest run of each environment, in the arena; the environment of
+ * the newest run first. */
 bool pyr_trends_find(struct pyr_store *store, struct pyr_arena *arena,
                      const struct pyr_trend_options *options, struct pyr_trend **trends,
                      size_t *count, struct pyr_err *err);

@@ -65,6 +65,10 @@ holds two/runs.json '"schema": "pyrometer-baseline/1"'
 # Both alive: targets, commands, and a doubted verdict again.
 expect 3 '' compare --ab sim: "$slow" --concurrency 2 --pairs 10
 holds out '10 pairs in random order'
+expect 0 '' history show latest
+holds out 'measured beside sim:'
+holds out 'as a ratio to it'
+expect 0 '' history changes --case p64/o16/c2
 expect 0 '' compare --ab sim: sim: --concurrency 2 --format json --quiet
 holds out '"kind": "pairs"'
 holds out '"source": "A against itself in this run"'
@@ -119,8 +123,19 @@ expect 0 '' history plot --format csv
 holds out 'time,commit,run,series'
 expect 0 '' history changes
 holds out 'changes in'
-expect 0 '' history mark abc123 'meant it'
+expect 0 '' history mark abc1 'meant it'
+holds out 'marked abc123: meant it; 1 run of it'
+expect 0 '' history mark elsewhere
+holds out 'no run of it yet'
+expect 0 '' history merge --group before --metric ttft_sent
+holds out 'ttft_sent, 5 runs, n'
+expect 2 'no such metric' history merge --metric speed
 expect 0 '' history add "$data/import/hyperfine.json" --group tools
+expect 0 '' history remove group:tools
+holds out 'removed '
+expect 1 'no run of that group' history remove group:tools
+expect 1 'begins several runs' history remove 2
+expect 2 'wants a run' history remove
 expect 2 'did you mean show' history shwo
 expect 2 'wants a commit' history mark
 expect 1 'no history there yet' history --history none.db

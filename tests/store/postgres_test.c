@@ -84,6 +84,16 @@ static void a_newer_schema_is_refused(void **state) {
     pyr_test_store_refuses_a_newer_schema(fresh());
 }
 
+static void runs_are_taken_out(void **state) {
+    (void)state;
+    pyr_test_store_takes_runs_out(fresh());
+}
+
+static void an_older_schema_is_brought_up_to_date(void **state) {
+    (void)state;
+    pyr_test_store_migrates(fresh());
+}
+
 static void no_server_is_named_without_the_password(void **state) {
     (void)state;
     struct pyr_store *store;
@@ -157,6 +167,8 @@ int main(void) {
         cmocka_unit_test(runs_come_back_whole),
         cmocka_unit_test(series_and_histograms_come_from_all_runs),
         cmocka_unit_test(a_newer_schema_is_refused),
+        cmocka_unit_test(runs_are_taken_out),
+        cmocka_unit_test(an_older_schema_is_brought_up_to_date),
         cmocka_unit_test(no_server_is_named_without_the_password),
         cmocka_unit_test(a_lock_that_stays_is_named),
         cmocka_unit_test(a_lost_connection_leaves_no_half_run),

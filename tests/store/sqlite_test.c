@@ -44,6 +44,20 @@ static void a_newer_schema_is_refused(void **state) {
     pyr_test_store_refuses_a_newer_schema(where);
 }
 
+static void runs_are_taken_out(void **state) {
+    (void)state;
+    char where[512];
+    fresh(where, sizeof where);
+    pyr_test_store_takes_runs_out(where);
+}
+
+static void an_older_schema_is_brought_up_to_date(void **state) {
+    (void)state;
+    char where[512];
+    fresh(where, sizeof where);
+    pyr_test_store_migrates(where);
+}
+
 static void reading_makes_no_file(void **state) {
     (void)state;
     char where[512];
@@ -331,6 +345,8 @@ int main(void) {
         cmocka_unit_test(runs_come_back_whole),
         cmocka_unit_test(series_and_histograms_come_from_all_runs),
         cmocka_unit_test(a_newer_schema_is_refused),
+        cmocka_unit_test(runs_are_taken_out),
+        cmocka_unit_test(an_older_schema_is_brought_up_to_date),
         cmocka_unit_test(reading_makes_no_file),
         cmocka_unit_test(the_place_follows_the_environment),
         cmocka_unit_test(a_damaged_file_is_named),

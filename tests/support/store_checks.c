@@ -14,7 +14,8 @@ static struct pyr_estimate around(double value) {
 
 static void fill_metric(struct pyr_arena *arena, enum pyr_metric which, double scale,
                         struct pyr_kept_metric *metric) {
-    *metric = (struct pyr_kept_metric){.metric = which, .source = "made up", .n = 1000};
+    *metric = (struct pyr_kept_metric){
+        .metric = which, .source = "made up", .n = 1000, .ratio = around(1.25)};
     for (int i = 0; i < PYR_KEPT_COUNT; i++)
         metric->at[i] = pyr_estimate_unknown(NULL);
     metric->sd = metric->min = metric->max = NAN;
@@ -61,6 +62,7 @@ struct pyr_kept_run *pyr_test_kept_run(struct pyr_arena *arena, unsigned number)
                                           .id = i ? "short.c8" : "short.c1",
                                           .params = "a=b",
                                           .open_loop = i == 1,
+                                          .reference = i ? "pinned" : NULL,
                                           .total = 100,
                                           .ok = 99,
                                           .outputs_hash = UINT64_MAX - number,
@@ -134,6 +136,8 @@ void pyr_test_store_keeps_runs_whole(const char *where) {
         const struct pyr_kept_case *at = pyr_kept_case(seen, "concurrent", expected->cases[i].id);
         assert_non_null(at);
         assert_int_equal(at->open_loop, i == 1);
+        assert_int_equal(at->reference != NULL, i == 1);
+        assert_same_number(at->metrics[0].ratio.lo, i ? 1.25 * 0.9 : (double)NAN);
         assert_true(at->outputs_hash == expected->cases[i].outputs_hash);
         for (size_t k = 0; k < 2; k++) {
             const struct pyr_kept_metric *wanted = &expected->cases[i].metrics[k];
@@ -187,6 +191,68 @@ void pyr_test_store_tells_series_and_merges(const char *where) {
     assert_int_equal(hist->count, 3000);
     assert_int_equal(hist->max, 1000000000);
     pyr_hist_destroy(hist);
+    pyr_store_close(store);
+    pyr_arena_destroy(arena);
+}
+
+void pyr_test_store_takes_runs_out(const char *where) {
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_err err;
+    struct pyr_store *store = open_for_writing(where);
+    for (unsigned i = 1; i <= 3; i++)
+        assert_ok(err, pyr_store_add(store, pyr_test_kept_run(arena, i), &err));
+    const char *ids[] = {pyr_test_kept_run(arena, 1)->id, "not there"};
+    struct pyr_kept_run *list;
+    size_t count, runs;
+    assert_false(pyr_store_remove(store, ids, 2, &err));
+    assert_non_null(strstr(err.text, "no run 'not there'"));
+    assert_ok(err, pyr_store_list(store, arena, NULL, &list, &count, &err));
+    assert_int_equal(count, 3);
+    assert_ok(err, pyr_store_remove(store, ids, 1, &err));
+    assert_ok(err, pyr_store_list(store, arena, NULL, &list, &count, &err));
+    assert_int_equal(count, 2);
+    struct pyr_hist *hist = pyr_hist_create();
+    assert_ok(err, pyr_store_merge(store, "concurrent", "short.c1", PYR_M_LATENCY_SENT, NULL, hist,
+                                   &runs, &err));
+    assert_int_equal(runs, 2);
+    pyr_hist_destroy(hist);
+    /* The id is free again, with nothing of the old run about. */
+    assert_ok(err, pyr_store_add(store, pyr_test_kept_run(arena, 1), &err));
+    pyr_store_close(store);
+    pyr_arena_destroy(arena);
+}
+
+/* A history of the first schema is brought up to date with what is in it. */
+void pyr_test_store_migrates(const char *where) {
+    const struct pyr_db_ops *ops = strstr(where, "://") ? &pyr_db_postgres : &pyr_db_sqlite;
+    struct pyr_store_config config = {.where = where, .write = true};
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_err err;
+    struct pyr_db *db;
+    assert_ok(err, ops->open(&config, &db, &err));
+    assert_ok(err, pyr_schema_migrate(db, 1, &err));
+    static const char *const rows[] = {
+        "INSERT INTO pyr_run (key, id, origin, time, simulated) VALUES (1, 'old', 'pyrometer', 5, "
+        "0)",
+        "INSERT INTO pyr_case (run, number, suite, id, open_loop) VALUES (1, 0, 's', 'c', 0)",
+        "INSERT INTO pyr_metric (run, number, metric, n, value) VALUES (1, 0, 'rss_peak', 3, 42)"};
+    for (size_t i = 0; i < 3; i++)
+        assert_ok(err, ops->run(db, rows[i], NULL, 0, NULL, NULL, &err));
+    ops->close(db);
+    struct pyr_store *store;
+    config.write = false;
+    assert_false(pyr_store_open(&config, &store, &err));
+    assert_non_null(strstr(err.text, "brings it up to date"));
+    config.write = true;
+    assert_ok(err, pyr_store_open(&config, &store, &err));
+    struct pyr_store_point *points;
+    size_t count;
+    assert_ok(err, pyr_store_series(store, arena, "s", "c", PYR_M_RSS_PEAK, PYR_KEPT_VALUE, NULL,
+                                    &points, &count, &err));
+    assert_int_equal(count, 1);
+    assert_true(points[0].at.value == 42);
+    assert_null(points[0].reference);
+    assert_ok(err, pyr_store_add(store, pyr_test_kept_run(arena, 1), &err));
     pyr_store_close(store);
     pyr_arena_destroy(arena);
 }

@@ -14,6 +14,8 @@ struct pyr_kept_run *pyr_test_kept_run(struct pyr_arena *arena, unsigned number)
 /* `where` is a place without a history. */
 void pyr_test_store_keeps_runs_whole(const char *where);
 void pyr_test_store_tells_series_and_merges(const char *where);
+void pyr_test_store_takes_runs_out(const char *where);
+void pyr_test_store_migrates(const char *where);
 void pyr_test_store_refuses_a_newer_schema(const char *where);
 
 #endif
