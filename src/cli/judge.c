@@ -48,7 +48,7 @@ void pyr_judge_keep(struct pyr_cli *cli, const struct pyr_result *result) {
     char *whole = realpath(run->run_path, NULL);
     if (whole)
         run->run_path = pyr_arena_strdup(cli->arena, whole);
-    free(whole);
+    pyr_free(whole);
     keep(cli, run);
 }
 
