@@ -125,9 +125,10 @@ const struct pyr_command pyr_commands[] = {
     {.name = "history",
      .bit = PYR_CMD_HISTORY,
      .summary = "the runs that were kept, and where their level changed",
-     .operands = "[list|show|plot|changes|mark|merge|add|remove] [...]",
+     .operands = "[WORD] [RUN|COMMIT|FILE] [TEXT]",
      .operands_most = 3,
-     .description = "Without a word: list. `show` takes a run, `mark` a commit and a text, `add` a "
+     .description = "WORD is list (the default), show, plot, changes, mark, merge, add or remove. "
+                    "`show` takes a run, `mark` a commit and a text, `add` a "
                     "file. `changes` looks for steps in every number that a "
                     "comparison would gate; `mark` says that a change at a commit was meant, so "
                     "that the search starts anew there. `merge` puts the kept histograms of all "
