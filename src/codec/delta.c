@@ -253,12 +253,16 @@ static void remember(struct pyr_delta_layout *layout, const struct walk *walk, c
     layout->delta = *walk->delta;
     memcpy(layout->bytes, json, prefix);
     memcpy(layout->bytes + prefix, json + prefix + walk->text_bytes, suffix);
+    const struct pyr_delta *delta = walk->delta;
+    layout->usual = !delta->finished && !delta->usage && !delta->error && !delta->logprob_tokens &&
+                    !memchr(layout->bytes, '\n', prefix + suffix) &&
+                    !memchr(layout->bytes, '\r', prefix + suffix);
 }
 
 /* An event with the remembered bytes on both sides of a well-formed string is that event with
  * another text, and therefore JSON of the same meaning. */
-static bool read_as_remembered(const struct pyr_delta_layout *layout, const char *json,
-                               size_t bytes, struct pyr_delta *delta, struct pyr_text_sink *sink) {
+static bool take_remembered(const struct pyr_delta_layout *layout, const char *json, size_t bytes,
+                            struct pyr_text_sink *sink, uint32_t *text_bytes) {
     size_t prefix = layout->prefix_bytes, suffix = layout->suffix_bytes;
     if (!prefix || bytes < prefix + suffix || memcmp(json, layout->bytes, prefix) != 0 ||
         memcmp(json + bytes - suffix, layout->bytes + prefix, suffix) != 0)
@@ -267,10 +271,23 @@ static bool read_as_remembered(const struct pyr_delta_layout *layout, const char
     const char *text = json + prefix, *expected_end = json + bytes - suffix;
     if (pyr_json_string_end(text, json + bytes, &escaped) != expected_end)
         return false;
+    *text_bytes = feed(sink, text, (size_t)(expected_end - text), escaped);
+    return true;
+}
+
+bool pyr_delta_read_usual(const struct pyr_delta_layout *layout, const char *json, size_t bytes,
+                          struct pyr_text_sink *sink, uint32_t *text_bytes) {
+    return layout->usual && take_remembered(layout, json, bytes, sink, text_bytes);
+}
+
+static bool read_as_remembered(const struct pyr_delta_layout *layout, const char *json,
+                               size_t bytes, struct pyr_delta *delta, struct pyr_text_sink *sink) {
+    uint32_t text_bytes;
+    if (!take_remembered(layout, json, bytes, sink, &text_bytes))
+        return false;
     *delta = layout->delta;
-    delta->content_bytes = delta->reasoning_bytes = 0;
-    *(layout->reasoning ? &delta->reasoning_bytes : &delta->content_bytes) =
-        feed(sink, text, (size_t)(expected_end - text), escaped);
+    delta->content_bytes = layout->reasoning ? 0 : text_bytes;
+    delta->reasoning_bytes = layout->reasoning ? text_bytes : 0;
     return true;
 }
 

@@ -54,11 +54,18 @@ enum { PYR_DELTA_LAYOUT_BYTES = 480 };
 struct pyr_delta_layout {
     uint16_t prefix_bytes, suffix_bytes; /* 0: none */
     bool reasoning;
-    struct pyr_delta delta;
+    bool usual; /* one text and nothing else of meaning, on one line */
     char bytes[PYR_DELTA_LAYOUT_BYTES];
+    struct pyr_delta delta;
 };
 
 enum pyr_delta_kind pyr_delta_read(struct pyr_delta_layout *layout, const char *json, size_t bytes,
                                    struct pyr_delta *delta, struct pyr_text_sink *sink);
+
+/* The same for the usual event: true, with the decoded length of its text, when the JSON has the
+ * remembered layout and holds one text and nothing else of meaning (layout->reasoning says of which
+ * kind). Such JSON holds no line end either. False: nothing was taken; use pyr_delta_read. */
+bool pyr_delta_read_usual(const struct pyr_delta_layout *layout, const char *json, size_t bytes,
+                          struct pyr_text_sink *sink, uint32_t *text_bytes);
 
 #endif

@@ -47,6 +47,12 @@ enum pyr_sse_result pyr_sse_next(struct pyr_sse *sse);
 static inline bool pyr_sse_is_within(const struct pyr_sse *sse) {
     return sse->has_data || sse->hold_line > 0;
 }
+/* Whether the scanner stands between two events: what was fed ended with one, and the next starts
+ * with the next byte. Then whole events may be taken past the scanner. */
+static inline bool pyr_sse_is_between(const struct pyr_sse *sse) {
+    return sse->started && sse->at == sse->end && !sse->has_data && !sse->hold_line &&
+           !sse->skip_lf && !sse->next_name[0] && !sse->too_long;
+}
 /* At the end of the stream: an event whose closing blank line never came, if there is one. (The
  * standard drops it; servers that end after "data: [DONE]" mean it.) */
 enum pyr_sse_result pyr_sse_finish(struct pyr_sse *sse);

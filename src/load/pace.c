@@ -20,9 +20,14 @@ void pyr_pace_stop(struct pyr_pace *pace) {
         prctl(PR_SET_TIMERSLACK, pace->slack_before_ns, 0, 0, 0);
 }
 
+uint64_t pyr_pace_until(uint64_t deadline_ns, bool spin) {
+    if (!spin || deadline_ns == PYR_NEVER || deadline_ns <= SPIN_NS)
+        return deadline_ns;
+    return deadline_ns - SPIN_NS;
+}
+
 void pyr_pace_wait(int fd, uint64_t now_ns, uint64_t deadline_ns, bool spin) {
-    if (spin && deadline_ns != PYR_NEVER)
-        deadline_ns -= deadline_ns > SPIN_NS ? SPIN_NS : 0;
+    deadline_ns = pyr_pace_until(deadline_ns, spin);
     if (deadline_ns <= now_ns)
         return;
     struct pollfd entry = {.fd = fd, .events = POLLIN};

@@ -21,6 +21,10 @@ struct pyr_pace {
 void pyr_pace_start(struct pyr_pace *pace);
 void pyr_pace_stop(struct pyr_pace *pace);
 
+/* Until when to sleep before an instant: itself, or with `spin` 100 us before it, where the caller
+ * then polls. */
+uint64_t pyr_pace_until(uint64_t deadline_ns, bool spin);
+
 /* Returns at `deadline_ns` (PYR_NEVER: none), or before when fd (-1: none) is readable or a signal
  * came. With `spin` it returns up to 100 us early: the caller then polls until the instant. */
 void pyr_pace_wait(int fd, uint64_t now_ns, uint64_t deadline_ns, bool spin);

@@ -267,9 +267,12 @@ enum pyr_io pyr_conn_read(struct pyr_conn *conn, const struct pyr_conn_buffers *
                              .msg_iovlen = 1,
                              .msg_control = conn->stamps ? control : NULL,
                              .msg_controllen = conn->stamps ? sizeof control : 0};
-    ssize_t got = recvmsg(conn->fd, &message, 0);
+    ssize_t got;
+    do {
+        got = recvmsg(conn->fd, &message, 0);
+    } while (got < 0 && errno == EINTR);
     if (got < 0) {
-        if (errno == EAGAIN || errno == EINTR)
+        if (errno == EAGAIN)
             return PYR_IO_AGAIN;
         fail_errno(conn, errno);
         return PYR_IO_FAILED;
@@ -278,7 +281,8 @@ enum pyr_io pyr_conn_read(struct pyr_conn *conn, const struct pyr_conn_buffers *
         return PYR_IO_EOF;
     *read = (struct pyr_read){.bytes = buffers->received,
                               .count = (size_t)got,
-                              .kernel_ns = conn->stamps ? stamp_of(&message, clock) : 0};
+                              .kernel_ns = conn->stamps ? stamp_of(&message, clock) : 0,
+                              .full = got == PYR_CONN_READ_BYTES};
     if (!conn->tls.ssl)
         return PYR_IO_DATA;
     pyr_tls_received(&conn->tls, buffers->received, (size_t)got);

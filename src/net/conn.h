@@ -36,15 +36,16 @@ enum pyr_conn_failure {
 };
 
 struct pyr_conn {
-    const struct pyr_endpoint *endpoint;
+    /* What each read needs comes first, on one cache line. */
     int fd; /* -1 when closed */
     enum pyr_conn_state state;
     enum pyr_conn_failure failure;
-    uint64_t started_ns; /* of the clock handed to start; set-up ends when advance says READY */
-    bool wants_write;    /* watch for EPOLLOUT beside EPOLLIN */
-    bool stamps;         /* the kernel stamps its reads */
-    unsigned address;    /* being tried */
+    bool wants_write; /* watch for EPOLLOUT beside EPOLLIN */
+    bool stamps;      /* the kernel stamps its reads */
     struct pyr_tls tls;
+    const struct pyr_endpoint *endpoint;
+    uint64_t started_ns; /* of the clock handed to start; set-up ends when advance says READY */
+    unsigned address;    /* being tried */
     char tunnel_reply[256];
     size_t tunnel_sent, tunnel_received;
     char why[160];
@@ -86,6 +87,7 @@ struct pyr_read {
     const char *bytes; /* in the buffers: good until the next read of any connection */
     size_t count;
     uint64_t kernel_ns; /* CLOCK_MONOTONIC; 0 unknown */
+    bool full;          /* the socket may hold more; else it was drained */
 };
 
 /* One receive. AGAIN also when TLS needs more bytes for a record. */

@@ -73,8 +73,15 @@ static int on_head_done(llhttp_t *parser) {
 
 static int on_body_bytes(llhttp_t *parser, const char *at, size_t length) {
     struct pyr_http_parser *message = self(parser);
+    message->chunk_over = false;
+    message->body_end = at + length;
     if (message->body && length)
         message->body(message->user, at, length);
+    return 0;
+}
+
+static int on_chunk_over(llhttp_t *parser) {
+    self(parser)->chunk_over = true;
     return 0;
 }
 
@@ -95,6 +102,7 @@ static const llhttp_settings_t settings = {
     .on_header_value = on_value,
     .on_headers_complete = on_head_done,
     .on_body = on_body_bytes,
+    .on_chunk_complete = on_chunk_over,
     .on_message_complete = on_whole,
 };
 
@@ -118,6 +126,8 @@ static enum pyr_http_result parser_feed(struct pyr_http_parser *message, const c
             return PYR_HTTP_BAD;
         }
     }
+    message->chunk_over = false;
+    message->body_end = NULL;
     llhttp_errno_t status = llhttp_execute(&message->parser, bytes, count);
     if (status == HPE_OK) {
         *taken = count;
@@ -157,6 +167,14 @@ enum pyr_http_result pyr_http_response_feed(struct pyr_http_response *response, 
     if (result == PYR_HTTP_WHOLE)
         response->keep_alive = llhttp_should_keep_alive(&response->message.parser);
     return result;
+}
+
+bool pyr_http_response_is_between_chunks(const struct pyr_http_response *response,
+                                         const char *end) {
+    const struct pyr_http_parser *message = &response->message;
+    /* The parser tells that a chunk is over, but not where: behind its data and one line end. */
+    return message->chunk_over && !message->whole && message->body_end &&
+           message->body_end + 2 == end;
 }
 
 enum pyr_http_result pyr_http_response_eof(struct pyr_http_response *response) {

@@ -44,7 +44,8 @@ struct pyr_http_parser {
     const struct pyr_http_field *current;
     char name[PYR_HTTP_FIELD_NAME_BYTES];
     size_t name_length;
-    bool in_value, head_done, whole, bad_head;
+    bool in_value, head_done, whole, bad_head, chunk_over;
+    const char *body_end; /* of the last piece in the bytes being fed; NULL: none */
     const char *reason;
 };
 
@@ -64,6 +65,9 @@ struct pyr_http_response {
 void pyr_http_response_init(struct pyr_http_response *response, pyr_http_body *body, void *user);
 enum pyr_http_result pyr_http_response_feed(struct pyr_http_response *response, const char *bytes,
                                             size_t count, size_t *taken);
+/* Whether the bytes fed last ended with a whole chunk of a chunked body. Then whole chunks may be
+ * taken past the parser. */
+bool pyr_http_response_is_between_chunks(const struct pyr_http_response *response, const char *end);
 /* The connection was closed: WHOLE when that is how this body ends, else BAD. */
 enum pyr_http_result pyr_http_response_eof(struct pyr_http_response *response);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * epoll, thinly: level-triggered readiness with waits in nanoseconds. One thread.
+ * epoll, thinly: readiness with waits in nanoseconds. One thread.
  */
 #ifndef PYR_NET_LOOP_H
 #define PYR_NET_LOOP_H
@@ -16,8 +16,8 @@ struct pyr_loop {
 
 bool pyr_loop_open(struct pyr_loop *loop, struct pyr_err *err);
 void pyr_loop_close(struct pyr_loop *loop);
-/* events: EPOLLIN, EPOLLOUT; EPOLLHUP and EPOLLERR always come. False with errno when the kernel
- * has no room (ENOSPC, ENOMEM). A closed descriptor leaves by itself. */
+/* events: EPOLLIN, EPOLLOUT, and EPOLLET for edges; EPOLLHUP and EPOLLERR always come. False with
+ * errno when the kernel has no room (ENOSPC, ENOMEM). A closed descriptor leaves by itself. */
 bool pyr_loop_add(struct pyr_loop *loop, int fd, uint32_t events, void *data);
 void pyr_loop_change(struct pyr_loop *loop, int fd, uint32_t events, void *data);
 void pyr_loop_remove(struct pyr_loop *loop, int fd);

@@ -124,7 +124,7 @@ static void http_detach(struct pyr_target_handle *base) {
     pyr_free(handle->buffers.received);
     pyr_free(handle->buffers.plain);
     pyr_free(handle->staging);
-    pyr_free(handle->conns);
+    pyr_unmap_bytes(handle->conns, handle->conn_count * sizeof *handle->conns);
     pyr_free(handle->heap);
     pyr_free(handle->waiting);
     pyr_free(handle->done);
@@ -136,7 +136,6 @@ static void take_memory(struct http_handle *handle) {
     handle->buffers.received = pyr_xcalloc(1, PYR_CONN_READ_BYTES);
     handle->buffers.plain = pyr_xcalloc(1, PYR_CONN_PLAIN_BYTES);
     handle->staging = pyr_xcalloc(1, PYR_HTTP_STAGING_BYTES);
-    handle->conns = pyr_xcalloc(handle->conn_count, sizeof *handle->conns);
     handle->heap = pyr_xcalloc(handle->conn_count, sizeof *handle->heap);
     handle->waiting = pyr_xcalloc(handle->max_in_flight, sizeof *handle->waiting);
     handle->done = pyr_xcalloc(handle->max_in_flight, sizeof *handle->done);
@@ -156,6 +155,12 @@ static bool http_attach(struct pyr_target *base, const struct pyr_attach *attach
     handle->conn_count = wanted && wanted < attach->max_in_flight ? wanted : attach->max_in_flight;
     handle->loop.fd = -1;
     if (!pyr_http_raise_limit(handle, err)) {
+        pyr_free(handle);
+        return false;
+    }
+    /* Of whole pages, so that each begins on a cache line. */
+    handle->conns = pyr_map_bytes(handle->conn_count * sizeof *handle->conns, "connections", err);
+    if (!handle->conns) {
         pyr_free(handle);
         return false;
     }
@@ -201,15 +206,30 @@ static void http_submit(struct pyr_target_handle *base, struct pyr_slot *slot) {
         slot;
 }
 
+static void look(struct http_handle *handle, uint64_t timeout_ns) {
+    handle->ready_count = pyr_loop_wait(&handle->loop, handle->ready, PYR_HTTP_READY, timeout_ns);
+    handle->ready_at = 0;
+    handle->looked = true;
+}
+
+/* To wait and to ask what became ready is one call of the kernel. */
+static void http_sleep_until(struct pyr_target_handle *base, uint64_t now_ns, uint64_t until_ns) {
+    struct http_handle *handle = handle_of(base);
+    assert(handle->ready_at == handle->ready_count && until_ns > now_ns);
+    look(handle, until_ns == PYR_NEVER ? PYR_NEVER : until_ns - now_ns);
+}
+
 static size_t http_poll(struct pyr_target_handle *base, struct pyr_slot **done, size_t capacity) {
     struct http_handle *handle = handle_of(base);
-    struct epoll_event events[PYR_HTTP_EVENTS];
-    int count = pyr_loop_wait(&handle->loop, events, PYR_HTTP_EVENTS, 0);
-    handle->busy = count > 0;
-    for (int i = 0; i < count; i++) {
-        if (i + 1 < count)
-            __builtin_prefetch(events[i + 1].data.ptr, 1);
-        pyr_http_on_event(events[i].data.ptr, events[i].events);
+    if (handle->ready_at == handle->ready_count && !handle->looked)
+        look(handle, 0);
+    handle->looked = false;
+    /* An event may be of a descriptor that an earlier one closed: it then finds nothing to do. */
+    for (int i = 0; i < PYR_HTTP_EVENTS && handle->ready_at < handle->ready_count; i++) {
+        const struct epoll_event *event = &handle->ready[handle->ready_at++];
+        if (handle->ready_at < handle->ready_count)
+            __builtin_prefetch(event[1].data.ptr, 1);
+        pyr_http_on_event(event->data.ptr, event->events);
     }
     uint64_t now_ns = pyr_now_ns(&handle->clock);
     while (handle->heap_count && handle->heap[0]->deadline_ns <= now_ns)
@@ -229,9 +249,7 @@ static size_t http_poll(struct pyr_target_handle *base, struct pyr_slot **done, 
 static struct pyr_wait http_wait_handle(struct pyr_target_handle *base) {
     struct http_handle *handle = handle_of(base);
     uint64_t next_ns = handle->heap_count ? handle->heap[0]->deadline_ns : PYR_NEVER;
-    /* While something was ready more may have come: to look once more costs less than to sleep on
-     * the loop's descriptor and wake. */
-    bool now = handle->done_count > 0 || handle->busy;
+    bool now = handle->done_count > 0 || handle->ready_at < handle->ready_count;
     return (struct pyr_wait){.fd = handle->loop.fd, .next_ns = now ? 0 : next_ns};
 }
 
@@ -293,6 +311,7 @@ const struct pyr_target_ops pyr_target_http = {
     .submit = http_submit,
     .poll = http_poll,
     .wait_handle = http_wait_handle,
+    .sleep_until = http_sleep_until,
     .cancel = http_cancel,
     .reset = http_reset,
     .close = http_close,

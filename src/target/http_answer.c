@@ -177,7 +177,8 @@ void pyr_http_answer_begin(struct http_conn *conn) {
         conn->sink.capacity = wanted < left ? wanted : left;
         handle->capture_used += conn->sink.capacity;
     }
-    conn->done = conn->finished = false;
+    conn->done = conn->finished = conn->between = false;
+    conn->unsettled = 0;
     conn->done_ns = conn->usage_tokens = 0;
     conn->failure = PYR_OUTCOME_OK;
     conn->error_text[0] = '\0';
@@ -214,20 +215,36 @@ static void record_read(struct http_conn *conn) {
     conn->slot->record.flags |= PYR_REQUEST_STREAMED;
 }
 
-static void begin_read(struct http_conn *conn, uint64_t kernel_ns) {
-    conn->user_ns = pyr_now_ns(&conn->handle->clock);
+/* The kernel's stamp, when it can be true; else 0. */
+static uint64_t sound_stamp(const struct http_conn *conn, uint64_t kernel_ns, uint64_t user_ns) {
+    if (!kernel_ns)
+        return 0;
     /* The two clocks are compared once a second and to some tens of nanoseconds: a stamp that is
      * before what it follows by no more than such an error is moved there. One further off, or from
      * the future, means that the wall clock was set meanwhile. */
     if (kernel_ns < conn->last_read_ns && conn->last_read_ns - kernel_ns < PYR_NS_PER_MS)
         kernel_ns = conn->last_read_ns;
-    bool sound = kernel_ns && kernel_ns <= conn->user_ns && kernel_ns >= conn->last_read_ns;
-    conn->kernel_ns = sound ? kernel_ns : 0;
-    conn->best_ns = sound ? kernel_ns : conn->user_ns;
+    return kernel_ns <= user_ns && kernel_ns >= conn->last_read_ns ? kernel_ns : 0;
+}
+
+static void begin_read(struct http_conn *conn, uint64_t kernel_ns) {
+    pyr_http_answer_settle(conn);
+    conn->user_ns = pyr_now_ns(&conn->handle->clock);
+    conn->kernel_ns = sound_stamp(conn, kernel_ns, conn->user_ns);
+    conn->best_ns = conn->kernel_ns ? conn->kernel_ns : conn->user_ns;
     conn->events = 0;
     conn->event_tokens[0] = conn->event_tokens[1] = 0;
     conn->event_bytes[0] = conn->event_bytes[1] = 0;
     conn->more_behind = false;
+}
+
+/* Whether the next byte begins a chunk and an event, and all that may come first in an answer has
+ * come: its first text, and its first that is no reasoning. */
+static bool is_between(const struct http_conn *conn, const struct pyr_read *read) {
+    const struct pyr_request *record = &conn->slot->record;
+    return conn->body == HTTP_BODY_EVENTS && !conn->done && record->first_content_ns &&
+           (conn->layout.reasoning || record->first_output_ns) && pyr_sse_is_between(&conn->sse) &&
+           pyr_http_response_is_between_chunks(&conn->response, read->bytes + read->count);
 }
 
 bool pyr_http_answer_take(struct http_conn *conn, const struct pyr_read *read, bool *clean) {
@@ -240,6 +257,7 @@ bool pyr_http_answer_take(struct http_conn *conn, const struct pyr_read *read, b
         conn->more_behind = true;
     record_read(conn);
     conn->last_read_ns = conn->best_ns;
+    conn->between = is_between(conn, read);
     if (result == PYR_HTTP_BAD)
         pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the answer is not HTTP: %s",
                       conn->response.message.reason);
@@ -255,6 +273,72 @@ bool pyr_http_answer_eof(struct http_conn *conn) {
     if (!whole && !conn->done)
         pyr_http_fail(conn, PYR_OUTCOME_RESET, "%s", conn->response.message.reason);
     return whole;
+}
+
+/* --- the usual read -------------------------------------------------------------------------- */
+
+/* The data of a chunk that the bytes are, or NULL: its size in hexadecimal digits, CRLF, the data,
+ * CRLF and no more. */
+static const char *only_chunk(const char *bytes, size_t count, size_t *data_bytes) {
+    size_t size = 0, at = 0;
+    for (; at < 4 && at < count; at++) {
+        unsigned char c = (unsigned char)bytes[at], letter = c | 0x20;
+        if (c >= '0' && c <= '9')
+            size = size << 4 | (size_t)(c - '0');
+        else if (letter >= 'a' && letter <= 'f')
+            size = size << 4 | (size_t)(letter - 'a' + 10);
+        else
+            break;
+    }
+    if (!size || count != at + 2 + size + 2 || memcmp(bytes + at, "\r\n", 2) != 0 ||
+        memcmp(bytes + count - 2, "\r\n", 2) != 0)
+        return NULL;
+    *data_bytes = size;
+    return bytes + at + 2;
+}
+
+/* The JSON of the event that the bytes are, or NULL: one line of data and a blank line. That there
+ * is no line end within is for the caller to see. */
+static const char *only_event(const char *bytes, size_t count, size_t *json_bytes) {
+    static const char begin[] = "data: ";
+    const size_t before = sizeof begin - 1;
+    size_t behind = count >= 4 && memcmp(bytes + count - 4, "\r\n\r\n", 4) == 0 ? 4 : 2;
+    if (count < before + behind || memcmp(bytes, begin, before) != 0 ||
+        (behind == 2 && memcmp(bytes + count - 2, "\n\n", 2) != 0))
+        return NULL;
+    *json_bytes = count - before - behind;
+    return bytes + before;
+}
+
+bool pyr_http_answer_take_usual(struct http_conn *conn, const struct pyr_read *read) {
+    size_t data_bytes, json_bytes;
+    uint32_t text_bytes;
+    if (!conn->between || !conn->slot)
+        return false;
+    const char *data = only_chunk(read->bytes, read->count, &data_bytes);
+    const char *json = data ? only_event(data, data_bytes, &json_bytes) : NULL;
+    if (!json || !pyr_delta_read_usual(&conn->layout, json, json_bytes, &conn->sink, &text_bytes))
+        return false;
+    struct http_handle *handle = conn->handle;
+    uint64_t user_ns = pyr_now_ns(&handle->clock);
+    uint64_t kernel_ns = sound_stamp(conn, read->kernel_ns, user_ns);
+    if (handle->lane)
+        pyr_lane_content(handle->lane, conn->ordinal, conn->last_chunk_user_ns, user_ns, kernel_ns,
+                         0, text_bytes, 1, conn->layout.reasoning);
+    conn->last_chunk_user_ns = user_ns;
+    conn->last_read_ns = kernel_ns ? kernel_ns : user_ns;
+    conn->unsettled++;
+    return true;
+}
+
+void pyr_http_answer_settle(struct http_conn *conn) {
+    if (!conn->unsettled)
+        return;
+    struct pyr_request *record = &conn->slot->record;
+    record->output_tokens += conn->unsettled;
+    record->chunks += conn->unsettled;
+    record->last_content_ns = conn->last_read_ns;
+    conn->unsettled = 0;
 }
 
 /* --- the end --------------------------------------------------------------------------------- */

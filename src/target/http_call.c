@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* From one connection, before the others have their turn: 1 MiB. */
+enum { READS_AT_ONCE = 16 };
 /* After [DONE] nothing of interest comes: a body that does not end then is cut off. */
 #define DONE_GRACE_NS PYR_NS_PER_S
 
@@ -76,6 +78,7 @@ static uint64_t deadline_of(const struct http_conn *conn, enum pyr_outcome *outc
  * comes. So only one that may have come nearer is put in. */
 static void renew_deadline(struct http_conn *conn) {
     enum pyr_outcome outcome;
+    pyr_http_answer_settle(conn);
     uint64_t deadline_ns = deadline_of(conn, &outcome);
     if (deadline_ns < conn->deadline_ns)
         pyr_http_set_deadline(conn, deadline_ns);
@@ -112,6 +115,7 @@ void pyr_http_on_deadline(struct http_conn *conn, uint64_t now_ns) {
         return;
     }
     enum pyr_outcome outcome;
+    pyr_http_answer_settle(conn);
     uint64_t deadline_ns = deadline_of(conn, &outcome);
     if (deadline_ns > now_ns) {
         pyr_http_set_deadline(conn, deadline_ns);
@@ -132,6 +136,7 @@ void pyr_http_finish(struct http_conn *conn, enum pyr_outcome outcome, uint64_t 
     struct http_handle *handle = conn->handle;
     struct pyr_slot *slot = conn->slot;
     struct pyr_request *record = &slot->record;
+    pyr_http_answer_settle(conn);
     record->outcome = (uint8_t)outcome;
     record->closed_ns = now_ns;
     record->output_bytes = conn->sink.bytes;
@@ -184,14 +189,14 @@ static void finish_broken(struct http_conn *conn) {
     pyr_http_serve_waiting(conn->handle);
 }
 
-static void on_readable(struct http_conn *conn);
+static void on_readable(struct http_conn *conn, bool to_end);
 
 /* A server that refuses a request may answer and close before it has read all of it: then the
  * answer, if it came, says why the rest could not be sent. */
 static void finish_unsent(struct http_conn *conn) {
     struct pyr_slot *slot = conn->slot;
     if (conn->conn.failure == PYR_CONN_RESET && !conn->conn.tls.ssl)
-        on_readable(conn);
+        on_readable(conn, true);
     if (conn->slot == slot && slot)
         finish_broken(conn);
 }
@@ -243,6 +248,7 @@ void pyr_http_assign(struct http_conn *conn, struct pyr_slot *slot, uint64_t now
     pyr_http_place(conn, HTTP_BUSY);
     pyr_http_set_deadline(conn, PYR_NEVER);
     conn->slot = slot;
+    conn->ordinal = slot->record.ordinal;
     slot->target_data = conn;
     conn->submitted_ns = slot->record.dispatched_ns ? slot->record.dispatched_ns : now_ns;
     conn->last_read_ns = conn->last_chunk_user_ns = 0;
@@ -293,58 +299,67 @@ static void lose_idle(struct http_conn *conn) {
     pyr_http_close_conn(conn, false, conn->used ? now_ns : now_ns + PYR_NS_PER_S);
 }
 
-enum { CACHE_LINE = 64 };
-
-static void prefetch(const void *from, size_t bytes) {
-    for (size_t i = 0; i < bytes; i += CACHE_LINE)
-        __builtin_prefetch((const char *)from + i, 1);
-}
-
 /* With thousands of connections what a read touches is seldom in the cache. The kernel's part of
  * the read takes some microseconds: long enough to bring it there. */
 static void warm(const struct http_conn *conn) {
     const struct pyr_delta_layout *layout = &conn->layout;
-    prefetch(&conn->response.message, offsetof(struct pyr_http_parser, name));
-    prefetch(&conn->sse, sizeof conn->sse);
-    prefetch(layout, offsetof(struct pyr_delta_layout, bytes) + layout->prefix_bytes +
-                         layout->suffix_bytes);
-    prefetch(&conn->sink,
-             offsetof(struct http_conn, error_text) - offsetof(struct http_conn, sink));
-    prefetch(&conn->user_ns, sizeof *conn - offsetof(struct http_conn, user_ns));
-    if (conn->slot)
-        prefetch(&conn->slot->record, sizeof conn->slot->record);
+    const char *from = (const char *)&conn->slot,
+               *to = layout->bytes + layout->prefix_bytes + layout->suffix_bytes;
+    for (; from < to; from += PYR_HTTP_CACHE_LINE)
+        __builtin_prefetch(from, 1);
 }
 
-static void on_readable(struct http_conn *conn) {
+static void take_read(struct http_conn *conn, const struct pyr_read *read) {
+    bool clean = false;
+    if (!conn->slot) /* nobody asked for this */
+        lose_idle(conn);
+    else if (pyr_http_answer_take(conn, read, &clean))
+        finish_answer(conn, clean);
+    else
+        renew_deadline(conn);
+}
+
+static void on_eof(struct http_conn *conn) {
+    if (!conn->slot) {
+        lose_idle(conn);
+        return;
+    }
+    pyr_http_answer_eof(conn);
+    finish_answer(conn, false);
+}
+
+/* Readiness comes once: all there is is read. A read that did not fill its buffer has drained the
+ * socket, but not seen its end: `to_end` goes on to that. */
+static void on_readable(struct http_conn *conn, bool to_end) {
     struct http_handle *handle = conn->handle;
     warm(conn);
-    struct pyr_read read;
-    bool clean = false;
-    switch (pyr_conn_read(&conn->conn, &handle->buffers, &handle->stamp_clock, &read)) {
-    case PYR_IO_AGAIN:
-        return;
-    case PYR_IO_DATA:
-        if (!conn->slot) /* nobody asked for this */
-            lose_idle(conn);
-        else if (pyr_http_answer_take(conn, &read, &clean))
-            finish_answer(conn, clean);
-        else
-            renew_deadline(conn);
-        return;
-    case PYR_IO_EOF:
-        if (!conn->slot) {
-            lose_idle(conn);
+    for (int reads = 0; conn->conn.state == PYR_CONN_READY; reads++) {
+        if (reads == READS_AT_ONCE) {
+            pyr_http_watch_anew(conn);
             return;
         }
-        pyr_http_answer_eof(conn);
-        finish_answer(conn, false);
-        return;
-    case PYR_IO_FAILED:
-        if (conn->slot)
-            finish_broken(conn);
-        else
-            lose_idle(conn);
-        return;
+        struct pyr_read read = {0};
+        switch (pyr_conn_read(&conn->conn, &handle->buffers, &handle->stamp_clock, &read)) {
+        case PYR_IO_AGAIN:
+            if (read.full)
+                continue;
+            return;
+        case PYR_IO_DATA:
+            if (!pyr_http_answer_take_usual(conn, &read))
+                take_read(conn, &read);
+            if (!read.full && !to_end)
+                return;
+            continue;
+        case PYR_IO_EOF:
+            on_eof(conn);
+            return;
+        case PYR_IO_FAILED:
+            if (conn->slot)
+                finish_broken(conn);
+            else
+                lose_idle(conn);
+            return;
+        }
     }
 }
 
@@ -370,5 +385,5 @@ void pyr_http_on_event(struct http_conn *conn, uint32_t events) {
         }
     }
     if (conn->conn.fd >= 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-        on_readable(conn);
+        on_readable(conn, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 }

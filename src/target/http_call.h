@@ -14,11 +14,13 @@
 #include "target/http_options.h"
 
 enum {
+    PYR_HTTP_CACHE_LINE = 64,
     /* The longest event, error text or whole answer that is kept; reserved, not touched. */
     PYR_HTTP_HOLD_BYTES = 256 * 1024,
     PYR_HTTP_STAGING_BYTES = 16384,
     /* Events taken in one poll: at 4 to 8 us each, what a due request may have to wait. */
     PYR_HTTP_EVENTS = 8,
+    PYR_HTTP_READY = 128, /* asked of the kernel at once */
     PYR_HTTP_ERROR_BYTES = 256,
     PYR_HTTP_CAPTURE_BYTES = 64 << 20 /* for texts that are kept; reserved, not touched */
 };
@@ -28,10 +30,19 @@ enum http_place { HTTP_BUSY, HTTP_IDLE, HTTP_CLOSED, HTTP_OPENING, HTTP_PLACES }
 
 enum http_body { HTTP_BODY_UNKNOWN, HTTP_BODY_EVENTS, HTTP_BODY_WHOLE, HTTP_BODY_ERROR };
 
+/* Thousands of connections lie in no near cache. So what the usual read needs (one chunk with one
+ * event, known but for its text) stands in the first lines; the rest is touched by other reads. */
 struct http_conn {
     struct pyr_conn conn;
+    _Alignas(PYR_HTTP_CACHE_LINE) struct pyr_slot *slot; /* NULL: none */
+    uint64_t last_read_ns, last_chunk_user_ns;
+    struct pyr_text_sink sink;
+    uint32_t ordinal;   /* of the slot's record */
+    uint32_t unsettled; /* usual chunks that the slot's record does not count yet */
     struct http_handle *handle;
-    struct pyr_slot *slot; /* NULL: none */
+    bool between; /* the next byte begins a chunk, an event, and that is not the first with text */
+    struct pyr_delta_layout layout;
+
     unsigned endpoint;
     enum http_place place;
     struct http_conn *previous, *next; /* in its place's list */
@@ -50,10 +61,8 @@ struct http_conn {
     struct pyr_sse sse;
     char *hold; /* (PYR_HTTP_HOLD_BYTES) */
     size_t hold_bytes;
-    struct pyr_delta_layout layout;
-    struct pyr_text_sink sink;
     bool done, finished; /* [DONE] or the end of a whole answer; a finish_reason */
-    uint64_t submitted_ns, done_ns, last_read_ns, last_chunk_user_ns, usage_tokens;
+    uint64_t submitted_ns, done_ns, usage_tokens;
     enum pyr_outcome failure; /* OK: none so far */
     char error_text[PYR_HTTP_ERROR_BYTES];
 
@@ -78,7 +87,9 @@ struct http_handle {
     int stamp_keeper; /* keeps the kernel's stamps on while no connection is open */
     char *staging, *holds, *capture;
     size_t capture_used;
-    bool busy; /* the last poll found something */
+    bool looked;                              /* for readiness, since the last poll */
+    struct epoll_event ready[PYR_HTTP_READY]; /* from ready_at to ready_count not yet handled */
+    int ready_at, ready_count;
     struct http_conn *conns;
     uint32_t conn_count, max_in_flight, next_endpoint;
     struct http_list lists[PYR_HTTP_ENDPOINTS_MAX][HTTP_PLACES];
@@ -94,6 +105,8 @@ struct http_handle {
 void pyr_http_place(struct http_conn *conn, enum http_place place);
 void pyr_http_set_deadline(struct http_conn *conn, uint64_t deadline_ns);
 void pyr_http_watch(struct http_conn *conn);
+/* The same, and what is ready now is told once more. */
+void pyr_http_watch_anew(struct http_conn *conn);
 /* Begins to connect; false with conn->conn.failure. */
 bool pyr_http_open_conn(struct http_conn *conn, uint64_t now_ns);
 /* Closes, and has it opened again soon when it has no slot. */
@@ -126,6 +139,11 @@ enum pyr_outcome pyr_http_outcome_of(enum pyr_conn_failure failure);
 
 /* Makes ready for an answer. */
 void pyr_http_answer_begin(struct http_conn *conn);
+/* Takes one read when it is as nearly all are: one whole chunk that holds one event with a further
+ * text, at the end of the read. False: nothing was done. */
+bool pyr_http_answer_take_usual(struct http_conn *conn, const struct pyr_read *read);
+/* Brings the slot's record up to date with the usual reads. */
+void pyr_http_answer_settle(struct http_conn *conn);
 /* Takes one read. True when the answer is over; *clean when the connection may be used again. */
 bool pyr_http_answer_take(struct http_conn *conn, const struct pyr_read *read, bool *clean);
 bool pyr_http_answer_eof(struct http_conn *conn);

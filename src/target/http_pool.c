@@ -77,19 +77,24 @@ void pyr_http_set_deadline(struct http_conn *conn, uint64_t deadline_ns) {
 
 /* --- opening and closing --------------------------------------------------------------------- */
 
-void pyr_http_watch(struct http_conn *conn) {
+/* Edges: a level would have the kernel look at each descriptor once more after each read. */
+static uint32_t wanted_events(const struct http_conn *conn) {
+    return EPOLLET | EPOLLIN | EPOLLRDHUP | (conn->conn.wants_write ? EPOLLOUT : 0);
+}
+
+void pyr_http_watch_anew(struct http_conn *conn) {
     struct pyr_loop *loop = &conn->handle->loop;
-    uint32_t events = EPOLLIN | (conn->conn.wants_write ? EPOLLOUT : 0);
-    if (conn->conn.fd < 0) {
-        conn->watched_fd = -1;
-    } else if (conn->watched_fd != conn->conn.fd) {
-        conn->watched_fd = conn->conn.fd;
-        conn->watched_write = conn->conn.wants_write;
-        pyr_loop_add(loop, conn->conn.fd, events, conn);
-    } else if (conn->watched_write != conn->conn.wants_write) {
-        conn->watched_write = conn->conn.wants_write;
-        pyr_loop_change(loop, conn->conn.fd, events, conn);
-    }
+    if (conn->conn.fd >= 0 && conn->watched_fd == conn->conn.fd)
+        pyr_loop_change(loop, conn->conn.fd, wanted_events(conn), conn);
+    else if (conn->conn.fd >= 0)
+        pyr_loop_add(loop, conn->conn.fd, wanted_events(conn), conn);
+    conn->watched_fd = conn->conn.fd;
+    conn->watched_write = conn->conn.wants_write;
+}
+
+void pyr_http_watch(struct http_conn *conn) {
+    if (conn->watched_fd != conn->conn.fd || conn->watched_write != conn->conn.wants_write)
+        pyr_http_watch_anew(conn);
 }
 
 bool pyr_http_open_conn(struct http_conn *conn, uint64_t now_ns) {
@@ -117,10 +122,13 @@ bool pyr_http_advance_conn(struct http_conn *conn) {
     }
     /* The next address of the host may have the number of the descriptor just closed. */
     if (conn->conn.state == PYR_CONN_CONNECTING && conn->conn.fd == conn->watched_fd)
-        pyr_loop_add(&handle->loop, conn->conn.fd, EPOLLIN | EPOLLOUT, conn);
-    pyr_http_watch(conn);
-    if (conn->conn.state != PYR_CONN_READY)
+        conn->watched_fd = -1;
+    /* Bytes that came behind the handshake's have had their edge: it is asked for again. */
+    if (conn->conn.state != PYR_CONN_READY) {
+        pyr_http_watch(conn);
         return false;
+    }
+    pyr_http_watch_anew(conn);
     if (handle->lane)
         pyr_lane_observe(handle->lane, PYR_M_CONNECT_TIME,
                          conn->slot ? conn->slot->record.case_index : PYR_NO_CASE, 0,

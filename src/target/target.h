@@ -8,7 +8,8 @@
  * Division of work. Load decides when a request goes out, owns its slot and writes the finished
  * record. The target stamps what only it can see, into the slot, by the clock that it was lent, and
  * records content chunks straight into the lane that it was lent, on the thread that saw them.
- * Waiting, pacing and spinning exist only in load: poll never blocks.
+ * Waiting, pacing and spinning exist only in load: poll never blocks. (A target may lend its own
+ * way to sleep, which is as load's.)
  *
  * Threads: open, describe, close on one thread; each attached handle is used by one thread.
  */
@@ -147,6 +148,9 @@ struct pyr_target_ops {
      * instant: poll again until it returns 0, then move the clock to wait_handle's next_ns. */
     size_t (*poll)(struct pyr_target_handle *handle, struct pyr_slot **done, size_t capacity);
     struct pyr_wait (*wait_handle)(struct pyr_target_handle *handle);
+    /* Waits as load would on wait_handle's descriptor, at most until then; what became ready is
+     * handled by the next poll. For a target that saves system calls by it; NULL: load waits. */
+    void (*sleep_until)(struct pyr_target_handle *handle, uint64_t now_ns, uint64_t until_ns);
     /* Asks that the slot end soon; it still comes back from poll, as `outcome` (CANCELLED,
      * UNFINISHED, a timeout) unless it finished before. */
     void (*cancel)(struct pyr_target_handle *handle, struct pyr_slot *slot,
