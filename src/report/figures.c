@@ -234,6 +234,14 @@ void pyr_put_count(struct pyr_buf *buf, uint64_t count) {
     }
 }
 
+void pyr_put_outcome(struct pyr_buf *buf, enum pyr_outcome outcome, uint64_t count) {
+    bool plain = outcome == PYR_OUTCOME_OK || outcome == PYR_OUTCOME_CANCELLED ||
+                 outcome == PYR_OUTCOME_UNFINISHED;
+    pyr_buf_puts(buf, ", ");
+    pyr_put_count(buf, count);
+    pyr_buf_printf(buf, plain ? " %s" : " failed (%s)", pyr_outcome_name(outcome));
+}
+
 /* A reading that no sampling made unsure stands alone, and so does one that has nothing beside it
  * to tell how sure it is. */
 static bool stands_alone(const struct pyr_estimate *at) {

@@ -73,6 +73,9 @@ void pyr_put_interval(struct pyr_buf *buf, const struct pyr_estimate *at, struct
 void pyr_put_compact(struct pyr_buf *buf, const struct pyr_estimate *at, struct pyr_scale scale,
                      const char *plus_minus);
 
+/* ", 12 ok", ", 3 cancelled", ", 7 failed (timeout_first)". */
+void pyr_put_outcome(struct pyr_buf *buf, enum pyr_outcome outcome, uint64_t count);
+
 /* The id without the suite's own name before it: "short/c8" of "concurrent/short/c8". */
 const char *pyr_case_short_id(const struct pyr_suite_result *suite,
                               const struct pyr_case_result *result);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/html_charts.h"
 
-#include "codec/escape.h"
 #include "report/figures.h"
+#include "report/html_parts.h"
 #include "report/svg.h"
+#include "stats/goals.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,45 +12,53 @@
 
 enum { POINTS_MAX = 256, GROUPS_MAX = PYR_CHART_SERIES };
 
-/* Cases drawn together: of one prompt class at several loads, or one load of several classes. */
+/* Cases drawn together: the same thing at several loads, in the order of those, or several things
+ * at one load each. */
 struct group {
     const struct pyr_case_result *cases[64];
     size_t count;
     bool by_load;
-    const char *name;
+    char name[96]; /* the id without its load: "medium", "medium/threads=2" */
 };
-
-void pyr_html_text(struct pyr_buf *out, const char *text) {
-    if (text)
-        pyr_escape_html(out, text, strlen(text));
-}
-
-const char *pyr_html_unit(const char *unit) {
-    return strcmp(unit, "us") == 0 ? "\u00b5s" : unit;
-}
-
-void pyr_html_estimate(struct pyr_buf *out, const struct pyr_estimate *at, double factor) {
-    if (!isfinite(at->value)) {
-        pyr_buf_puts(out, "<abbr title=\"");
-        pyr_html_text(out, at->reason ? at->reason : "unknown");
-        pyr_buf_puts(out, "\">-</abbr>");
-        return;
-    }
-    size_t start = out->length;
-    pyr_put_interval(out, at, (struct pyr_scale){factor, ""});
-    const char *bracket = strchr(out->data + start, '[');
-    if (!bracket)
-        return;
-    char interval[128];
-    snprintf(interval, sizeof interval, "%s", bracket);
-    out->length = (size_t)(bracket - out->data);
-    pyr_buf_printf(out, "<i>%s</i>", interval);
-}
 
 /* --- groups ---------------------------------------------------------------------------------- */
 
 static double load_of(const struct pyr_case_result *result) {
     return result->plan->open_loop ? result->plan->rate : result->plan->concurrency;
+}
+
+static void name_group(struct group *group, const struct pyr_suite_result *suite,
+                       const struct pyr_case_result *result) {
+    char load[2][32];
+    snprintf(load[0], sizeof load[0], "c%u", result->plan->concurrency);
+    snprintf(load[1], sizeof load[1], "r%g", result->plan->rate);
+    size_t length = 0;
+    for (const char *at = pyr_case_short_id(suite, result); *at;) {
+        size_t bytes = strcspn(at, "/");
+        bool is_load = false;
+        for (int i = 0; i < 2; i++)
+            is_load |= bytes == strlen(load[i]) && strncmp(at, load[i], bytes) == 0;
+        if (!is_load && length + bytes + 2 < sizeof group->name)
+            length += (size_t)snprintf(group->name + length, sizeof group->name - length, "%s%.*s",
+                                       length ? "/" : "", (int)bytes, at);
+        at += bytes + (at[bytes] == '/');
+    }
+}
+
+/* By load; a load that was tried again stands for itself (a search repeats what it doubts). */
+static void add_case(struct group *group, const struct pyr_case_result *result) {
+    size_t at = group->count;
+    while (at > 0 && load_of(group->cases[at - 1]) > load_of(result))
+        at--;
+    if (at > 0 && load_of(group->cases[at - 1]) == load_of(result)) {
+        group->cases[at - 1] = result;
+        return;
+    }
+    if (group->count == sizeof group->cases / sizeof *group->cases)
+        return;
+    memmove(&group->cases[at + 1], &group->cases[at], (group->count - at) * sizeof *group->cases);
+    group->cases[at] = result;
+    group->count++;
 }
 
 static size_t make_groups(const struct pyr_suite_result *suite, struct group groups[GROUPS_MAX]) {
@@ -58,26 +67,32 @@ static size_t make_groups(const struct pyr_suite_result *suite, struct group gro
     for (size_t i = 0; i < suite->case_count; i++) {
         const struct pyr_case_result *result = &suite->cases[i];
         size_t g = 0;
-        while (g < count && strcmp(groups[g].name, result->plan->prompt_class) != 0)
+        while (g < count && strcmp(groups[g].cases[0]->plan->params, result->plan->params) != 0)
             g++;
         if (!result->ok || g == GROUPS_MAX)
             continue;
-        if (g == count)
-            groups[count++] = (struct group){.name = result->plan->prompt_class};
+        if (g == count) {
+            groups[count++] = (struct group){.count = 0};
+            name_group(&groups[g], suite, result);
+        }
         if (groups[g].count && load_of(groups[g].cases[0]) != load_of(result))
             by_load = true;
-        if (groups[g].count < sizeof groups[g].cases / sizeof *groups[g].cases)
-            groups[g].cases[groups[g].count++] = result;
+        add_case(&groups[g], result);
     }
     if (!by_load) {
-        /* One load each: the classes are what is to be compared. */
+        /* One load each: the things are what is to be compared. */
         for (size_t g = 1; g < count; g++)
             for (size_t i = 0; i < groups[g].count && groups[0].count < 64; i++)
                 groups[0].cases[groups[0].count++] = groups[g].cases[i];
         count = count ? 1 : 0;
     }
-    for (size_t g = 0; g < count; g++)
+    for (size_t g = 0; g < count; g++) {
         groups[g].by_load = by_load;
+        /* Levels of a search are numbered: no name for what they have in common. */
+        if (strncmp(groups[g].name, "level ", 6) == 0)
+            snprintf(groups[g].name, sizeof groups[g].name, "%s",
+                     groups[g].cases[0]->plan->prompt_class);
+    }
     return count;
 }
 
@@ -261,7 +276,6 @@ static void put_percentiles(struct pyr_buf *out, const struct pyr_suite_result *
     if (group->by_load && *group->name) {
         pyr_buf_puts(out, ": ");
         pyr_html_text(out, group->name);
-        pyr_buf_puts(out, " prompts");
     }
     pyr_buf_puts(out, "</h3><ul class=\"legend\">");
     for (size_t i = 0; i < count; i++) {
@@ -392,7 +406,7 @@ void pyr_html_suite_charts(struct pyr_buf *out, const struct pyr_suite_result *s
         return;
     if (groups[0].by_load) {
         pyr_buf_puts(out, "<h3>Load</h3><ul class=\"legend\">");
-        for (size_t g = 0; g < count; g++)
+        for (size_t g = 0; g < count && count > 1; g++)
             put_legend_entry(out, (unsigned)g, *groups[g].name ? groups[g].name : "requests");
         pyr_buf_puts(out, "</ul><div class=\"charts\">");
         put_latency_chart(out, suite, groups, count);
@@ -403,12 +417,162 @@ void pyr_html_suite_charts(struct pyr_buf *out, const struct pyr_suite_result *s
         put_percentiles(out, suite, &groups[g]);
 }
 
+/* --- the highest load that holds the goals --------------------------------------------------- */
+
+enum { LEVELS_MAX = 64 };
+
+/* Every level of the search, repeats too: they show how sure the edge is. */
+struct levels {
+    const struct pyr_case_result *cases[LEVELS_MAX];
+    size_t count;
+    struct pyr_axis load;
+    double ticks[LEVELS_MAX];
+    size_t tick_count;
+};
+
+static bool passed(const struct pyr_stress_result *stress, double load) {
+    for (size_t i = 0; i < stress->stable_count; i++)
+        if (stress->stable_levels[i] == load)
+            return true;
+    return false;
+}
+
+static bool find_levels(const struct pyr_result *result, struct levels *levels) {
+    *levels = (struct levels){.load = {.kind = PYR_AXIS_LOG, .low = INFINITY, .high = -INFINITY}};
+    for (size_t i = 0; i < result->suite_count; i++)
+        for (size_t j = 0; j < result->suites[i].case_count; j++) {
+            const struct pyr_case_result *one = &result->suites[i].cases[j];
+            if (strcmp(result->suites[i].name, "stress") != 0 || !one->total ||
+                levels->count == LEVELS_MAX)
+                continue;
+            pyr_axis_hold(&levels->load, load_of(one));
+            levels->cases[levels->count++] = one;
+            size_t at = 0;
+            while (at < levels->tick_count && levels->ticks[at] < load_of(one))
+                at++;
+            if (at < levels->tick_count && levels->ticks[at] == load_of(one))
+                continue;
+            memmove(&levels->ticks[at + 1], &levels->ticks[at],
+                    (levels->tick_count - at) * sizeof *levels->ticks);
+            levels->ticks[at] = load_of(one);
+            levels->tick_count++;
+        }
+    if (!levels->count || !pyr_axis_set(&levels->load))
+        return false;
+    levels->load.label = levels->cases[0]->plan->open_loop ? "requests/s" : "requests at once";
+    pyr_axis_ticks_at(&levels->load, levels->ticks, levels->tick_count);
+    return true;
+}
+
+static void draw_levels(struct pyr_chart *chart, const struct pyr_stress_result *stress,
+                        const struct levels *levels, const struct pyr_estimate *seen,
+                        double factor) {
+    enum { PASS = 2, FAIL = 4, UNDECIDED = 5 };
+    if (isfinite(stress->max_sustainable_load) && isfinite(stress->first_failing_load))
+        pyr_chart_shade(chart, stress->max_sustainable_load, stress->first_failing_load,
+                        "the edge lies in here");
+    for (size_t i = 0; i < levels->count; i++) {
+        double load = load_of(levels->cases[i]), x[2] = {load, load};
+        double y[2] = {seen[i].lo * factor, seen[i].hi * factor};
+        bool fails = load >= stress->first_failing_load, holds = passed(stress, load);
+        unsigned series = holds ? PASS : fails ? FAIL : UNDECIDED;
+        struct pyr_buf title = {0};
+        pyr_buf_printf(&title, "%g: ", load);
+        pyr_put_interval(&title, &seen[i], (struct pyr_scale){factor, ""});
+        pyr_buf_printf(&title, " %s, %s", chart->y.label,
+                       holds   ? "holds"
+                       : fails ? "fails"
+                               : "not held");
+        pyr_chart_line(chart, series, false, x, y, 2);
+        pyr_chart_point(chart, series, load, seen[i].value * factor, pyr_buf_text(&title));
+        pyr_buf_deinit(&title);
+    }
+}
+
+/* One figure of every level; `limit` (NaN: none) is what a goal asks of it, in shown units. */
+static void put_level_chart(struct pyr_buf *out, const struct pyr_stress_result *stress,
+                            const struct levels *levels, const struct pyr_estimate *seen,
+                            struct pyr_scale scale, double limit, const char *caption) {
+    struct pyr_chart chart = {.out = out, .x = levels->load, .y = {.low = 0, .high = 0}};
+    double largest = isfinite(limit) ? limit : 0;
+    for (size_t i = 0; i < levels->count; i++)
+        largest = fmax(largest, isfinite(seen[i].value) ? seen[i].value * scale.factor : 0);
+    pyr_axis_hold(&chart.y, largest);
+    for (size_t i = 0; i < levels->count; i++)
+        if (seen[i].hi * scale.factor <= 1.5 * largest)
+            pyr_axis_hold(&chart.y, seen[i].hi * scale.factor);
+    chart.y.label = pyr_html_unit(scale.unit);
+    if (largest <= 0 || !pyr_axis_set(&chart.y))
+        return;
+    pyr_buf_puts(out, "<figure><figcaption>");
+    pyr_html_text(out, caption);
+    pyr_buf_printf(out, " <span class=\"dim\">%s%s</span></figcaption>", chart.y.label,
+                   isfinite(limit) ? "; dotted: the goal" : "");
+    pyr_chart_begin(&chart, "One figure of each load tried, with its interval; the table of the "
+                            "suite holds the same.");
+    if (isfinite(limit)) {
+        double x[2] = {chart.x.low, chart.x.high}, y[2] = {limit, limit};
+        pyr_chart_line(&chart, 1, true, x, y, 2);
+    }
+    draw_levels(&chart, stress, levels, seen, scale.factor);
+    pyr_chart_end(&chart);
+    pyr_buf_puts(out, "</figure>");
+}
+
+static void put_goal_chart(struct pyr_buf *out, const struct pyr_result *result,
+                           const struct levels *levels, const struct pyr_goal *goal) {
+    struct pyr_estimate seen[LEVELS_MAX];
+    double largest = goal->limit;
+    for (size_t i = 0; i < levels->count; i++) {
+        seen[i] = pyr_goal_seen(goal, levels->cases[i]);
+        largest = isfinite(seen[i].value) ? fmax(largest, seen[i].value) : largest;
+    }
+    enum pyr_unit unit = pyr_metric_info(pyr_metric_find(goal->metric))->unit;
+    struct pyr_scale scale = pyr_scale_for(unit, largest);
+    char caption[128];
+    snprintf(caption, sizeof caption, "%s %s",
+             pyr_metric_info(pyr_metric_find(goal->metric))->label,
+             strcmp(goal->statistic, "value") == 0 ? "" : goal->statistic);
+    put_level_chart(out, result->stress, levels, seen, scale, goal->limit * scale.factor, caption);
+}
+
+void pyr_html_capacity_charts(struct pyr_buf *out, const struct pyr_result *result) {
+    struct levels levels;
+    if (!result->stress || !find_levels(result, &levels))
+        return;
+    pyr_buf_puts(out, "<ul class=\"legend\">");
+    put_legend_entry(out, 2, "held every goal");
+    put_legend_entry(out, 4, "failed");
+    put_legend_entry(out, 5, "not held for sure");
+    if (isfinite(result->stress->max_sustainable_load) &&
+        isfinite(result->stress->first_failing_load))
+        pyr_buf_puts(out, "<li class=\"dim\">shaded: the edge lies in here");
+    pyr_buf_puts(out, "</ul><div class=\"charts\">");
+    struct pyr_estimate seen[LEVELS_MAX];
+    static const struct pyr_figure goodput = {PYR_M_GOODPUT, PYR_M_GOODPUT, PYR_FIGURE_VALUE, ""};
+    for (size_t i = 0; i < levels.count; i++)
+        seen[i] = pyr_figure_of(levels.cases[i], &goodput);
+    put_level_chart(out, result->stress, &levels, seen, (struct pyr_scale){1, "requests/s"},
+                    (double)NAN, "goodput");
+    enum { GOALS_DRAWN = 3 };
+    int drawn = 0;
+    for (size_t i = 0; i < result->goal_count && drawn < GOALS_DRAWN; i++) {
+        enum pyr_metric metric = pyr_metric_find(result->goals[i].goal->metric);
+        if (metric == PYR_METRIC_COUNT || metric == PYR_M_GOODPUT)
+            continue;
+        put_goal_chart(out, result, &levels, result->goals[i].goal);
+        drawn++;
+    }
+    pyr_buf_puts(out, "</div>");
+}
+
 /* --- over time ------------------------------------------------------------------------------- */
 
 static void draw_events(const struct pyr_chart *chart, const struct pyr_case_result *result,
                         double factor) {
     enum { SPIKES_DRAWN = 20 };
-    for (size_t i = 0; i < result->spike_count && i < SPIKES_DRAWN; i++) {
+    size_t stride = (result->spike_count + SPIKES_DRAWN - 1) / SPIKES_DRAWN;
+    for (size_t i = 0; i < result->spike_count; i += stride) {
         char title[64];
         snprintf(title, sizeof title, "spike at %.4g s: %.4g %s", result->spikes[i].at_s,
                  result->spikes[i].latency_ns * factor, chart->y.label);
@@ -434,6 +598,8 @@ static void put_latency_over_time(struct pyr_buf *out, const struct pyr_case_res
     for (size_t i = 0; i < count; i++)
         if (isfinite(result->timeline[i].latency_max_ns))
             largest = fmax(largest, result->timeline[i].latency_max_ns);
+    if (largest <= 0)
+        return;
     struct pyr_scale scale = pyr_scale_for(PYR_UNIT_NS, largest);
     for (size_t i = 0; i < count; i++) {
         latency[i] = result->timeline[i].latency_median_ns * scale.factor;
@@ -469,7 +635,7 @@ static void put_output_over_time(struct pyr_buf *out, const struct pyr_case_resu
         pyr_axis_hold(&chart.y, rate[i]);
     }
     chart.y.label = "tok/s";
-    if (!pyr_axis_set(&chart.y))
+    if (chart.y.high <= 0 || !pyr_axis_set(&chart.y))
         return;
     open_figure(out, "output over time", chart.y.label, "");
     pyr_chart_begin(&chart, "Output tokens per second over time.");

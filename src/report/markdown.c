@@ -101,7 +101,7 @@ static void put_goals(struct pyr_buf *out, const struct pyr_result *result) {
                                         [PYR_GOAL_UNKNOWN] = "\u2796"};
     if (!result->goal_count)
         return;
-    pyr_buf_puts(out, "| | goal | because | worst case |\n|---|---|---|---|\n");
+    pyr_buf_puts(out, "| | goal | because | judged in |\n|---|---|---|---|\n");
     for (size_t i = 0; i < result->goal_count && i < LIST_MAX; i++) {
         const struct pyr_goal_result *row = &result->goals[i];
         pyr_buf_printf(out, "| %s %s | ", signs[row->verdict], pyr_goal_verdict_name(row->verdict));

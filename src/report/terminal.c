@@ -280,8 +280,7 @@ static const char *suite_summary(struct writer *writer, const struct pyr_suite_r
     else
         for (int j = 0; j < PYR_OUTCOME_COUNT; j++)
             if (outcomes[j])
-                pyr_buf_printf(&text, ", %llu %s", (unsigned long long)outcomes[j],
-                               pyr_outcome_name((enum pyr_outcome)j));
+                pyr_put_outcome(&text, (enum pyr_outcome)j, outcomes[j]);
     if (open || closed)
         pyr_buf_printf(&text, "; times from %s",
                        open && closed ? "the schedule (open loop) or the sending (closed loop)"

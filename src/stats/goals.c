@@ -129,43 +129,51 @@ static void judge(const struct pyr_goal *goal, const struct pyr_result *result,
     }
 }
 
-/* A number in the unit that people use for it. */
-static const char *spell(struct pyr_arena *arena, double value, enum pyr_unit unit) {
-    if (isnan(value))
+/* Three significant digits: more would be read as more than is known. */
+static const char *digits(struct pyr_arena *arena, double shown) {
+    double size = fabs(shown);
+    if (isnan(shown))
         return "?";
-    switch (unit) {
-    case PYR_UNIT_NS:
-        return pyr_arena_printf(arena, "%.4g ms", value * 1e-6);
-    case PYR_UNIT_RATIO:
-        return pyr_arena_printf(arena, "%.4g %%", value * 100);
-    case PYR_UNIT_BYTES:
-        return pyr_arena_printf(arena, "%.4g MB", value * 1e-6);
-    case PYR_UNIT_COUNT:
-    case PYR_UNIT_PER_S:
-    case PYR_UNIT_TOKENS:
-    case PYR_UNIT_TOKENS_PER_S:
-    case PYR_UNIT_BYTES_PER_S:
-    case PYR_UNIT_JOULES:
-    case PYR_UNIT_WATTS:
-    case PYR_UNIT_CELSIUS:
-        break;
-    }
-    return pyr_arena_printf(arena, "%.4g %s", value, pyr_unit_name(unit));
+    if (size >= 1e7 || (size > 0 && size < 0.0005))
+        return pyr_arena_printf(arena, "%.3g", shown);
+    int decimals = size >= 99.95 || size == 0 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3;
+    return pyr_arena_printf(arena, "%.*f", decimals, shown);
+}
+
+/* The unit that people use, and what a value is multiplied by to stand in it. */
+static const char *people_unit(enum pyr_unit unit, double *factor) {
+    *factor = unit == PYR_UNIT_NS || unit == PYR_UNIT_BYTES ? 1e-6
+              : unit == PYR_UNIT_RATIO                      ? 100
+                                                            : 1;
+    return unit == PYR_UNIT_NS             ? " ms"
+           : unit == PYR_UNIT_BYTES        ? " MB"
+           : unit == PYR_UNIT_RATIO        ? " %"
+           : unit == PYR_UNIT_TOKENS_PER_S ? " tok/s"
+           : unit == PYR_UNIT_COUNT        ? ""
+                                           : NULL; /* its own name */
 }
 
 static const char *explain(struct pyr_arena *arena, const struct pyr_goal_result *goal) {
-    if (goal->verdict == PYR_GOAL_UNKNOWN)
-        return pyr_arena_printf(arena, "%s: %s", goal->goal->metric,
-                                goal->seen.reason ? goal->seen.reason : "unknown");
     enum pyr_unit unit = pyr_metric_info(pyr_metric_find(goal->goal->metric))->unit;
+    double factor;
+    const char *shown = people_unit(unit, &factor);
+    if (!shown)
+        shown = pyr_arena_printf(arena, " %s", pyr_unit_name(unit));
+    /* A limit is the user's own number and keeps its digits. */
+    const char *wanted =
+        pyr_arena_printf(arena, "wanted at %s %.6g%s", goal->goal->at_least ? "least" : "most",
+                         goal->goal->limit * factor, shown);
+    if (goal->verdict == PYR_GOAL_UNKNOWN)
+        return pyr_arena_printf(arena, "%s, but %s is unknown: %s", wanted, goal->goal->metric,
+                                goal->seen.reason ? goal->seen.reason : "no reason given");
     const struct pyr_estimate *seen = &goal->seen;
-    const char *interval = "";
-    if (!isnan(seen->lo) || !isnan(seen->hi))
-        interval = pyr_arena_printf(arena, " [%s, %s]", spell(arena, seen->lo, unit),
-                                    spell(arena, seen->hi, unit));
-    return pyr_arena_printf(arena, "%s%s against at %s %s", spell(arena, seen->value, unit),
-                            interval, goal->goal->at_least ? "least" : "most",
-                            spell(arena, goal->goal->limit, unit));
+    const char *value = digits(arena, seen->value * factor);
+    if ((isnan(seen->lo) && isnan(seen->hi)) ||
+        (seen->lo == seen->value && seen->hi == seen->value))
+        return pyr_arena_printf(arena, "%s, saw %s%s", wanted, value, shown);
+    return pyr_arena_printf(arena, "%s, saw %s [%s, %s]%s", wanted, value,
+                            digits(arena, seen->lo * factor), digits(arena, seen->hi * factor),
+                            shown);
 }
 
 static void grade(struct pyr_result *result) {

@@ -169,9 +169,6 @@ static void record_plan(struct pyr_session *s) {
         pyr_lane_goal(pyr_session_lane(s), &s->plan->goals[i]);
     for (size_t i = 0; i < s->plan->skipped_count; i++)
         pyr_session_warn(s, PYR_NO_CASE, "%s", s->plan->skipped[i]);
-    if (s->info.simulated)
-        pyr_session_warn(s, PYR_NO_CASE,
-                         "simulated: the target follows a set law; nothing here was measured");
     const char *caution = s->info.cautions;
     while (*caution) {
         int length = (int)strcspn(caution, "\n");

@@ -32,7 +32,7 @@ static bool is_one_of(const char *word, size_t bytes, const char *list) {
 
 static const char *check_attributes(const char *at, const char *tag) {
     static const char known[] = "lang charset http-equiv content name class role aria-label "
-                                "aria-hidden viewBox d x y scope tabindex title";
+                                "aria-hidden viewBox d x y scope tabindex title id href open";
     for (;;) {
         at += strspn(at, " ");
         at += *at == '/';
@@ -49,8 +49,9 @@ static const char *check_attributes(const char *at, const char *tag) {
  * in order. Text taken for markup would show here. */
 static void check_markup(const char *page) {
     static const char elements[] =
-        "html head meta title style body main header section p h1 h2 h3 div b i span ul li abbr "
-        "table thead tbody tr th td figure figcaption details summary pre svg path g text";
+        "html head meta title style body main header nav section p h1 h2 h3 div a b i small code "
+        "span ul li abbr table thead tbody tr th td figure figcaption details summary pre svg "
+        "path g text";
     static const char empty[] = "meta";        /* never closed */
     static const char optional[] = "li th td"; /* closed by what follows */
     char stack[64][16];
@@ -98,7 +99,7 @@ static void a_page_holds_no_markup_but_our_own(void **state) {
 
 static void a_page_asks_for_nothing(void **state) {
     (void)state;
-    static const char *const askers[] = {"http://", "https://", "src=",  "href=",  "@import",
+    static const char *const askers[] = {"http://", "https://", "src=",  "@import",
                                          "fetch(",  "url(",     "<link", "<script"};
     struct pyr_buf page = {0};
     tell(pyr_report_html, pyr_test_result_rich(), &page);
@@ -106,6 +107,14 @@ static void a_page_asks_for_nothing(void **state) {
         if (strstr(page.data, askers[i]))
             fail_msg("%s is in the page", askers[i]);
     assert_non_null(strstr(page.data, "default-src 'none'"));
+    /* Links lead to places of the same page, which exist. */
+    for (const char *at = page.data; (at = strstr(at, "href=")); at++) {
+        char id[64];
+        assert_int_equal(sscanf(at, "href=\"#%40[a-z0-9]\"", id), 1);
+        char target[80];
+        snprintf(target, sizeof target, " id=\"%s\"", id);
+        assert_non_null(strstr(page.data, target));
+    }
     pyr_buf_deinit(&page);
 }
 
@@ -206,13 +215,13 @@ static void what_to_doubt_stands_before_any_figure(void **state) {
     struct pyr_buf page = {0};
     tell(pyr_report_html, pyr_test_result_partial(), &page);
     const char *table = strstr(page.data, "<table"), *tiles = strstr(page.data, "class=\"tiles\"");
-    const char *partial = strstr(page.data, "<b>Partial</b>");
-    const char *simulated = strstr(page.data, "<b>Simulated</b>");
+    const char *partial = strstr(page.data, "<b>Partial:</b>");
+    const char *simulated = strstr(page.data, "\"answer\">Simulated<");
     assert_true(partial && simulated && partial < tiles && simulated < tiles && tiles < table);
     pyr_buf_deinit(&page);
     struct pyr_buf rich = {0};
     tell(pyr_report_html, pyr_test_result_rich(), &rich);
-    assert_true(strstr(rich.data, "<b>Warnings</b>") < strstr(rich.data, "class=\"tiles\""));
+    assert_true(strstr(rich.data, "<h2>Warnings</h2>") < strstr(rich.data, "class=\"tiles\""));
     assert_non_null(strstr(rich.data, "Noise floor of this machine: 2.1 %"));
     assert_non_null(strstr(rich.data, "pyrometer bench models/tiny.gguf --preset quick --seed 1"));
     assert_non_null(strstr(rich.data, "warm-up, cut"));
@@ -361,7 +370,7 @@ static void the_figures_are_those_of_the_json(void **state) {
     json_t *suite;
     json_object_foreach(json_object_get(root, "benchmarks"), name, suite) {
         char open[64];
-        snprintf(open, sizeof open, "<h2>%s</h2>", name);
+        snprintf(open, sizeof open, "\">%s</h2>", name);
         const char *at = strstr(page.data, open), *end = strstr(at, "</section>");
         while ((at = strstr(at, "<th scope=\"col\">case<")) && at < end) {
             checked += check_table(at, suite, name);
@@ -379,7 +388,7 @@ static void a_page_without_figures_still_says_what_it_is(void **state) {
     (void)state;
     struct pyr_buf page = {0};
     tell(pyr_report_html, pyr_test_result_empty(), &page);
-    assert_non_null(strstr(page.data, "Nothing was measured."));
+    assert_non_null(strstr(page.data, "\"answer\">Nothing was measured<"));
     assert_non_null(strstr(page.data, "no end block: the run was killed"));
     pyr_buf_deinit(&page);
 }
