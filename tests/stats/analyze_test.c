@@ -297,7 +297,7 @@ static void a_reading_of_memory_decides_its_goal_by_itself(void **state) {
     pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
     struct pyr_result *result = finish(&run);
     assert_int_equal(result->goals[0].verdict, PYR_GOAL_MET);
-    assert_string_equal(result->goals[0].why, "30 % against at most 90 %");
+    assert_string_equal(result->goals[0].why, "wanted at most 90 %, saw 30.0 %");
     assert_int_equal(result->goals[1].verdict, PYR_GOAL_MISSED);
     assert_int_equal(result->goals[2].verdict, PYR_GOAL_UNDECIDED);
     pyr_result_destroy(result);
