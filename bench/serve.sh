@@ -2,18 +2,31 @@
 # SPDX-License-Identifier: MIT
 #
 # What HTTP costs: `pyrometer serve` against the same serving core in process, and beside
-# llama-server when LLAMA_SERVER names one (ENGINE_DIR: its libllama, for both). 15M-shaped q8_0
-# model, 64 prompt tokens, 32 out, as many sequences as clients, all cores, interleaved.
+# llama-server when LLAMA_SERVER names one (ENGINE_DIR: the folder of its libllama, for all three).
+# 15M-shaped q8_0 model, 64 prompt tokens, 32 out, as many sequences as clients, all cores; rounds
+# of all, in turn, each in the reverse order of the one before.
 #
-#     [PAIRS=20] [CLIENTS="32 100"] [LLAMA_SERVER=path] [ENGINE_DIR=dir] bench/serve.sh [PROGRAM]
+#     [PAIRS=20] [CLIENTS="32 100"] [REQUESTS=5] [LLAMA_SERVER=path] [ENGINE_DIR=dir] bench/serve.sh [PROGRAM]
+#
+# REQUESTS: of each client in each round. The client is `pyrometer bench`, on the same cores.
+#
+# Prompts are new in every round (its number is the seed) and share no prefix but what a server puts
+# in front, and llama-server is told to keep none (--no-cache-prompt, --cache-ram 0): with the same
+# prompts twice it would answer from its cache what the others compute, and a cache that is never
+# hit would only cost it. Requests go to /v1/completions: no chat template makes one side's prompts
+# longer.
 #
 # Claims: output tokens/s of serve are at least 0.95 of those in process; ahead of llama-server,
 # TTFT p99 not worse.
 set -euo pipefail
-program=$(realpath "${1:-build/release/pyrometer}")
-pairs=${PAIRS:-20}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+program=$(realpath "${1:-$here/build/release/pyrometer}")
+ratio=$here/build/release/bench/sse # its "ratio": pairs, Hodges-Lehmann, 95 %
+[ -x "$ratio" ] || { echo "$ratio: not there; run tools/build release" >&2; exit 1; }
+pairs=${PAIRS:-20} each=${REQUESTS:-5}
 read -ra levels <<<"${CLIENTS:-32 100}"
 work=$(mktemp -d)
+declare -A names=([core]='in process' [serve]=serve [peer]=llama-server)
 servers=()
 trap 'for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 cd "$work"
@@ -23,33 +36,32 @@ engine=()
 if [ -n "${ENGINE_DIR:-}" ]; then engine=(--engine-dir "$ENGINE_DIR"); fi
 "$program" model synth 15m model.gguf --weights q8_0 >/dev/null
 
-# measure NAME TARGET CLIENTS ARGUMENT...: one line "tokens/s ttft_p99_ms" appended to NAME
+# measure NAME SEED CLIENTS TARGET ARGUMENT...: a number each appended to NAME.speed (tokens/s) and
+# NAME.ttft (p99, ms); "nan" below 100 requests
 measure() {
-    local name=$1 target=$2 clients=$3
-    shift 3
-    "$program" bench "$target" "$@" --suite concurrent --concurrency "$clients" \
-        --requests $((clients * 10)) --warmup "$clients" --prompt-tokens 64 --output-tokens 32 \
-        --no-calibrate --quiet -o "$name.d/" >/dev/null 2>"$name.err" ||
+    local name=$1 seed=$2 clients=$3 target=$4
+    shift 4
+    "$program" bench "$target" "$@" --suite concurrent --concurrency "$clients" --seed "$seed" \
+        --requests $((clients * each)) --warmup "$clients" --prompt-tokens 64 --output-tokens 32 \
+        --no-calibrate --quiet -o "$name/" >/dev/null 2>"$name.err" ||
         { cat "$name.err"; exit 1; }
-    python3 - "$name.d/results.json" >>"$name" <<'PYTHON'
-import json, sys
-case = json.load(open(sys.argv[1]))["benchmarks"]["concurrent"]["cases"][0]
-assert case["outcomes"]["ok"] == case["outcomes"]["total"], case["outcomes"]
-whole = case["metrics_whole"]
-p99 = whole["ttft_sent"]["p99"]["value"]  # null below 100 requests
-print(whole["output_token_throughput"]["value"], p99 / 1e6 if p99 else "nan")
-PYTHON
+    jq -r '.benchmarks.concurrent.cases[0] | if .outcomes.ok != .outcomes.total
+        then error("\(.outcomes)") else .metrics_whole.output_token_throughput.value end' \
+        "$name/results.json" >>"$name.speed"
+    jq -r '.benchmarks.concurrent.cases[0].metrics_whole.ttft_sent.p99.value
+        | if . then . / 1e6 else "nan" end' "$name/results.json" >>"$name.ttft"
 }
 # start NAME 'sed expression that finds the URL' COMMAND...: sets url
 start() {
     local name=$1 expression=$2 tries=0
     shift 2
-    "$@" >"$name.log" 2>&1 &
+    : >"$name.log"
+    "$@" >"$name.log" 2>&1 </dev/null &
     servers+=($!)
     until url=$(sed -n "$expression" "$name.log" | head -n 1) && [ -n "$url" ]; do
         tries=$((tries + 1))
         [ $tries -lt 300 ] || { cat "$name.log"; exit 1; }
-        read -rt 0.1 <> <(:) || true
+        sleep 0.1
     done
 }
 stop() {
@@ -57,44 +69,44 @@ stop() {
     wait "${servers[-1]}" || true
     unset 'servers[-1]'
 }
+middle() { sort -n "$1" | sed -n "$((($(wc -l <"$1") + 1) / 2))p"; }
+against() { # WHAT A B: the ratio of the numbers in two files
+    printf '  %-36s' "$1"
+    paste "$2" "$3" | "$ratio" ratio
+}
 
 for clients in "${levels[@]}"; do
+    rm -rf ./*.speed ./*.ttft
     start serve 's|^listening on \([^ ]*\) .*|\1|p' "$program" serve model.gguf --port 0 \
         --threads "$threads" --sequences "$clients" --context 128 "${engine[@]}"
-    ours=$url peer=
+    ours=$url peer='' order="core serve"
     if [ -n "${LLAMA_SERVER:-}" ]; then
         start peer 's|.*listening on \(http://[0-9.:]*\).*|\1/v1|p' "$LLAMA_SERVER" \
-            -m model.gguf --host 127.0.0.1 --port "${LLAMA_PORT:-18181}" -t "$threads" \
-            -np "$clients" -c $((clients * 128)) --no-webui
+            -m model.gguf --host 127.0.0.1 --port 0 -t "$threads" -np "$clients" \
+            -c $((clients * 128)) --no-webui --no-cache-prompt --cache-ram 0
         peer=$url
+        order+=" peer"
     fi
-    rm -f core-* serve-* peer-*
-    for _ in $(seq "$pairs"); do
-        measure core-m model.gguf "$clients" --threads "$threads" "${engine[@]}"
-        measure serve-m "$ours" "$clients" --model model
-        if [ -n "$peer" ]; then measure peer-m "$peer" "$clients"; fi
+    for ((round = 1; round <= pairs; round++)); do
+        for side in $order; do
+            case $side in
+            core) measure core "$round" "$clients" model.gguf --threads "$threads" "${engine[@]}" ;;
+            serve) measure serve "$round" "$clients" "$ours" --endpoint completions ;;
+            peer) measure peer "$round" "$clients" "$peer" --endpoint completions ;;
+            esac
+        done
+        order=$(tr ' ' '\n' <<<"$order" | tac | tr '\n' ' ')
     done
     if [ -n "$peer" ]; then stop; fi
     stop
-    python3 - "$clients" <<'PYTHON'
-import math, os, statistics, sys
-def read(name):
-    return [[float(x) for x in line.split()] for line in open(name)] if os.path.exists(name) else []
-core, serve, peer = read("core-m"), read("serve-m"), read("peer-m")
-def ratio(a, b, column):
-    logs = [math.log(x[column] / y[column]) for x, y in zip(a, b)]
-    mean = statistics.fmean(logs)
-    half = 2.1 * statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else math.inf
-    return "%.3f [%.3f, %.3f]" % (math.exp(mean), math.exp(mean - half), math.exp(mean + half))
-def median(rows, column):
-    return statistics.median(row[column] for row in rows)
-print("%s clients, %d pairs" % (sys.argv[1], len(core)))
-for name, rows in (("in process", core), ("serve", serve), ("llama-server", peer)):
-    if rows:
-        print("  %-14s %8.0f tokens/s   TTFT p99 %7.1f ms" % (name, median(rows, 0), median(rows, 1)))
-print("  serve / in process     %s tokens/s (claim: at least 0.95)" % ratio(serve, core, 0))
-if peer:
-    print("  serve / llama-server   %s tokens/s, TTFT p99 %s" %
-          (ratio(serve, peer, 0), ratio(serve, peer, 1)))
-PYTHON
+    echo "$clients clients, $pairs rounds of $((clients * each)) requests (medians)"
+    for side in $(tr ' ' '\n' <<<"$order" | sort); do
+        printf '  %-14s %8.0f tokens/s   TTFT p99 %7.1f ms\n' "${names[$side]}" \
+            "$(middle "$side.speed")" "$(middle "$side.ttft")"
+    done
+    against 'serve / in process, tokens/s' serve.speed core.speed
+    if [ -n "$peer" ]; then
+        against 'serve / llama-server, tokens/s' serve.speed peer.speed
+        against 'serve / llama-server, TTFT p99' serve.ttft peer.ttft
+    fi
 done
