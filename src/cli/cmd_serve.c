@@ -89,6 +89,13 @@ static void configure(const struct pyr_cli *cli, const struct pyr_loaded *loaded
     };
 }
 
+/* Whether conversations have a format of the model's own. */
+static bool has_format(const struct pyr_loaded *loaded) {
+    static const struct pyr_message hello = {"user", "hello"};
+    int32_t tokens[64];
+    return loaded->engine->chat && loaded->engine->chat(loaded->model, &hello, 1, tokens, 64) != 0;
+}
+
 static void announce(const struct pyr_openai *server, const struct pyr_openai_config *config,
                      const struct pyr_loaded *loaded, bool quiet) {
     const char *host = config->host ? config->host : "127.0.0.1";
@@ -99,10 +106,11 @@ static void announce(const struct pyr_openai *server, const struct pyr_openai_co
     fflush(stdout);
     pyr_openai_describe(server, &info);
     if (!quiet)
-        fprintf(stderr, "%s %s: %s%s, %u sequences of %u tokens, %u threads%s\n",
+        fprintf(stderr, "%s %s: %s%s, %u sequences of %u tokens, %u threads%s, conversations %s\n",
                 loaded->info.engine, loaded->info.engine_version, loaded->info.description,
                 loaded->info.simulated ? " (simulated)" : "", info.sequences,
-                info.tokens_per_sequence, info.threads, config->key ? ", key required" : "");
+                info.tokens_per_sequence, info.threads, config->key ? ", key required" : "",
+                has_format(loaded) ? "in the model's own format" : "as plain lines");
 }
 
 static bool serve(struct pyr_cli *cli, const struct pyr_openai_config *config,

@@ -294,6 +294,11 @@ static int llama_tokenize_text(const struct pyr_model *model, const char *text, 
     return model->plugin->tokenize(model->model, text, length, special, tokens, capacity);
 }
 
+static int llama_chat(const struct pyr_model *model, const struct pyr_message *messages,
+                      size_t count, int32_t *tokens, int capacity) {
+    return model->plugin->chat(model->model, messages, count, tokens, capacity);
+}
+
 static int llama_piece(const struct pyr_model *model, int32_t token, char *bytes, int capacity) {
     return model->plugin->piece(model->model, token, bytes, capacity);
 }
@@ -346,6 +351,7 @@ const struct pyr_engine pyr_engine_llama = {
     .context_create = llama_context_create,
     .context_destroy = llama_context_destroy,
     .tokenize = llama_tokenize_text,
+    .chat = llama_chat,
     .piece = llama_piece,
     .is_end = llama_is_end,
     .decode = llama_decode_batch,

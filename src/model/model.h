@@ -85,6 +85,12 @@ struct pyr_batch {
     uint8_t *want;
 };
 
+/* One message of a conversation. */
+struct pyr_message {
+    const char *role; /* "system", "user", "assistant" or "tool" */
+    const char *content;
+};
+
 enum pyr_decode_status {
     PYR_DECODE_OK,
     PYR_DECODE_FULL, /* no room in the KV memory; state unchanged, free a sequence and retry */
@@ -116,6 +122,11 @@ struct pyr_engine {
      * fit. `special` adds the begin token where the model wants one. */
     int (*tokenize)(const struct pyr_model *model, const char *text, size_t length, bool special,
                     int32_t *tokens, int capacity);
+    /* A conversation as tokens in the model's own format, up to where the assistant's answer
+     * begins: begin token and control tokens included. As tokenize; 0: the model names no format,
+     * or none that the engine knows. NULL: the engine has no such thing. */
+    int (*chat)(const struct pyr_model *model, const struct pyr_message *messages, size_t count,
+                int32_t *tokens, int capacity);
     /* The bytes of one token (not NUL-terminated, may split a UTF-8 character); returns the count,
      * or -(count needed). */
     int (*piece)(const struct pyr_model *model, int32_t token, char *bytes, int capacity);

@@ -5,6 +5,7 @@
 #include "net/http_server.h"
 #include "net/url.h"
 #include "serving/openai_answer.h"
+#include "serving/openai_chances.h"
 #include "serving/openai_engine.h"
 #include "serving/openai_metrics.h"
 #include "serving/openai_text.h"
@@ -34,6 +35,8 @@ struct call {
     struct pyr_openai_text text;
     struct pyr_buf answer; /* text so far, of one that does not stream */
     uint32_t delivered;    /* tokens */
+    uint32_t told;         /* of these, whose chances were given (when they are wanted) */
+    size_t told_offset;    /* where the next of them stands in the text, in characters */
     bool begun;            /* the head of a stream is out */
 };
 
@@ -47,7 +50,7 @@ struct pyr_openai {
     uint32_t call_count;
     uint64_t next_id, created;
     bool stopping;
-    struct pyr_buf out; /* reused */
+    struct pyr_buf out, chances; /* reused */
     struct pyr_openai_totals totals;
 };
 
@@ -126,6 +129,30 @@ static void end_call(struct pyr_openai *server, struct call *call, enum pyr_open
         pyr_openai_engine_cancel(server->engine, &call->job);
 }
 
+/* The chances of the tokens not told yet; NULL: not wanted. */
+static const struct pyr_buf *take_chances(struct pyr_openai *server, struct call *call) {
+    if (!call->request.chances)
+        return NULL;
+    struct pyr_openai_chances chances = {.chances = call->job.serving.chances +
+                                                    (size_t)call->told * call->request.chances,
+                                         .count = call->delivered - call->told,
+                                         .each = call->request.chances,
+                                         .offset = &call->told_offset};
+    call->told = call->delivered;
+    pyr_buf_clear(&server->chances);
+    pyr_openai_put_chances(call->frame.api, server->config.pieces, &chances, &server->chances);
+    return &server->chances;
+}
+
+/* Text of this answer: an event, or kept until it is whole. */
+static void give_text(struct pyr_openai *server, struct call *call, const char *text,
+                      size_t bytes) {
+    if (call->request.stream)
+        pyr_openai_event_text(&call->frame, text, bytes, take_chances(server, call), &server->out);
+    else
+        pyr_buf_append(&call->answer, text, bytes);
+}
+
 /* Takes the job's new tokens as text: as events into server->out, at most WRITE_BYTES, or into the
  * answer. */
 static void take_tokens(struct pyr_openai *server, struct call *call, uint32_t count) {
@@ -134,10 +161,8 @@ static void take_tokens(struct pyr_openai *server, struct call *call, uint32_t c
         size_t bytes =
             pyr_openai_text_token(&call->text, call->job.serving.tokens[call->delivered++], &text);
         server->totals.output_tokens++;
-        if (bytes && call->request.stream)
-            pyr_openai_event_text(&call->frame, text, bytes, &server->out);
-        else if (bytes)
-            pyr_buf_append(&call->answer, text, bytes);
+        if (bytes)
+            give_text(server, call, text, bytes);
     }
 }
 
@@ -152,20 +177,20 @@ static struct pyr_openai_usage usage_of(const struct call *call) {
                                      .output_tokens = call->delivered};
 }
 
-static void put_rest(struct call *call, struct pyr_buf *out) {
+/* What was held back, and what is still to be told of tokens without text. */
+static void give_rest(struct pyr_openai *server, struct call *call) {
     const char *text;
     size_t bytes = pyr_openai_text_rest(&call->text, &text);
-    if (bytes && call->request.stream)
-        pyr_openai_event_text(&call->frame, text, bytes, out);
-    else if (bytes)
-        pyr_buf_append(&call->answer, text, bytes);
+    bool untold = call->request.chances && call->request.stream && call->told < call->delivered;
+    if (bytes || untold)
+        give_text(server, call, text, bytes);
 }
 
 /* All tokens of a stream are in server->out: its end. */
 static void finish_stream(struct pyr_openai *server, struct call *call, bool done) {
     bool good = call->text.stopped || call->job.record.outcome == PYR_OUTCOME_OK;
     struct pyr_openai_usage usage = usage_of(call);
-    put_rest(call, &server->out);
+    give_rest(server, call);
     if (good)
         pyr_openai_event_finish(&call->frame, finish_reason(call),
                                 call->request.include_usage ? &usage : NULL, &server->out);
@@ -180,10 +205,10 @@ static void finish_whole(struct pyr_openai *server, struct call *call, bool done
     bool good = call->text.stopped || call->job.record.outcome == PYR_OUTCOME_OK;
     struct pyr_openai_usage usage = usage_of(call);
     if (good) {
-        put_rest(call, NULL);
+        give_rest(server, call);
         pyr_buf_clear(&server->out);
         pyr_openai_answer(&call->frame, pyr_buf_text(&call->answer), call->answer.length,
-                          finish_reason(call), &usage, &server->out);
+                          take_chances(server, call), finish_reason(call), &usage, &server->out);
         reply_json(call->exchange, 200, FIELDS, &server->out);
         end_call(server, call, PYR_OPENAI_OK, done);
         return;
@@ -238,6 +263,19 @@ static bool refuse(struct refusal *refusal, unsigned status, const char *param, 
     return false;
 }
 
+/* One try at the prompt as tokens; as the engine's own functions. */
+static int try_tokenize(const struct pyr_openai_config *config,
+                        const struct pyr_openai_request *request, int32_t *tokens, int capacity) {
+    const struct pyr_engine *engine = config->engine;
+    int made = 0;
+    if (request->messages && engine->chat)
+        made = engine->chat(config->model, request->messages, request->message_count, tokens,
+                            capacity);
+    return made != 0 ? made
+                     : engine->tokenize(config->model, request->text, request->text_bytes,
+                                        request->special, tokens, capacity);
+}
+
 /* The prompt as tokens, in the arena. */
 static bool tokenize(const struct pyr_openai *server, struct pyr_arena *arena,
                      const struct pyr_openai_request *request, uint32_t most,
@@ -255,15 +293,13 @@ static bool tokenize(const struct pyr_openai *server, struct pyr_arena *arena,
                  request->text_bytes, most);
         return refuse(refusal, 400, "prompt", "context_length_exceeded");
     }
-    int capacity = (int)request->text_bytes + 8, made;
+    int capacity = (int)request->text_bytes + 64; /* and the marks of a conversation's format */
     int32_t *list = pyr_arena_array(arena, (size_t)capacity, sizeof *list);
-    made = config->engine->tokenize(config->model, request->text, request->text_bytes,
-                                    request->special, list, capacity);
+    int made = try_tokenize(config, request, list, capacity);
     if (made < 0) {
         capacity = -made;
         list = pyr_arena_array(arena, (size_t)capacity, sizeof *list);
-        made = config->engine->tokenize(config->model, request->text, request->text_bytes,
-                                        request->special, list, capacity);
+        made = try_tokenize(config, request, list, capacity);
     }
     *tokens = list;
     *count = made > 0 ? (uint32_t)made : 0;
@@ -329,6 +365,12 @@ static bool prepare(struct pyr_openai *server, struct call *call, enum pyr_opena
     pyr_openai_text_init(&call->text, call->arena, server->config.pieces, request->stops,
                          request->stop_count);
     serving->tokens = pyr_arena_array(call->arena, serving->output_tokens, sizeof *serving->tokens);
+    if (request->chances) {
+        serving->chance_count = request->chances;
+        serving->chances =
+            pyr_arena_array(call->arena, (size_t)serving->output_tokens * request->chances,
+                            sizeof *serving->chances);
+    }
     serving->exact_output = request->ignore_end;
     serving->least_tokens = request->least_tokens;
     serving->sampling = request->sampling;
@@ -443,6 +485,18 @@ static void answer_metrics(struct pyr_openai *server, enum pyr_openai_api api,
                    server->out.length);
 }
 
+/* Engines here are opened for text; models made for vectors alone are refused at load. */
+static void answer_embeddings(struct pyr_openai *server, enum pyr_openai_api api,
+                              struct pyr_http_exchange *exchange,
+                              const struct pyr_http_request *http) {
+    (void)api;
+    (void)http;
+    (void)server;
+    reply_error(exchange, 501,
+                "embeddings are not served here; use a server for an embedding model", NULL,
+                "not_implemented");
+}
+
 static const struct route {
     const char *method, *path;
     enum pyr_openai_api api;
@@ -452,6 +506,7 @@ static const struct route {
 } routes[] = {
     {"POST", "/v1/chat/completions", PYR_OPENAI_CHAT, false, complete},
     {"POST", "/v1/completions", PYR_OPENAI_COMPLETIONS, false, complete},
+    {"POST", "/v1/embeddings", 0, false, answer_embeddings},
     {"GET", "/v1/models", 0, false, answer_models},
     {"POST", "/tokenize", PYR_OPENAI_TOKENIZE, false, answer_tokenize},
     {"GET", "/health", 0, true, answer_health},
@@ -633,5 +688,6 @@ void pyr_openai_close(struct pyr_openai *server) {
     while (server->first)
         free_call(server, server->first);
     pyr_buf_deinit(&server->out);
+    pyr_buf_deinit(&server->chances);
     pyr_free(server);
 }

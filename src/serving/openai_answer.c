@@ -46,13 +46,23 @@ void pyr_openai_event_begin(const struct pyr_openai_frame *frame, struct pyr_buf
                        frame->head);
 }
 
+static void put_chances(const struct pyr_buf *chances, struct pyr_buf *out) {
+    if (!chances)
+        return;
+    pyr_buf_puts(out, ",\"logprobs\":");
+    pyr_buf_append(out, chances->data, chances->length);
+}
+
 void pyr_openai_event_text(const struct pyr_openai_frame *frame, const char *text, size_t bytes,
-                           struct pyr_buf *out) {
+                           const struct pyr_buf *chances, struct pyr_buf *out) {
     size_t taken = 0, room = 6 * bytes + 6; /* \u00xx: six bytes at most for one */
     pyr_buf_append(out, frame->open, frame->open_bytes);
     pyr_buf_reserve(out, room);
     out->length += pyr_escape_json_into(out->data + out->length, room, text, bytes, &taken);
-    pyr_buf_append(out, frame->close, frame->close_bytes);
+    size_t text_end = frame->api == PYR_OPENAI_CHAT ? 2 : 1; /* "} and " */
+    pyr_buf_append(out, frame->close, text_end);
+    put_chances(chances, out);
+    pyr_buf_append(out, frame->close + text_end, frame->close_bytes - text_end);
 }
 
 static void put_usage(const struct pyr_openai_usage *usage, struct pyr_buf *out) {
@@ -76,13 +86,15 @@ void pyr_openai_event_finish(const struct pyr_openai_frame *frame, const char *r
 }
 
 void pyr_openai_answer(const struct pyr_openai_frame *frame, const char *text, size_t bytes,
-                       const char *reason, const struct pyr_openai_usage *usage,
-                       struct pyr_buf *out) {
+                       const struct pyr_buf *chances, const char *reason,
+                       const struct pyr_openai_usage *usage, struct pyr_buf *out) {
     bool chat = frame->api == PYR_OPENAI_CHAT;
     pyr_buf_printf(out, "%s\"choices\":[{\"index\":0,%s\"", frame->head,
                    chat ? "\"message\":{\"role\":\"assistant\",\"content\":" : "\"text\":");
     pyr_escape_json(out, text, bytes);
-    pyr_buf_printf(out, "\"%s,\"finish_reason\":\"%s\"}],", chat ? "}" : "", reason);
+    pyr_buf_puts(out, chat ? "\"}" : "\"");
+    put_chances(chances, out);
+    pyr_buf_printf(out, ",\"finish_reason\":\"%s\"}],", reason);
     put_usage(usage, out);
     pyr_buf_putc(out, '}');
 }

@@ -27,19 +27,21 @@ void pyr_openai_frame_init(struct pyr_openai_frame *frame, struct pyr_arena *are
                            enum pyr_openai_api api, bool stream, uint64_t id, uint64_t created,
                            const char *model);
 
-/* Events of a stream. begin: the role (chat; nothing else has one). finish: why it ended ("stop",
+/* In what follows `chances` is the value of "logprobs", or NULL.
+ *
+ * Events of a stream. begin: the role (chat; nothing else has one). finish: why it ended ("stop",
  * "length"), then, with usage, an event of its own for it, then [DONE]. */
 void pyr_openai_event_begin(const struct pyr_openai_frame *frame, struct pyr_buf *out);
 void pyr_openai_event_text(const struct pyr_openai_frame *frame, const char *text, size_t bytes,
-                           struct pyr_buf *out);
+                           const struct pyr_buf *chances, struct pyr_buf *out);
 void pyr_openai_event_finish(const struct pyr_openai_frame *frame, const char *reason,
                              const struct pyr_openai_usage *usage, struct pyr_buf *out);
 void pyr_openai_event_error(unsigned status, const char *message, struct pyr_buf *out);
 
 /* A whole answer. */
 void pyr_openai_answer(const struct pyr_openai_frame *frame, const char *text, size_t bytes,
-                       const char *reason, const struct pyr_openai_usage *usage,
-                       struct pyr_buf *out);
+                       const struct pyr_buf *chances, const char *reason,
+                       const struct pyr_openai_usage *usage, struct pyr_buf *out);
 /* {"error":...}; param and code may be NULL. */
 void pyr_openai_error(unsigned status, const char *message, const char *param, const char *code,
                       struct pyr_buf *out);

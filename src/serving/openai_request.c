@@ -104,14 +104,17 @@ static bool take_prompt(struct parse *p, const char *name) {
     return refuse(p, name, "wants a string or a list of token numbers");
 }
 
-static const char *speaker(const char *role) {
-    static const struct {
-        const char *role, *name;
-    } roles[] = {{"system", "System"},       {"developer", "System"}, {"user", "User"},
-                 {"assistant", "Assistant"}, {"tool", "Tool"},        {"function", "Tool"}};
-    for (size_t i = 0; role && i < sizeof roles / sizeof *roles; i++)
-        if (strcmp(roles[i].role, role) == 0)
-            return roles[i].name;
+/* What roles are called by clients, by an engine, and in plain text. */
+static const struct role {
+    const char *asked, *role, *name;
+} roles[] = {{"system", "system", "System"}, {"developer", "system", "System"},
+             {"user", "user", "User"},       {"assistant", "assistant", "Assistant"},
+             {"tool", "tool", "Tool"},       {"function", "tool", "Tool"}};
+
+static const struct role *find_role(const char *asked) {
+    for (size_t i = 0; asked && i < sizeof roles / sizeof *roles; i++)
+        if (strcmp(roles[i].asked, asked) == 0)
+            return &roles[i];
     return NULL;
 }
 
@@ -135,20 +138,24 @@ static bool add_content(struct parse *p, json_t *content, struct pyr_buf *text) 
     return true;
 }
 
-static bool join_messages(struct parse *p, json_t *messages, struct pyr_buf *text) {
-    size_t count = json_array_size(messages);
+static bool read_messages(struct parse *p, json_t *list, struct pyr_message *messages,
+                          struct pyr_buf *text) {
+    size_t count = json_array_size(list);
     for (size_t i = 0; i < count; i++) {
-        json_t *message = json_array_get(messages, i);
-        const char *role = json_string_value(json_object_get(message, "role"));
-        const char *name = speaker(role);
-        if (!name)
+        json_t *message = json_array_get(list, i);
+        const struct role *role = find_role(json_string_value(json_object_get(message, "role")));
+        if (!role)
             return refuse(p, "messages",
                           "each wants a role: system, developer, user, assistant or tool");
-        bool alone = count == 1 && strcmp(role, "user") == 0;
+        bool alone = count == 1 && strcmp(role->role, "user") == 0;
         if (!alone)
-            pyr_buf_printf(text, "%s: ", name);
+            pyr_buf_printf(text, "%s: ", role->name);
+        size_t begin = text->length;
         if (!add_content(p, json_object_get(message, "content"), text))
             return false;
+        messages[i].role = role->role;
+        messages[i].content =
+            pyr_arena_strndup(p->arena, pyr_buf_text(text) + begin, text->length - begin);
         if (!alone)
             pyr_buf_puts(text, i + 1 < count ? "\n" : "\nAssistant:");
     }
@@ -156,12 +163,16 @@ static bool join_messages(struct parse *p, json_t *messages, struct pyr_buf *tex
 }
 
 static bool take_messages(struct parse *p) {
-    json_t *messages = field(p, "messages");
-    if (!json_is_array(messages) || json_array_size(messages) == 0)
+    json_t *list = field(p, "messages");
+    size_t count = json_array_size(list);
+    if (!json_is_array(list) || count == 0)
         return refuse(p, "messages", "wants a list of at least one message");
+    struct pyr_message *messages = pyr_arena_array(p->arena, count, sizeof *messages);
     struct pyr_buf text = {0};
-    bool ok = join_messages(p, messages, &text);
+    bool ok = read_messages(p, list, messages, &text);
     if (ok) {
+        p->request->messages = messages;
+        p->request->message_count = count;
         p->request->text_bytes = text.length;
         p->request->text = pyr_arena_strndup(p->arena, pyr_buf_text(&text), text.length);
     }
@@ -220,11 +231,29 @@ static bool is_nothing(const json_t *value) {
            (json_is_string(value) && json_string_length(value) == 0);
 }
 
+/* Chat: logprobs true, and top_logprobs. Completions: logprobs is their number, 0 too. */
+static bool take_chances(struct parse *p, enum pyr_openai_api api) {
+    bool chat = api == PYR_OPENAI_CHAT, wanted = false;
+    json_t *value = field(p, "logprobs");
+    uint32_t likeliest = 0;
+    if (chat && !take_bool(p, "logprobs", &wanted))
+        return false;
+    if (!chat && value && !json_is_false(value)) /* as some clients say "none" */
+        wanted = true;
+    if (!wanted)
+        return is_nothing(field(p, "top_logprobs")) ||
+               refuse(p, "top_logprobs", "wants logprobs too");
+    if (!take_count(p, chat ? "top_logprobs" : "logprobs", 0, &likeliest))
+        return false;
+    if (likeliest > PYR_OPENAI_CHANCES_MAX)
+        return refuse(p, chat ? "top_logprobs" : "logprobs", "wants at most 20");
+    p->request->chances = likeliest + 1;
+    return true;
+}
+
 /* What would change the answer and is not served. */
 static bool check_unserved(struct parse *p) {
-    static const char *const unserved[] = {"logprobs",
-                                           "top_logprobs",
-                                           "echo",
+    static const char *const unserved[] = {"echo",
                                            "suffix",
                                            "tools",
                                            "functions",
@@ -260,7 +289,7 @@ static bool take_generation(struct parse *p, enum pyr_openai_api api) {
            take_count(p, "min_tokens", 0, &request->least_tokens) &&
            take_bool(p, "ignore_eos", &request->ignore_end) &&
            take_bool(p, "stream", &request->stream) && take_sampling(p) && take_stops(p) &&
-           check_unserved(p);
+           take_chances(p, api) && check_unserved(p);
 }
 
 static bool take_all(struct parse *p, enum pyr_openai_api api) {
@@ -276,7 +305,8 @@ static bool take_all(struct parse *p, enum pyr_openai_api api) {
     p->request->special = !field(p, "content"); /* as the servers that use each name */
     return take_bool(p, "add_special", &p->request->special) &&
            take_bool(p, "add_special_tokens", &p->request->special) &&
-           take_prompt(p, field(p, "content") ? "content" : "prompt");
+           (field(p, "messages") ? take_messages(p)
+                                 : take_prompt(p, field(p, "content") ? "content" : "prompt"));
 }
 
 bool pyr_openai_request_parse(struct pyr_arena *arena, enum pyr_openai_api api, const char *body,

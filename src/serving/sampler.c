@@ -72,6 +72,17 @@ int32_t pyr_argmax(const float *row, uint32_t count) {
     return -1;
 }
 
+int32_t pyr_argmax_allowed(const float *row, uint32_t count, const bool *banned) {
+    int32_t best = pyr_argmax(row, count);
+    if (best < 0 || !banned || !banned[best])
+        return best;
+    best = -1; /* rare: few tokens are banned */
+    for (uint32_t i = 0; i < count; i++)
+        if (!banned[i] && !isnan(row[i]) && (best < 0 || row[i] > row[best]))
+            best = (int32_t)i;
+    return best;
+}
+
 /* True when a is likelier than b. */
 static bool above(struct pyr_candidate a, struct pyr_candidate b) {
     return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
@@ -125,16 +136,17 @@ static int32_t draw(const struct pyr_candidate *from, uint32_t count, double wei
     return from[count - 1].token; /* rounding */
 }
 
-int32_t pyr_sample(const float *row, uint32_t count, const struct pyr_sampling *sampling,
-                   struct pyr_rng *rng, struct pyr_candidate *workspace) {
-    int32_t best = pyr_argmax(row, count);
+int32_t pyr_sample(const float *row, uint32_t count, const bool *banned,
+                   const struct pyr_sampling *sampling, struct pyr_rng *rng,
+                   struct pyr_candidate *workspace) {
+    int32_t best = pyr_argmax_allowed(row, count, banned);
     if (best < 0 || !(sampling->temperature > 0) || isinf(row[best]))
         return best;
     uint32_t filled = 0;
     double total = 0;
     for (uint32_t i = 0; i < count; i++) {
         float weight = expf((row[i] - row[best]) / sampling->temperature);
-        if (!(weight > 0)) /* NaN, or too small to be drawn */
+        if (!(weight > 0) || (banned && banned[i])) /* NaN, or too small to be drawn */
             continue;
         workspace[filled++] = (struct pyr_candidate){.weight = weight, .token = (int32_t)i};
         total += (double)weight;
@@ -158,4 +170,29 @@ int32_t pyr_sample(const float *row, uint32_t count, const struct pyr_sampling *
         kept = share;
     }
     return draw(workspace + filled - taken, taken, kept, rng);
+}
+
+void pyr_chances(const float *row, uint32_t count, int32_t token, struct pyr_chance *chances,
+                 uint32_t most) {
+    uint32_t kept = 1;
+    int32_t best = pyr_argmax(row, count);
+    double top = best < 0 ? 0 : (double)row[best], sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        float value = row[i];
+        if (isnan(value))
+            continue;
+        sum += (double)expf(value - (float)top);
+        if (kept == most && (most == 1 || value <= chances[most - 1].log_probability))
+            continue;
+        uint32_t at = kept < most ? kept++ : most - 1;
+        for (; at > 1 && value > chances[at - 1].log_probability; at--)
+            chances[at] = chances[at - 1];
+        chances[at] = (struct pyr_chance){(int32_t)i, value};
+    }
+    chances[0] = (struct pyr_chance){token, row[token]};
+    double scale = top + log(sum);
+    for (uint32_t i = 0; i < kept; i++)
+        chances[i].log_probability = (float)((double)chances[i].log_probability - scale);
+    for (uint32_t i = kept; i < most; i++)
+        chances[i] = (struct pyr_chance){-1, -INFINITY};
 }

@@ -479,8 +479,7 @@ static void give_token(struct pyr_serving *serving, struct sequence *sequence, i
     struct pyr_serving_request *request = sequence->request;
     struct pyr_request *record = request->record;
     const struct pyr_pieces *pieces = serving->pieces;
-    if (pieces->is_end[token] && !request->exact_output &&
-        record->output_tokens >= request->least_tokens) {
+    if (pieces->is_end[token]) {
         finish(serving, request, PYR_OUTCOME_OK, "", at_ns);
         return;
     }
@@ -509,10 +508,20 @@ static void give_token(struct pyr_serving *serving, struct sequence *sequence, i
 }
 
 static int32_t choose(struct pyr_serving *serving, struct sequence *sequence, const float *row) {
-    const struct pyr_sampling *sampling = &sequence->request->sampling;
-    if (!(sampling->temperature > 0))
-        return pyr_argmax(row, serving->vocabulary);
-    return pyr_sample(row, serving->vocabulary, sampling, &sequence->rng, serving->candidates);
+    const struct pyr_serving_request *request = sequence->request;
+    const struct pyr_sampling *sampling = &request->sampling;
+    uint32_t given = request->record->output_tokens;
+    bool may_end = !request->exact_output && given >= request->least_tokens;
+    const bool *banned = may_end ? NULL : serving->pieces->is_end;
+    int32_t token = sampling->temperature > 0
+                        ? pyr_sample(row, serving->vocabulary, banned, sampling, &sequence->rng,
+                                     serving->candidates)
+                        : pyr_argmax_allowed(row, serving->vocabulary, banned);
+    if (request->chances && token >= 0)
+        pyr_chances(row, serving->vocabulary, token,
+                    request->chances + (size_t)given * request->chance_count,
+                    request->chance_count);
+    return token;
 }
 
 /* What follows from a decode that went well. Returns the last stamp. */

@@ -94,7 +94,7 @@ struct pyr_serving_request {
     const int32_t *prompt; /* (prompt_tokens), must last until taken */
     uint32_t prompt_tokens;
     uint32_t output_tokens;       /* asked for, at least 1 */
-    bool exact_output;            /* go on after an end token */
+    bool exact_output;            /* no end token: none can be chosen */
     uint32_t least_tokens;        /* the same, until there are so many */
     struct pyr_sampling sampling; /* zeroed: greedy */
     /* Nanoseconds after sent_ns (between_tokens: after the last token); PYR_NEVER: no limit. */
@@ -102,6 +102,10 @@ struct pyr_serving_request {
     char *text; /* (text_capacity) the output's bytes, cut when they do not fit; or NULL */
     size_t text_capacity;
     int32_t *tokens; /* (output_tokens) the output as tokens, filled as they come; or NULL */
+    /* (output_tokens, chance_count) how likely each token and the likeliest in its place were
+     * (pyr_chances), filled as they come; or NULL */
+    struct pyr_chance *chances;
+    uint32_t chance_count;
     void *user;
 
     /* Results besides the record. */

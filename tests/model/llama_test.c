@@ -234,6 +234,67 @@ static void english_takes_few_tokens_and_any_text_survives(void **state) {
     unlink(config.path);
 }
 
+/* The file at `from` with a chat template, under another name. What is put in front of the other
+ * values is a multiple of 32 bytes, so that the tensors stay where they must. */
+static const char *with_format(const char *from, const char *format) {
+    static const char key[] = "tokenizer.chat_template";
+    static char path[400];
+    enum { KVS_AT = 24, COUNT_AT = 16, TEXT_TYPE = 8 };
+    struct pyr_buf file = {0}, out = {0};
+    struct pyr_err err;
+    uint64_t count, key_bytes = sizeof key - 1, bytes = strlen(format);
+    uint32_t type = TEXT_TYPE;
+    snprintf(path, sizeof path, "%s/format.gguf", folder);
+    assert_ok(err, pyr_fs_read(NULL, from, SIZE_MAX, &file, &err));
+    memcpy(&count, file.data + COUNT_AT, sizeof count);
+    count++;
+    memcpy(file.data + COUNT_AT, &count, sizeof count);
+    uint64_t blanks = (32 - (8 + key_bytes + 4 + 8 + bytes) % 32) % 32, whole = bytes + blanks;
+    pyr_buf_append(&out, file.data, KVS_AT);
+    pyr_buf_append(&out, &key_bytes, sizeof key_bytes);
+    pyr_buf_append(&out, key, key_bytes);
+    pyr_buf_append(&out, &type, sizeof type);
+    pyr_buf_append(&out, &whole, sizeof whole);
+    pyr_buf_printf(&out, "%s%*s", format, (int)blanks, "");
+    pyr_buf_append(&out, file.data + KVS_AT, file.length - KVS_AT);
+    assert_ok(err, pyr_fs_write_whole(path, out.data, out.length, &err));
+    pyr_buf_deinit(&file);
+    pyr_buf_deinit(&out);
+    return path;
+}
+
+static void a_conversation_takes_the_format_that_the_model_names(void **state) {
+    (void)state;
+    if (!built())
+        skip();
+    static const struct pyr_message messages[] = {{"system", "Be brief."}, {"user", "Hi"}};
+    static const char text[] = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n"
+                               "Hi<|im_end|>\n<|im_start|>assistant\n";
+    enum { MOST = 200 };
+    int32_t tokens[MOST], same[MOST];
+    struct pyr_test_engine b;
+    struct pyr_model_config config = config_of(model_path);
+    pyr_test_engine_open(&b, &pyr_engine_llama, &config, 1, 256);
+    assert_int_equal(b.engine->chat(b.model, messages, 2, tokens, MOST), 0); /* it names none */
+    pyr_test_engine_close(&b);
+
+    config.path = with_format(model_path, "{% for m in messages %}<|im_start|>{{ m.role }}");
+    pyr_test_engine_open(&b, &pyr_engine_llama, &config, 1, 256);
+    int count = b.engine->chat(b.model, messages, 2, tokens, MOST);
+    int expected = b.engine->tokenize(b.model, text, sizeof text - 1, true, same, MOST);
+    assert_true(expected > 0 && expected <= MOST);
+    assert_int_equal(count, expected);
+    assert_memory_equal(tokens, same, (size_t)count * sizeof *tokens);
+    assert_int_equal(b.engine->chat(b.model, messages, 2, tokens, 3), -expected);
+    pyr_test_engine_close(&b);
+
+    config.path = with_format(model_path, "{{ something of its own }}");
+    pyr_test_engine_open(&b, &pyr_engine_llama, &config, 1, 256);
+    assert_int_equal(b.engine->chat(b.model, messages, 2, tokens, MOST), 0);
+    pyr_test_engine_close(&b);
+    unlink(config.path);
+}
+
 static void several_threads_write_the_same_text(void **state) {
     (void)state;
     if (!built())
@@ -307,6 +368,7 @@ int main(void) {
         cmocka_unit_test(contradictory_options_are_named),
         cmocka_unit_test(a_synthesised_model_writes_printable_text),
         cmocka_unit_test(english_takes_few_tokens_and_any_text_survives),
+        cmocka_unit_test(a_conversation_takes_the_format_that_the_model_names),
         cmocka_unit_test(several_threads_write_the_same_text),
         cmocka_unit_test(loading_can_be_stopped),
     };

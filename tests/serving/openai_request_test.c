@@ -66,6 +66,9 @@ static void one_user_message_stands_as_it_is(void **state) {
     assert_ok(err, parse(PYR_OPENAI_CHAT,
                          "{\"messages\":[{\"role\":\"user\",\"content\":\"Once upon\"}]}"));
     assert_string_equal(request.text, "Once upon");
+    assert_int_equal(request.message_count, 1);
+    assert_string_equal(request.messages[0].role, "user");
+    assert_string_equal(request.messages[0].content, "Once upon");
     assert_ok(err, parse(PYR_OPENAI_CHAT,
                          "{\"max_completion_tokens\":3,\"messages\":[{\"role\":\"user\","
                          "\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
@@ -77,12 +80,35 @@ static void one_user_message_stands_as_it_is(void **state) {
 static void a_conversation_is_joined_line_by_line(void **state) {
     (void)state;
     assert_ok(err, parse(PYR_OPENAI_CHAT,
-                         "{\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},"
+                         "{\"messages\":[{\"role\":\"developer\",\"content\":\"Be brief.\"},"
                          "{\"role\":\"user\",\"content\":\"Hi\"},"
                          "{\"role\":\"assistant\",\"content\":\"Hello\"},"
                          "{\"role\":\"user\",\"content\":\"Bye\"}]}"));
     assert_string_equal(request.text,
                         "System: Be brief.\nUser: Hi\nAssistant: Hello\nUser: Bye\nAssistant:");
+    assert_int_equal(request.message_count, 4);
+    assert_string_equal(request.messages[0].role, "system");
+    assert_string_equal(request.messages[0].content, "Be brief.");
+    assert_string_equal(request.messages[2].role, "assistant");
+    assert_string_equal(request.messages[3].content, "Bye");
+}
+
+#define HI "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+
+static void how_likely_tokens_were_is_asked_for_as_each_path_does(void **state) {
+    (void)state;
+    assert_ok(err, parse(PYR_OPENAI_CHAT, "{" HI ",\"logprobs\":true,\"top_logprobs\":2}"));
+    assert_int_equal(request.chances, 3);
+    assert_ok(err, parse(PYR_OPENAI_CHAT, "{" HI ",\"logprobs\":true}"));
+    assert_int_equal(request.chances, 1);
+    assert_ok(err, parse(PYR_OPENAI_CHAT, "{" HI ",\"logprobs\":false,\"top_logprobs\":0}"));
+    assert_int_equal(request.chances, 0);
+    assert_ok(err, parse(PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logprobs\":0}"));
+    assert_int_equal(request.chances, 1);
+    assert_ok(err, parse(PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logprobs\":5}"));
+    assert_int_equal(request.chances, 6);
+    assert_ok(err, parse(PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logprobs\":false}"));
+    assert_int_equal(request.chances, 0);
 }
 
 static void each_bad_body_is_refused_with_its_reason(void **state) {
@@ -113,7 +139,12 @@ static void each_bad_body_is_refused_with_its_reason(void **state) {
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"stream\":1}", "true or false", "stream"},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"stop\":\"\"}", "1 to 256", "stop"},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"n\":2}", "only 1", "n"},
-        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logprobs\":5}", "not served", "logprobs"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logprobs\":21}", "at most 20", "logprobs"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logprobs\":true}", "whole number",
+         "logprobs"},
+        {PYR_OPENAI_CHAT, "{" HI ",\"logprobs\":2}", "true or false", "logprobs"},
+        {PYR_OPENAI_CHAT, "{" HI ",\"top_logprobs\":2}", "wants logprobs too", "top_logprobs"},
+        {PYR_OPENAI_CHAT, "{" HI ",\"tools\":[{}]}", "not served", "tools"},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"seed\":1.5}", "whole number", "seed"},
         {PYR_OPENAI_COMPLETIONS,
          "{\"prompt\":\"a\",\"response_format\":{\"type\":\"json_object\"}}", "only text",
@@ -138,6 +169,9 @@ static void text_to_tokenize_has_the_dialects_of_both_servers(void **state) {
     assert_ok(err, parse(PYR_OPENAI_TOKENIZE, "{\"content\":\"hi\"}"));
     assert_string_equal(request.text, "hi");
     assert_false(request.special);
+    assert_null(request.messages);
+    assert_ok(err, parse(PYR_OPENAI_TOKENIZE, "{" HI "}"));
+    assert_int_equal(request.message_count, 1);
     assert_ok(err, parse(PYR_OPENAI_TOKENIZE, "{\"prompt\":\"hi\"}"));
     assert_true(request.special);
     assert_ok(err, parse(PYR_OPENAI_TOKENIZE, "{\"prompt\":\"hi\",\"add_special_tokens\":false}"));
@@ -150,6 +184,7 @@ int main(void) {
         cmocka_unit_test(every_field_is_taken),
         cmocka_unit_test(one_user_message_stands_as_it_is),
         cmocka_unit_test(a_conversation_is_joined_line_by_line),
+        cmocka_unit_test(how_likely_tokens_were_is_asked_for_as_each_path_does),
         cmocka_unit_test(each_bad_body_is_refused_with_its_reason),
         cmocka_unit_test(text_to_tokenize_has_the_dialects_of_both_servers),
     };

@@ -227,6 +227,44 @@ static void an_end_token_ends_the_answer_unless_it_is_ignored(void **state) {
     close_world();
 }
 
+/* The fake engine's logits are 1 for its token and -1 for the 299 others. */
+static void how_likely_tokens_were_is_told(void **state) {
+    (void)state;
+    open_world(1, 1, NULL, (struct fake_plan){0});
+    static const char *const streams[] = {"false", "true"};
+    for (int i = 0; i < 2; i++) {
+        char body[300];
+        snprintf(body, sizeof body, "{" PROMPT ",\"max_tokens\":2,\"logprobs\":2,\"stream\":%s}",
+                 streams[i]);
+        expect("POST", "/v1/completions", NULL, body, 200, "\"token_logprobs\":[-3.72486");
+        expect("POST", "/v1/completions", NULL, body, 200,
+               i ? "\"text_offset\":[3]" : "\"text_offset\":[0,3]");
+        expect("POST", "/v1/completions", NULL, body, 200, "\"000\":-5.72486}");
+        snprintf(body, sizeof body,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"ab\"}],\"max_tokens\":2,"
+                 "\"logprobs\":true,\"top_logprobs\":2,\"stream\":%s}",
+                 streams[i]);
+        expect("POST", "/v1/chat/completions", NULL, body, 200,
+               "{\"token\":\"000\",\"logprob\":-5.72486,\"bytes\":[48,48,48]}]}");
+    }
+    expect("POST", "/v1/completions", NULL, "{" PROMPT ",\"max_tokens\":1,\"logprobs\":0}", 200,
+           "\"top_logprobs\":null");
+    close_world();
+}
+
+static void a_conversation_has_the_format_of_its_model(void **state) {
+    (void)state;
+    static const char body[] = "{\"messages\":[{\"role\":\"system\",\"content\":\"a\"},"
+                               "{\"role\":\"user\",\"content\":\"b\"}],\"max_tokens\":1}";
+    open_world(1, 1, NULL, (struct fake_plan){.chats = true});
+    expect("POST", "/tokenize", NULL, body, 200, "\"tokens\":[1,5,118,100,5,120,101]");
+    expect("POST", "/v1/chat/completions", NULL, body, 200, "\"prompt_tokens\":7,");
+    close_world();
+    open_world(1, 1, NULL, (struct fake_plan){0});
+    expect("POST", "/v1/chat/completions", NULL, body, 200, "\"prompt_tokens\":29,");
+    close_world();
+}
+
 static void a_stop_string_ends_the_answer_before_it(void **state) {
     (void)state;
     char text[512], body[256], seen[512];
@@ -407,6 +445,8 @@ int main(void) {
         cmocka_unit_test(a_conversation_is_answered_by_the_assistant),
         cmocka_unit_test(an_end_token_ends_the_answer_unless_it_is_ignored),
         cmocka_unit_test(a_stop_string_ends_the_answer_before_it),
+        cmocka_unit_test(how_likely_tokens_were_is_told),
+        cmocka_unit_test(a_conversation_has_the_format_of_its_model),
         cmocka_unit_test(many_clients_at_once_get_each_their_own),
         cmocka_unit_test(more_than_fit_are_sent_away_until_one_is_over),
         cmocka_unit_test(a_client_that_goes_away_frees_its_place),

@@ -63,7 +63,7 @@ static void count_draws(const float *row, uint32_t count, struct pyr_sampling sa
     pyr_rng_init(&rng, 11);
     memset(drawn, 0, count * sizeof *drawn);
     for (int i = 0; i < DRAWS; i++) {
-        int32_t token = pyr_sample(row, count, &sampling, &rng, workspace);
+        int32_t token = pyr_sample(row, count, NULL, &sampling, &rng, workspace);
         assert_in_range(token, 0, count - 1);
         drawn[token]++;
     }
@@ -120,8 +120,8 @@ static void the_same_seed_gives_the_same_draws(void **state) {
     pyr_rng_init(&one, 5);
     pyr_rng_init(&two, 5);
     for (int i = 0; i < 100; i++)
-        assert_int_equal(pyr_sample(law, 4, &sampling, &one, workspace),
-                         pyr_sample(law, 4, &sampling, &two, workspace));
+        assert_int_equal(pyr_sample(law, 4, NULL, &sampling, &one, workspace),
+                         pyr_sample(law, 4, NULL, &sampling, &two, workspace));
 }
 
 static void temperature_zero_is_greedy(void **state) {
@@ -129,7 +129,51 @@ static void temperature_zero_is_greedy(void **state) {
     struct pyr_rng rng;
     pyr_rng_init(&rng, 5);
     struct pyr_sampling sampling = {.temperature = 0, .top_k = 3};
-    assert_int_equal(pyr_sample(law, 4, &sampling, &rng, NULL), 1);
+    assert_int_equal(pyr_sample(law, 4, NULL, &sampling, &rng, NULL), 1);
+}
+
+static void a_banned_token_is_never_chosen(void **state) {
+    (void)state;
+    static const bool banned[4] = {false, true, false, false}, all[4] = {true, true, true, true};
+    struct pyr_candidate workspace[4];
+    struct pyr_rng rng;
+    struct pyr_sampling sampling = {.temperature = 1};
+    uint32_t drawn[4] = {0};
+    assert_int_equal(pyr_argmax_allowed(law, 4, NULL), 1);
+    assert_int_equal(pyr_argmax_allowed(law, 4, banned), 2);
+    assert_int_equal(pyr_argmax_allowed(law, 4, all), -1);
+    pyr_rng_init(&rng, 5);
+    for (int i = 0; i < DRAWS; i++)
+        drawn[pyr_sample(law, 4, banned, &sampling, &rng, workspace)]++;
+    assert_int_equal(drawn[1], 0);
+    assert_share(drawn[2], exp(1) / (exp(0) + exp(1) + exp(-1)));
+    assert_int_equal(pyr_sample(law, 4, all, &sampling, &rng, workspace), -1);
+    sampling.top_k = 1;
+    assert_int_equal(pyr_sample(law, 4, banned, &sampling, &rng, workspace), 2);
+}
+
+static void chances_are_the_logarithms_of_the_softmax_best_first(void **state) {
+    (void)state;
+    struct pyr_chance chances[6];
+    double sum = log(exp(0) + exp(2) + exp(1) + exp(-1));
+    pyr_chances(law, 4, 0, chances, 3);
+    assert_int_equal(chances[0].token, 0);
+    assert_near((double)chances[0].log_probability, 0 - sum, 1e-6);
+    assert_int_equal(chances[1].token, 1);
+    assert_near((double)chances[1].log_probability, 2 - sum, 1e-6);
+    assert_int_equal(chances[2].token, 2);
+    assert_near((double)chances[2].log_probability, 1 - sum, 1e-6);
+    pyr_chances(law, 4, 3, chances, 6); /* more than there are */
+    assert_int_equal(chances[0].token, 3);
+    assert_int_equal(chances[4].token, 3);
+    assert_int_equal(chances[5].token, -1);
+    const float ties[5] = {1, 3, 3, NAN, 3};
+    pyr_chances(ties, 5, 4, chances, 4);
+    assert_int_equal(chances[1].token, 1);
+    assert_int_equal(chances[2].token, 2);
+    assert_int_equal(chances[3].token, 4);
+    pyr_chances(ties, 5, 4, chances, 1);
+    assert_near((double)chances[0].log_probability, 3 - log(3 * exp(3) + exp(1)), 1e-6);
 }
 
 int main(void) {
@@ -142,6 +186,8 @@ int main(void) {
         cmocka_unit_test(top_p_keeps_the_token_that_crosses_it),
         cmocka_unit_test(the_same_seed_gives_the_same_draws),
         cmocka_unit_test(temperature_zero_is_greedy),
+        cmocka_unit_test(a_banned_token_is_never_chosen),
+        cmocka_unit_test(chances_are_the_logarithms_of_the_softmax_best_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -278,9 +278,13 @@ static void an_end_token_stops_a_request_unless_its_length_is_exact(void **state
     struct rig rig;
     rig_start(&rig, (struct fake_plan){.ends = true}, (struct pyr_serving_config){.sequences = 8});
     uint32_t stopped = 0;
+    int32_t tokens[40][40];
     for (uint32_t i = 0; i < 40; i++) {
         struct job *job = job_make(&rig, i, 5, 40);
         job->request.exact_output = i % 2 == 0;
+        job->request.tokens = tokens[i];
+        if (i % 4 == 1)
+            job->request.least_tokens = 39;
         job_send(&rig, job);
     }
     run_to_end(&rig);
@@ -291,9 +295,13 @@ static void an_end_token_stops_a_request_unless_its_length_is_exact(void **state
         assert_int_equal((record->flags & PYR_REQUEST_SHORT) != 0, is_short);
         if (i % 2 == 0)
             assert_false(is_short);
+        if (i % 4 == 1)
+            assert_true(record->output_tokens >= 39);
+        for (uint32_t k = 0; k < record->output_tokens; k++)
+            assert_true(tokens[i][k] != FAKE_END_TOKEN);
         stopped += is_short;
     }
-    assert_true(stopped > 10);
+    assert_true(stopped > 5);
     rig_stop(&rig);
 }
 

@@ -116,6 +116,25 @@ static int fake_tokenize(const struct pyr_model *model, const char *text, size_t
     return need;
 }
 
+static int fake_chat(const struct pyr_model *model, const struct pyr_message *messages,
+                     size_t count, int32_t *tokens, int capacity) {
+    int need = 1;
+    for (size_t i = 0; i < count; i++)
+        need += 2 + (int)strlen(messages[i].content);
+    if (!((const struct fake_plan *)model)->chats)
+        return 0;
+    if (need > capacity)
+        return -need;
+    *tokens++ = 1;
+    for (size_t i = 0; i < count; i++) {
+        *tokens++ = 5;
+        *tokens++ = 3 + messages[i].role[0];
+        for (const char *at = messages[i].content; *at; at++)
+            *tokens++ = 3 + (unsigned char)*at;
+    }
+    return need;
+}
+
 /* Three bytes, so that texts differ wherever tokens do. */
 static int fake_piece(const struct pyr_model *model, int32_t token, char *bytes, int capacity) {
     (void)model;
@@ -201,6 +220,7 @@ const struct pyr_engine fake_engine = {
     .context_create = fake_context_create,
     .context_destroy = fake_context_destroy,
     .tokenize = fake_tokenize,
+    .chat = fake_chat,
     .piece = fake_piece,
     .is_end = fake_is_end,
     .decode = fake_decode,

@@ -19,6 +19,7 @@ struct fake_plan {
     uint64_t abort_decode; /* this one aborts; 0: none */
     int32_t mute_token;    /* a sequence that begins with it has no logits; -1: none */
     bool ends;             /* about one token in 16 is the end token */
+    bool chats; /* has a format: token 1, then each message as 5, its role's letter, its text */
     bool real_time;
 
     uint64_t decodes;

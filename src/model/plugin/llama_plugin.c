@@ -31,6 +31,8 @@
     X(llama_model_size)                                                                            \
     X(llama_model_n_params)                                                                        \
     X(llama_model_n_ctx_train)                                                                     \
+    X(llama_model_chat_template)                                                                   \
+    X(llama_chat_apply_template)                                                                   \
     X(llama_model_has_encoder)                                                                     \
     X(llama_model_has_decoder)                                                                     \
     X(llama_model_is_recurrent)                                                                    \
@@ -399,6 +401,48 @@ static int plugin_tokenize(const struct pyr_llama_model *model, const char *text
     return count == INT32_MIN ? -INT32_MAX : count;
 }
 
+/* The conversation in the model's format; NULL: the library does not know it. The caller's. */
+static char *format_chat(const struct pyr_llama_model *model, const struct pyr_message *messages,
+                         size_t count, int32_t *bytes) {
+    const char *format = loaded.api.llama_model_chat_template(model->model, NULL);
+    if (!format || count == 0)
+        return NULL;
+    struct llama_chat_message *chat = pyr_xcalloc(count, sizeof *chat);
+    size_t length = 256;
+    for (size_t i = 0; i < count; i++) {
+        chat[i] = (struct llama_chat_message){messages[i].role, messages[i].content};
+        length +=
+            2 * strlen(messages[i].content) + 64; /* what the library advises, and its marks */
+    }
+    char *text = NULL;
+    if (length <= INT32_MAX / 2) {
+        text = pyr_xcalloc(1, length);
+        *bytes =
+            loaded.api.llama_chat_apply_template(format, chat, count, true, text, (int32_t)length);
+        if (*bytes > 0 && (size_t)*bytes > length) {
+            pyr_free(text);
+            text = pyr_xcalloc(1, (size_t)*bytes);
+            *bytes = loaded.api.llama_chat_apply_template(format, chat, count, true, text, *bytes);
+        }
+    }
+    pyr_free(chat);
+    if (text && *bytes > 0)
+        return text;
+    pyr_free(text);
+    return NULL;
+}
+
+static int plugin_chat(const struct pyr_llama_model *model, const struct pyr_message *messages,
+                       size_t count, int32_t *tokens, int capacity) {
+    int32_t bytes;
+    char *text = format_chat(model, messages, count, &bytes);
+    if (!text)
+        return 0;
+    int made = loaded.api.llama_tokenize(model->vocab, text, bytes, tokens, capacity, true, true);
+    pyr_free(text);
+    return made == INT32_MIN ? -INT32_MAX : made;
+}
+
 static int plugin_piece(const struct pyr_llama_model *model, int32_t token, char *bytes,
                         int capacity) {
     if (token < 0 || token >= loaded.api.llama_vocab_n_tokens(model->vocab))
@@ -555,6 +599,7 @@ static const struct pyr_llama_plugin plugin = {
     .describe = plugin_describe,
     .unload = plugin_unload,
     .tokenize = plugin_tokenize,
+    .chat = plugin_chat,
     .piece = plugin_piece,
     .is_end = plugin_is_end,
     .context_create = plugin_context_create,

@@ -16,7 +16,7 @@
 #include "model/model.h"
 
 /* Changes with anything in this file. */
-enum { PYR_LLAMA_PLUGIN_ABI = 1 };
+enum { PYR_LLAMA_PLUGIN_ABI = 2 };
 #define PYR_LLAMA_PLUGIN_ENTRY "pyr_llama_plugin_entry"
 
 /* Index of an option's choices. */
@@ -77,6 +77,8 @@ struct pyr_llama_plugin {
 
     int (*tokenize)(const struct pyr_llama_model *model, const char *text, size_t length,
                     bool special, int32_t *tokens, int capacity);
+    int (*chat)(const struct pyr_llama_model *model, const struct pyr_message *messages,
+                size_t count, int32_t *tokens, int capacity);
     int (*piece)(const struct pyr_llama_model *model, int32_t token, char *bytes, int capacity);
     bool (*is_end)(const struct pyr_llama_model *model, int32_t token);
 
