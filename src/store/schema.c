@@ -137,6 +137,10 @@ bool pyr_schema_prepare(struct pyr_db *db, const char *where, bool write, struct
                         where, (long long)version, PYR_VERSION, PYR_SCHEMA_VERSION);
     if (version == PYR_SCHEMA_VERSION)
         return true;
+    if (!write && version == 0)
+        return pyr_fail(err, PYR_E_INPUT,
+                        "%s: nothing is in it yet; any 'pyrometer bench' keeps its run there",
+                        where);
     if (!write)
         return pyr_fail(err, PYR_E_INPUT,
                         "%s: its schema is version %lld and this program needs version %d; any "

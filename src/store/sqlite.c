@@ -11,6 +11,8 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 struct api {
@@ -71,7 +73,20 @@ struct sqlite_db {
     uint32_t busy_ms;
 };
 
-enum { DEFAULT_BUSY_MS = 5000 };
+enum { DEFAULT_BUSY_MS = 5000, FULL_BYTES = 1 << 16 };
+
+/* SQLite calls it an I/O error when the shared memory of its log finds no room. */
+static bool is_disk_full(const char *path) {
+    struct statvfs disk;
+    return statvfs(path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < FULL_BYTES;
+}
+
+static bool fail_full(const char *path, struct pyr_err *err) {
+    return pyr_fail(err, PYR_E_IO,
+                    "%s: the disk is full; make room there, or name another history with "
+                    "--history (nothing was half written)",
+                    path);
+}
 
 static bool fail_sqlite(struct sqlite_db *sqlite, struct pyr_err *err) {
     const char *path = sqlite->path, *said = sqlite->api.errmsg(sqlite->connection);
@@ -84,10 +99,7 @@ static bool fail_sqlite(struct sqlite_db *sqlite, struct pyr_err *err) {
                         "name another history with --history",
                         path, sqlite->busy_ms / 1e3);
     case SQLITE_FULL:
-        return pyr_fail(err, PYR_E_IO,
-                        "%s: the disk is full; make room there, or name another history with "
-                        "--history (nothing was half written)",
-                        path);
+        return fail_full(path, err);
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
@@ -103,6 +115,8 @@ static bool fail_sqlite(struct sqlite_db *sqlite, struct pyr_err *err) {
                         "their run files with 'pyrometer history add RUN'",
                         path, said);
     case SQLITE_IOERR:
+        if (is_disk_full(path))
+            return fail_full(path, err);
         return pyr_fail(err, PYR_E_IO,
                         "%s: reading or writing failed (%s, code %d); check the disk, or name "
                         "another history with --history",
@@ -173,6 +187,43 @@ static bool folder_is_writable(const char *path) {
     return writable;
 }
 
+struct tables {
+    int64_t all, ours;
+};
+
+static bool note_tables(void *context, const struct pyr_db_value *values, size_t count,
+                        struct pyr_err *err) {
+    (void)count;
+    (void)err;
+    *(struct tables *)context =
+        (struct tables){pyr_db_as_integer(&values[0]), pyr_db_as_integer(&values[1])};
+    return true;
+}
+
+/* The first statement that touches the file: what is no database shows here. Another program's is
+ * left as it is, journal mode and all. */
+static bool check_tables(struct sqlite_db *sqlite, struct pyr_err *err) {
+    struct tables tables = {0};
+    if (!run_sqlite(&sqlite->db,
+                    "SELECT count(*), coalesce(sum(name = 'pyr_schema'), 0) FROM sqlite_master "
+                    "WHERE type = 'table'",
+                    NULL, 0, note_tables, &tables, err))
+        return false;
+    return tables.all == 0 || tables.ours > 0 ||
+           pyr_fail(err, PYR_E_INPUT,
+                    "%s: a database of another program; name another history with --history",
+                    sqlite->path);
+}
+
+/* A device or a socket would be opened, and fail at the first write. */
+static bool check_kind(const char *path, struct pyr_err *err) {
+    struct stat file;
+    if (stat(path, &file) != 0 || S_ISREG(file.st_mode))
+        return true;
+    return pyr_fail(err, PYR_E_INPUT, "%s: %s; name a file with --history", path,
+                    S_ISDIR(file.st_mode) ? "a folder and no history" : "no regular file");
+}
+
 static bool connect_file(struct sqlite_db *sqlite, bool write, struct pyr_err *err) {
     int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     int code = sqlite->api.open_v2(sqlite->path, &sqlite->connection, flags, NULL);
@@ -183,10 +234,11 @@ static bool connect_file(struct sqlite_db *sqlite, bool write, struct pyr_err *e
     if (code != SQLITE_OK)
         return fail_sqlite(sqlite, err);
     sqlite->api.busy_timeout(sqlite->connection, (int)sqlite->busy_ms);
-    /* The first statement that touches the file: what is no database shows here. */
     struct pyr_db *db = &sqlite->db;
+    if (!check_tables(sqlite, err))
+        return false;
     if (!write)
-        return run_sqlite(db, "SELECT count(*) FROM sqlite_master", NULL, 0, NULL, NULL, err);
+        return true;
     return run_sqlite(db, "PRAGMA journal_mode=WAL", NULL, 0, NULL, NULL, err) &&
            /* In WAL mode NORMAL may lose the last runs in a power cut; FULL does not. */
            run_sqlite(db, "PRAGMA synchronous=FULL", NULL, 0, NULL, NULL, err) &&
@@ -217,7 +269,8 @@ static bool open_sqlite(const struct pyr_store_config *config, struct pyr_db **d
                pyr_fail(err, PYR_E_INPUT,
                         "%s: no history there yet; 'pyrometer bench' keeps its first run there",
                         config->where);
-    if (fine && load_library(sqlite, err) && connect_file(sqlite, config->write, err)) {
+    if (fine && check_kind(config->where, err) && load_library(sqlite, err) &&
+        connect_file(sqlite, config->write, err)) {
         *db = &sqlite->db;
         return true;
     }

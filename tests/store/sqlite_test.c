@@ -123,6 +123,43 @@ static void a_damaged_file_is_named(void **state) {
     pyr_arena_destroy(arena);
 }
 
+static void open_fails(const char *where, bool write, const char *words) {
+    struct pyr_store *store;
+    struct pyr_err err;
+    assert_false(
+        pyr_store_open(&(struct pyr_store_config){.where = where, .write = write}, &store, &err));
+    assert_non_null(strstr(err.text, words));
+}
+
+static void what_is_no_history_is_named_and_left_alone(void **state) {
+    (void)state;
+    static const struct pyr_root live = {""};
+    char dir[256], where[512];
+    struct pyr_buf before = {0}, after = {0};
+    struct pyr_db *db;
+    struct pyr_err err;
+    assert_non_null(pyr_test_temp_dir(dir, sizeof dir));
+    snprintf(where, sizeof where, "%s/notes.db", dir);
+    assert_ok(err, pyr_db_sqlite.open(&(struct pyr_store_config){.where = where, .write = true},
+                                      &db, &err));
+    assert_ok(err,
+              pyr_db_sqlite.run(db, "CREATE TABLE notes (text TEXT)", NULL, 0, NULL, NULL, &err));
+    pyr_db_sqlite.close(db);
+    assert_ok(err, pyr_fs_read(&live, where, 1 << 20, &before, &err));
+    open_fails(where, false, "of another program");
+    open_fails(where, true, "of another program");
+    assert_ok(err, pyr_fs_read(&live, where, 1 << 20, &after, &err));
+    assert_int_equal(before.length, after.length);
+    assert_memory_equal(before.data, after.data, before.length);
+    pyr_buf_deinit(&before);
+    pyr_buf_deinit(&after);
+    open_fails(dir, true, "a folder and no history");
+    open_fails("/dev/null", true, "no regular file");
+    snprintf(where, sizeof where, "%s/empty.db", dir);
+    close(open(where, O_CREAT | O_WRONLY, 0600));
+    open_fails(where, false, "nothing is in it yet");
+}
+
 static void a_lock_that_stays_is_named(void **state) {
     (void)state;
     char where[512];
@@ -350,6 +387,7 @@ int main(void) {
         cmocka_unit_test(reading_makes_no_file),
         cmocka_unit_test(the_place_follows_the_environment),
         cmocka_unit_test(a_damaged_file_is_named),
+        cmocka_unit_test(what_is_no_history_is_named_and_left_alone),
         cmocka_unit_test(a_lock_that_stays_is_named),
         cmocka_unit_test(a_run_is_absent_after_a_kill_in_mid_write),
         cmocka_unit_test(every_run_is_whole_whenever_the_writer_is_killed),
