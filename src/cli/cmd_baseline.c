@@ -33,22 +33,29 @@ static bool read_targets(const struct pyr_cli *cli, struct pyr_buf *text, struct
     return !path || pyr_fs_read(&live, path, 1 << 20, text, err);
 }
 
+static void tell(struct pyr_cli *cli, const struct pyr_repeat *repeat,
+                 const struct pyr_repeated *repeated) {
+    struct pyr_buf text = {0};
+    const struct pyr_paper paper = {&text, cli->width < 60 ? 60 : cli->width, cli->color, false};
+    printf("Baseline of %zu runs, each in a process of its own\n\n", repeated->count);
+    pyr_baseline_terminal(repeated->runs, repeated->count, &paper);
+    printf("%s\nWritten  %s/baseline_results.json, performance_targets.json, "
+           "baseline_report.md\nHistory  group:%s\nNext     pyrometer bench ..., then "
+           "pyrometer compare %s benchmark_results\n",
+           pyr_buf_text(&text), repeat->output, repeat->group, repeat->output);
+    pyr_buf_deinit(&text);
+}
+
 static bool leave_files(struct pyr_cli *cli, const struct pyr_repeat *repeat,
                         const struct pyr_repeated *repeated, struct pyr_err *err) {
-    struct pyr_buf targets = {0}, report = {0};
+    struct pyr_buf targets = {0};
     bool fine =
         read_targets(cli, &targets, err) &&
         pyr_baseline_write(repeat->output, repeated->results, repeated->runs, repeated->count,
                            targets.length ? pyr_buf_text(&targets) : NULL, err);
-    if (fine) {
-        pyr_baseline_markdown(repeated->results, repeated->runs, repeated->count, &report);
-        printf("%s\nWritten  %s/baseline_results.json, performance_targets.json, "
-               "baseline_report.md\nHistory  group:%s\nNext     pyrometer bench ..., then "
-               "pyrometer compare %s benchmark_results\n",
-               pyr_buf_text(&report), repeat->output, repeat->group, repeat->output);
-    }
+    if (fine)
+        tell(cli, repeat, repeated);
     pyr_buf_deinit(&targets);
-    pyr_buf_deinit(&report);
     return fine;
 }
 

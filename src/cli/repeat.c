@@ -126,7 +126,11 @@ bool pyr_repeat_bench(struct pyr_cli *cli, const struct pyr_repeat *repeat,
         if (code > repeated->worst_exit)
             repeated->worst_exit = code;
         if (!take_result(cli, repeat, repeated, &runs[repeated->count], err))
-            return false;
+            return pyr_err_prefix(err, "run %llu of %llu left nothing to keep%s",
+                                  (unsigned long long)i + 1, (unsigned long long)repeat->runs,
+                                  repeat->duration_ns
+                                      ? " (--duration is the time of all runs together: give more)"
+                                      : "");
         repeated->count++;
     }
     repeated->signal = *stop;

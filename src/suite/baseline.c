@@ -4,12 +4,16 @@
 #include "base/fs.h"
 #include "report/figures.h"
 #include "report/json_text.h"
+#include "stats/predict.h"
 #include "store/import.h"
 #include "suite/compare_rows.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 void pyr_baseline_json(const json_t *results, struct pyr_buf *out) {
     json_t *root = json_object();
@@ -22,37 +26,161 @@ void pyr_baseline_json(const json_t *results, struct pyr_buf *out) {
 /* --- the report ----------------------------------------------------------------------------------
  */
 
-static void put_row(struct pyr_arena *arena, const struct pyr_kept_run *const *runs, size_t count,
-                    const struct pyr_kept_case *kept, const struct pyr_compare_row *row,
-                    struct pyr_buf *out) {
+/* One number over the runs. */
+struct spread {
+    size_t count;
+    double mean, least, most, cv; /* geometric; cv NaN for one run alone */
+    const struct pyr_metric_info *info;
+    struct pyr_scale scale;
+};
+
+/* False when no run has it. An error rate of 0 has no logarithm. */
+static bool spread_of(struct pyr_arena *arena, const struct pyr_kept_run *const *runs, size_t count,
+                      const struct pyr_kept_case *kept, const struct pyr_compare_row *row,
+                      struct spread *spread) {
     struct pyr_compare_values values =
         pyr_compare_gather(arena, runs, count, kept->suite, kept->id, row);
     if (values.count == 0 || row->metric == PYR_M_ERROR_RATE)
-        return;
-    double logs = 0, squares = 0, least = (double)INFINITY, most = 0;
+        return false;
+    double logs = 0, squares = 0;
+    *spread = (struct spread){.count = values.count, .least = (double)INFINITY, .cv = (double)NAN};
     for (size_t i = 0; i < values.count; i++) {
         logs += log(values.items[i]) / (double)values.count;
-        least = fmin(least, values.items[i]);
-        most = fmax(most, values.items[i]);
+        spread->least = fmin(spread->least, values.items[i]);
+        spread->most = fmax(spread->most, values.items[i]);
     }
     for (size_t i = 0; i < values.count; i++)
         squares += (log(values.items[i]) - logs) * (log(values.items[i]) - logs);
-    const struct pyr_metric_info *info =
-        pyr_metric_info(pyr_compare_by_load(row->metric, kept->open_loop));
-    struct pyr_scale scale = pyr_scale_for(info->unit, most);
-    pyr_buf_printf(out, "| %s %s | %s%s%s | ", kept->suite, kept->id, info->label,
-                   row->statistic == PYR_KEPT_VALUE ? "" : " ",
-                   row->statistic == PYR_KEPT_VALUE ? "" : pyr_kept_names[row->statistic]);
-    pyr_put_number(out, exp(logs) * scale.factor);
-    pyr_buf_printf(out, " %s | ", scale.unit);
-    pyr_put_number(out, least * scale.factor);
-    pyr_buf_puts(out, " .. ");
-    pyr_put_number(out, most * scale.factor);
+    spread->mean = exp(logs);
     if (values.count > 1)
-        pyr_buf_printf(out, " | %.1f %% | %zu |\n",
-                       100 * sqrt(squares / (double)(values.count - 1)), values.count);
+        spread->cv = sqrt(squares / (double)(values.count - 1));
+    spread->info = pyr_metric_info(pyr_compare_by_load(row->metric, kept->open_loop));
+    spread->scale = pyr_scale_for(spread->info->unit, spread->most);
+    return true;
+}
+
+static void put_range(struct pyr_buf *out, const struct spread *spread) {
+    pyr_put_number(out, spread->least * spread->scale.factor);
+    pyr_buf_puts(out, " .. ");
+    pyr_put_number(out, spread->most * spread->scale.factor);
+}
+
+static void put_statistic(struct pyr_buf *out, const struct pyr_compare_row *row) {
+    if (row->statistic != PYR_KEPT_VALUE)
+        pyr_buf_printf(out, " %s", pyr_kept_names[row->statistic]);
+}
+
+static void put_row(struct pyr_arena *arena, const struct pyr_kept_run *const *runs, size_t count,
+                    const struct pyr_kept_case *kept, const struct pyr_compare_row *row,
+                    struct pyr_buf *out) {
+    struct spread spread;
+    if (!spread_of(arena, runs, count, kept, row, &spread))
+        return;
+    pyr_buf_printf(out, "| %s %s | %s", kept->suite, kept->id, spread.info->label);
+    put_statistic(out, row);
+    pyr_buf_puts(out, " | ");
+    pyr_put_number(out, spread.mean * spread.scale.factor);
+    pyr_buf_printf(out, " %s | ", spread.scale.unit);
+    put_range(out, &spread);
+    if (isnan(spread.cv))
+        pyr_buf_printf(out, " | - | %zu |\n", spread.count);
     else
-        pyr_buf_printf(out, " | - | %zu |\n", values.count);
+        pyr_buf_printf(out, " | %.1f %% | %zu |\n", 100 * spread.cv, spread.count);
+}
+
+/* --- for a terminal ------------------------------------------------------------------------------
+ */
+
+enum { COLUMNS = 4 };
+
+static const char *keep_text(struct pyr_arena *arena, struct pyr_buf *buf, bool ascii) {
+    struct pyr_buf clean = {0};
+    pyr_text_clean(&clean, pyr_buf_text(buf), ascii);
+    const char *text = pyr_arena_strdup(arena, pyr_buf_text(&clean));
+    pyr_buf_deinit(&clean);
+    pyr_buf_clear(buf);
+    return text;
+}
+
+/* "TTFT (from sent)" without what stands in brackets: a case has one of the two. */
+static void fill_cells(struct pyr_arena *arena, const struct pyr_kept_case *kept,
+                       const struct pyr_compare_row *row, const struct spread *spread, bool ascii,
+                       struct pyr_cell *cells) {
+    struct pyr_buf buf = {0};
+    pyr_buf_printf(&buf, "%s %.*s", *kept->id ? kept->id : kept->suite,
+                   (int)(strcspn(spread->info->label, "(")), spread->info->label);
+    while (buf.length && buf.data[buf.length - 1] == ' ')
+        buf.data[--buf.length] = '\0';
+    put_statistic(&buf, row);
+    cells[0].full = keep_text(arena, &buf, ascii);
+    pyr_put_number(&buf, spread->mean * spread->scale.factor);
+    pyr_buf_printf(&buf, " %s", spread->scale.unit);
+    cells[1].full = keep_text(arena, &buf, ascii);
+    put_range(&buf, spread);
+    cells[2].full = keep_text(arena, &buf, ascii);
+    pyr_buf_printf(&buf, "%.1f %%", 100 * spread->cv);
+    cells[3].full = keep_text(arena, &buf, ascii);
+    pyr_buf_deinit(&buf);
+}
+
+/* The names of a case's metrics that too few runs have. */
+static void note_missing(struct pyr_buf *missing, const struct pyr_kept_case *kept,
+                         const struct spread *spread, const struct pyr_compare_row *row,
+                         size_t count) {
+    pyr_buf_printf(missing, "%s%s %s", missing->length ? ", " : "", kept->id, spread->info->label);
+    put_statistic(missing, row);
+    pyr_buf_printf(missing, " (%zu of %zu runs)", spread->count, count);
+}
+
+void pyr_baseline_terminal(const struct pyr_kept_run *runs, size_t count,
+                           const struct pyr_paper *paper) {
+    static const struct pyr_column columns[COLUMNS] = {{"metric", "", true},
+                                                       {"mean of the runs", "", false},
+                                                       {"least .. most", "", false},
+                                                       {"spread", "", false}};
+    struct pyr_arena *arena = pyr_arena_create();
+    const struct pyr_kept_run **all = pyr_arena_array(arena, count, sizeof *all);
+    size_t room = 0, rows = 0;
+    for (size_t i = 0; i < count; i++)
+        all[i] = &runs[i];
+    const struct pyr_kept_run *last = all[count - 1];
+    for (size_t i = 0; i < last->case_count; i++)
+        room += PYR_COMPARE_GROUPS;
+    struct pyr_cell *cells = pyr_arena_array(arena, room * COLUMNS, sizeof *cells);
+    struct pyr_buf missing = {0};
+    for (size_t i = 0; i < last->case_count; i++) {
+        bool taken[PYR_COMPARE_GROUPS] = {false};
+        for (size_t k = 0; k < pyr_compare_row_count; k++) {
+            const struct pyr_compare_row *row = &pyr_compare_rows[k];
+            struct spread spread;
+            if (row->group == 0 || taken[row->group] ||
+                !spread_of(arena, all, count, &last->cases[i], row, &spread))
+                continue;
+            taken[row->group] = true;
+            if (spread.count < PYR_STORED_RUNS_LEAST)
+                note_missing(&missing, &last->cases[i], &spread, row, count);
+            else
+                fill_cells(arena, &last->cases[i], row, &spread, paper->ascii,
+                           &cells[rows++ * COLUMNS]);
+        }
+    }
+    const struct pyr_table table = {columns, cells, COLUMNS, rows};
+    if (rows)
+        pyr_paper_table(paper, &table);
+    pyr_paper_wrap(paper, PYR_STYLE_DIM, "  ",
+                   "spread: the coefficient of variation between runs; a further run is judged "
+                   "against it");
+    if (missing.length) {
+        struct pyr_buf text = {0};
+        pyr_buf_printf(&text,
+                       "too few runs to judge by, give more --duration (the time of all runs "
+                       "together): %s",
+                       pyr_buf_text(&missing));
+        pyr_paper_wrap(paper, PYR_STYLE_WARN, "  ! ", pyr_buf_text(&text));
+        pyr_buf_deinit(&text);
+    }
+    pyr_buf_deinit(&missing);
+    pyr_arena_destroy(arena);
 }
 
 static void put_text(struct pyr_buf *out, const char *label, const json_t *object,
@@ -154,10 +282,28 @@ static bool write_buf(const char *folder, const char *name, struct pyr_buf *text
     return fine;
 }
 
+/* The baseline that lies there is somebody's yardstick: it is moved, not overwritten. */
+static bool move_older(const char *folder, struct pyr_err *err) {
+    char from[4096], to[8192];
+    snprintf(from, sizeof from, "%s/baseline_results.json", folder);
+    struct stat file;
+    if (stat(from, &file) != 0)
+        return true;
+    char when[32];
+    struct tm utc;
+    gmtime_r(&file.st_mtime, &utc);
+    strftime(when, sizeof when, "%Y%m%dT%H%M%SZ", &utc);
+    snprintf(to, sizeof to, "%s/history/%s", folder, when);
+    if (!pyr_fs_make_dirs(to, err))
+        return false;
+    snprintf(to, sizeof to, "%s/history/%s/baseline_results.json", folder, when);
+    return rename(from, to) == 0 || pyr_fail_errno(err, errno, "%s: moving it to %s", from, to);
+}
+
 bool pyr_baseline_write(const char *folder, const json_t *results, const struct pyr_kept_run *runs,
                         size_t count, const char *targets, struct pyr_err *err) {
     struct pyr_buf text = {0};
-    if (!pyr_fs_make_dirs(folder, err))
+    if (!pyr_fs_make_dirs(folder, err) || !move_older(folder, err))
         return false;
     pyr_baseline_json(results, &text);
     bool fine = write_buf(folder, "baseline_results.json", &text, err);

@@ -40,7 +40,15 @@ holds out 'Written  performance_baseline/baseline_results.json'
 holds performance_baseline/baseline_results.json '"schema": "pyrometer-baseline/1"'
 holds performance_baseline/baseline_report.md '5 runs, each in a process of its own'
 holds performance_baseline/performance_targets.json '"inference_latency_ms": null'
+holds out 'medium/c2 TTFT p50'
+grep -q '^|' out && complain 'the whole report stands on the terminal'
 expect 2 'are no baseline' baseline sim: --runs 3
+expect 0 '' baseline sim: "${small[@]}" --no-history -o twice/
+expect 0 '' baseline sim: "${small[@]}" --no-history -o twice/
+[ "$(find twice/history -name baseline_results.json | wc -l)" -eq 1 ] ||
+    complain 'the older baseline was not kept'
+expect 0 '' baseline sim: --preset quick --suite inference --requests 8 --quiet --no-calibrate \
+    --no-history -o few/
 
 # The same target again, and one that is 15 % slower.
 expect 0 '' bench sim: "${small[@]}" --seed 50 --commit abc123
