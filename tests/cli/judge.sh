@@ -47,8 +47,6 @@ expect 0 '' baseline sim: "${small[@]}" --no-history -o twice/
 expect 0 '' baseline sim: "${small[@]}" --no-history -o twice/
 [ "$(find twice/history -name baseline_results.json | wc -l)" -eq 1 ] ||
     complain 'the older baseline was not kept'
-expect 0 '' baseline sim: --preset quick --suite inference --requests 8 --quiet --no-calibrate \
-    --no-history -o few/
 
 # The same target again, and one that is 15 % slower.
 expect 0 '' bench sim: "${small[@]}" --seed 50 --commit abc123
