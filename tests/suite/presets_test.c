@@ -53,7 +53,7 @@ static void the_quick_preset_is_made_for_two_cores(void **state) {
     (void)state;
     const struct pyr_preset *quick = pyr_preset_find("quick");
     assert_non_null(quick);
-    assert_int_equal(quick->requests, 44);
+    assert_int_equal(quick->requests, 400);
     assert_int_equal(quick->class_count, 3);
     assert_int_equal(quick->classes[2].prompt_tokens, 256);
     assert_int_equal(quick->level_count, 4);
