@@ -124,7 +124,7 @@ bool pyr_judge_tell(struct pyr_cli *cli, const struct pyr_comparison *comparison
     if (!chosen)
         return pyr_fail(err, PYR_E_USAGE,
                         "--format %s: there is no such format of a comparison; formats: terminal, "
-                        "json, md, junit, github",
+                        "json, html, md, junit, github",
                         format);
     const struct pyr_report_options options = {.color = cli->color && !path, .width = cli->width};
     struct pyr_buf text = {0};
@@ -159,7 +159,7 @@ int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct
 
 bool pyr_judge_write_reports(struct pyr_cli *cli, const struct pyr_comparison *comparison,
                              const char *folder, struct pyr_err *err) {
-    static const char *const formats[] = {"md", "json", "junit"};
+    static const char *const formats[] = {"md", "json", "junit", "html"};
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/')
         length--;

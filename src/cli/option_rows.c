@@ -753,7 +753,8 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                                 .commands = COMPARE,
                                 .argument = "NAME",
                                 .group = OUTPUT,
-                                .help = "terminal, json, md, junit or github (default terminal)"},
+                                .help =
+                                    "terminal, html, json, md, junit or github (default terminal)"},
     [PYR_OPT_HISTORY_FORMAT] = {.name = "--format",
                                 .letter = 'f',
                                 .kind = PYR_KIND_TEXT,
@@ -768,13 +769,13 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                     .help = "for a CI job: no colour, JUnit and Markdown files too, a summary and "
                             "annotations where the job takes them; a missed goal of the preset is "
                             "exit 3"},
-    [PYR_OPT_WRITE_REPORT] = {.name = "--report",
-                              .letter = 'r',
-                              .kind = PYR_KIND_FLAG,
-                              .commands = COMPARE,
-                              .group = OUTPUT,
-                              .help =
-                                  "write comparison_report.md, .json and .xml too (to --output)"},
+    [PYR_OPT_WRITE_REPORT] =
+        {.name = "--report",
+         .letter = 'r',
+         .kind = PYR_KIND_FLAG,
+         .commands = COMPARE,
+         .group = OUTPUT,
+         .help = "write comparison_report.html, .md, .json and .xml too (to --output)"},
     [PYR_OPT_REQUESTS_LOG] = {.name = "--requests-log",
                               .kind = PYR_KIND_TEXT,
                               .commands = BENCH | STRESS,

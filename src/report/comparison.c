@@ -12,9 +12,13 @@
 #include <string.h>
 
 const struct pyr_comparison_format pyr_comparison_formats[] = {
-    {"terminal", ".txt", pyr_comparison_terminal}, {"json", ".json", pyr_comparison_json},
-    {"md", ".md", pyr_comparison_markdown},        {"junit", ".xml", pyr_comparison_junit},
-    {"github", ".txt", pyr_comparison_github},     {NULL, NULL, NULL},
+    {"terminal", ".txt", pyr_comparison_terminal},
+    {"json", ".json", pyr_comparison_json},
+    {"md", ".md", pyr_comparison_markdown},
+    {"junit", ".xml", pyr_comparison_junit},
+    {"github", ".txt", pyr_comparison_github},
+    {"html", ".html", pyr_comparison_html},
+    {NULL, NULL, NULL},
 };
 
 const struct pyr_comparison_format *pyr_comparison_format_find(const char *name) {

@@ -24,7 +24,7 @@ extern const struct pyr_comparison_format pyr_comparison_formats[]; /* ends with
 const struct pyr_comparison_format *pyr_comparison_format_find(const char *name); /* or NULL */
 
 pyr_comparison_fn pyr_comparison_terminal, pyr_comparison_json, pyr_comparison_markdown,
-    pyr_comparison_junit, pyr_comparison_github;
+    pyr_comparison_junit, pyr_comparison_github, pyr_comparison_html;
 
 /* "12.3 ms", "-" when unknown: one side of a metric, in a unit that suits both. */
 void pyr_comparison_put_side(struct pyr_buf *buf, const struct pyr_compared_metric *metric,

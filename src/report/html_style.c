@@ -56,7 +56,8 @@ const char pyr_html_style[] =
     ".fig td i{display:block;line-height:1.2}"
     "th[scope=row],.t td,.t th{text-align:left;white-space:normal}.t "
     "td:first-child{white-space:nowrap}"
-    ".t td{overflow-wrap:anywhere}.goals th[scope=row]{white-space:nowrap}.goals td{min-width:7em}"
+    ".t td{overflow-wrap:anywhere}.goals th[scope=row],.t .n{white-space:nowrap}.goals "
+    "td{min-width:7em}"
     ".fig th[scope=row]{position:sticky;left:0;background:var(--bg);white-space:nowrap}"
     ".fig tr:nth-child(even) th[scope=row]{background:var(--alt)}"
     ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(310px,100%),1fr));gap:"
@@ -100,4 +101,4 @@ const char pyr_html_style[] =
 
 const char pyr_html_policy[] =
     "default-src 'none'; style-src "
-    "'sha256-Mcd2s/tAdoQwtiI4MdtoAiiXmnqqXdoOlgH/x0s6vEQ='; base-uri 'none'; form-action 'none'";
+    "'sha256-mEke28TXkR7aZrGoPegcFUDd8NoAkWNekRQEP98JfzE='; base-uri 'none'; form-action 'none'";

@@ -59,6 +59,7 @@ expect 3 '' compare --current slow/results.json --baseline performance_baseline/
 holds benchmark_results/comparison_report.json '"has_regression": true'
 holds benchmark_results/comparison_report.xml '<failure'
 holds benchmark_results/comparison_report.md '## Comparison: REGRESSED'
+holds benchmark_results/comparison_report.html 'class="answer">REGRESSED<'
 expect 0 '' compare group:before "$(echo benchmark_results/history/*Z)" --format json --output same.json
 holds same.json '"verdict": "UNCHANGED"'
 expect 0 '' compare performance_baseline slow --threshold 40

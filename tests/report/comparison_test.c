@@ -138,6 +138,48 @@ static void annotations_are_few_and_escaped(void **state) {
     pyr_buf_deinit(&out);
 }
 
+static void a_page_shows_the_verdict_each_run_and_no_foreign_markup(void **state) {
+    (void)state;
+    struct pyr_compared_metric metrics[3];
+    struct pyr_comparison comparison;
+    fill(metrics, &comparison);
+    comparison.current.name = "<script>alert(1)</script>";
+    metrics[0].case_id = "\"><img src=x onerror=alert(1)>";
+    const struct pyr_report_options options = {0};
+    for (int kind = PYR_COMPARED_PAIRS; kind <= PYR_COMPARED_SINGLE; kind++) {
+        struct pyr_buf out = {0};
+        comparison.kind = (enum pyr_comparison_kind)kind;
+        pyr_comparison_html(&comparison, &options, &out);
+        const char *page = pyr_buf_text(&out);
+        assert_non_null(strstr(page, "class=\"answer\">REGRESSED<"));
+        assert_true(strstr(page, "REGRESSED<") < strstr(page, "<table"));
+        assert_non_null(strstr(page, "+30.0 % [+25.0, +35.0]"));
+        /* Of three pairs the first: 260 against 200. */
+        const char *dot = kind == PYR_COMPARED_PAIRS ? "pair 1: +30.00 %" : "current run 3: 255 ms";
+        assert_non_null(strstr(page, dot));
+        static const char *const foreign[] = {"<script", "<img", "http://", "https://", "url("};
+        for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+            assert_null(strstr(page, foreign[i]));
+        assert_non_null(strstr(page, "&lt;script&gt;"));
+        pyr_buf_deinit(&out);
+    }
+}
+
+static void a_page_of_nothing_comparable_is_still_a_page(void **state) {
+    (void)state;
+    const struct pyr_comparison nothing = {.baseline = {.name = "a"},
+                                           .current = {.name = "b"},
+                                           .noise_floor = {.ratio = (double)NAN},
+                                           .summary = "INCOMPARABLE: no metric in common"};
+    const struct pyr_report_options options = {0};
+    struct pyr_buf out = {0};
+    pyr_comparison_html(&nothing, &options, &out);
+    assert_non_null(strstr(pyr_buf_text(&out), "class=\"answer\">INCOMPARABLE<"));
+    assert_null(strstr(pyr_buf_text(&out), "<svg"));
+    assert_null(strstr(pyr_buf_text(&out), "nan"));
+    pyr_buf_deinit(&out);
+}
+
 static void the_exit_code_follows_the_verdict(void **state) {
     (void)state;
     static const int plain[] = {[PYR_INCOMPARABLE] = 4,
@@ -160,6 +202,8 @@ int main(void) {
         cmocka_unit_test(markdown_keeps_its_table_whole),
         cmocka_unit_test(junit_fails_a_regression_and_skips_what_is_undecided),
         cmocka_unit_test(annotations_are_few_and_escaped),
+        cmocka_unit_test(a_page_shows_the_verdict_each_run_and_no_foreign_markup),
+        cmocka_unit_test(a_page_of_nothing_comparable_is_still_a_page),
         cmocka_unit_test(the_exit_code_follows_the_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
