@@ -22,7 +22,10 @@ const struct pyr_report_format pyr_report_formats[] = {
     {"gobench", ".txt", "Go benchmark format, for benchstat", pyr_report_gobench, NULL, NULL},
     {"prometheus", ".prom", "Prometheus text format 0.0.4", pyr_report_prometheus, NULL, NULL},
     {"openmetrics", ".om", "OpenMetrics 1.0", pyr_report_openmetrics, NULL, NULL},
-    {"hdr", ".hgrm", "HdrHistogram percentile distributions", pyr_report_hdr, NULL, NULL},
+    {"hdr", ".hlog", "HdrHistogram log: whole histograms, for its tools", pyr_report_hdr, NULL,
+     NULL},
+    {"hgrm", ".hgrm", "HdrHistogram percentile distributions, for its plotter", pyr_report_hgrm,
+     NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 

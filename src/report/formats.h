@@ -58,6 +58,6 @@ void pyr_report_suite_json(const struct pyr_result *result, size_t index, struct
 pyr_report_fn pyr_report_terminal, pyr_report_json, pyr_report_html, pyr_report_markdown,
     pyr_report_csv, pyr_report_junit, pyr_report_github_summary, pyr_report_github_annotations,
     pyr_report_gha_smaller, pyr_report_gha_bigger, pyr_report_bmf, pyr_report_gobench,
-    pyr_report_prometheus, pyr_report_openmetrics, pyr_report_hdr;
+    pyr_report_prometheus, pyr_report_openmetrics, pyr_report_hdr, pyr_report_hgrm;
 
 #endif

@@ -303,7 +303,7 @@ static void annotations_are_single_lines_of_known_commands(void **state) {
 static void percentile_rows_rise_and_end_at_the_most(void **state) {
     (void)state;
     struct pyr_buf out = {0};
-    const char *at = tell(pyr_report_hdr, pyr_test_result_large(), &out);
+    const char *at = tell(pyr_report_hgrm, pyr_test_result_large(), &out);
     size_t parts = 0;
     while ((at = strstr(at, "1/(1-Percentile)\n\n"))) {
         at += strlen("1/(1-Percentile)\n\n");
@@ -329,6 +329,166 @@ static void percentile_rows_rise_and_end_at_the_most(void **state) {
     pyr_buf_deinit(&out);
 }
 
+/* --- a reader of HdrHistogram's V2 encoding of its own -----------------------------------------
+ */
+
+struct decoded {
+    unsigned char bytes[1 << 17];
+    size_t count;
+};
+
+static void from_base64(const char *text, struct decoded *out) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t bits = 0;
+    int held = 0;
+    out->count = 0;
+    for (; *text && *text != '\n' && *text != '='; text++) {
+        const char *digit = strchr(digits, *text);
+        assert_non_null(digit);
+        bits = bits << 6 | (uint32_t)(digit - digits);
+        held += 6;
+        if (held < 8)
+            continue;
+        held -= 8;
+        assert_true(out->count < sizeof out->bytes);
+        out->bytes[out->count++] = (unsigned char)(bits >> held);
+    }
+}
+
+static uint64_t big_endian(const unsigned char *at, int bytes) {
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++)
+        value = value << 8 | at[i];
+    return value;
+}
+
+/* Stored blocks (RFC 1951, 3.2.4) in a zlib stream; returns the bytes, checked by their Adler-32.
+ */
+static size_t unpack(const unsigned char *in, size_t size, unsigned char *out) {
+    size_t count = 0;
+    assert_int_equal((in[0] * 256 + in[1]) % 31, 0);
+    assert_int_equal(in[0] & 15, 8);
+    const unsigned char *at = in + 2;
+    for (bool last = false; !last;) {
+        last = *at & 1;
+        assert_int_equal(*at >> 1, 0);
+        unsigned length = at[1] | (unsigned)at[2] << 8;
+        assert_int_equal(length ^ 0xffff, at[3] | (unsigned)at[4] << 8);
+        memcpy(out + count, at + 5, length);
+        count += length;
+        at += 5 + length;
+    }
+    uint32_t a = 1, b = 0;
+    for (size_t i = 0; i < count; i++) {
+        a = (a + out[i]) % 65521;
+        b = (b + a) % 65521;
+    }
+    assert_int_equal(big_endian(at, 4), (uint64_t)b << 16 | a);
+    assert_true(at + 4 == in + size);
+    return count;
+}
+
+/* The value at the middle of the counts' index: bucket b holds 1024 steps of 2^b from 1024 * 2^b,
+ * the first two buckets hold the whole numbers below 2048. */
+static double value_at(size_t index) {
+    if (index < 2048)
+        return (double)index;
+    unsigned bucket = (unsigned)(index / 1024 - 1);
+    double step = exp2(bucket);
+    return (1024 + (double)(index % 1024)) * step + step / 2;
+}
+
+struct histogram {
+    uint64_t total, highest;
+    size_t count;
+    double value[1 << 15];
+    uint64_t upto[1 << 15]; /* values up to and with this one */
+};
+
+static double value_of_rank(const struct histogram *histogram, uint64_t rank) {
+    size_t i = 0;
+    while (histogram->upto[i] < rank)
+        i++;
+    return histogram->value[i];
+}
+
+static void read_histogram(const char *base64, struct histogram *out) {
+    static struct decoded packed;
+    static unsigned char bare[1 << 17];
+    from_base64(base64, &packed);
+    assert_int_equal(big_endian(packed.bytes, 4), 0x1c849314);
+    size_t length = (size_t)big_endian(packed.bytes + 4, 4);
+    assert_int_equal(length + 8, packed.count);
+    size_t bytes = unpack(packed.bytes + 8, length, bare);
+    assert_int_equal(big_endian(bare, 4), 0x1c849313);
+    assert_int_equal(big_endian(bare + 4, 4) + 40, bytes);
+    assert_int_equal(big_endian(bare + 12, 4), 3);
+    assert_int_equal(big_endian(bare + 16, 8), 1);
+    assert_int_equal(big_endian(bare + 32, 8), 0x3ff0000000000000);
+    out->highest = big_endian(bare + 24, 8);
+    out->total = 0;
+    out->count = 0;
+    size_t index = 0;
+    for (size_t i = 40; i < bytes;) {
+        uint64_t zigzag = 0;
+        for (int shift = 0;; shift += 7) {
+            uint64_t byte = bare[i++];
+            zigzag |= (shift == 56 ? byte : byte & 0x7f) << shift;
+            if (shift == 56 || byte < 0x80)
+                break;
+        }
+        int64_t number = (int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1);
+        if (number < 0) {
+            index += (size_t)-number;
+            continue;
+        }
+        assert_true(out->count < sizeof out->value / sizeof *out->value);
+        out->total += (uint64_t)number;
+        out->value[out->count] = value_at(index++);
+        out->upto[out->count++] = out->total;
+    }
+}
+
+static void a_log_holds_the_histograms_of_the_result(void **state) {
+    (void)state;
+    struct pyr_result *result = pyr_test_result_large();
+    struct histogram *read = test_calloc(1, sizeof *read);
+    struct pyr_buf out = {0};
+    struct pyr_err err = {0};
+    const struct pyr_report_options options = {0};
+    assert_ok(err, pyr_report_hdr(result, &options, &out, &err));
+    const char *at = pyr_buf_text(&out);
+    assert_non_null(strstr(at, "#[Histogram log format version 1.3]\n"));
+    static const enum pyr_metric closed[] = {PYR_M_LATENCY_SENT, PYR_M_TTFT_SENT, PYR_M_ITL};
+    static const enum pyr_metric open[] = {PYR_M_LATENCY_SCHED, PYR_M_TTFT_SCHED, PYR_M_ITL};
+    size_t lines = 0;
+    for (size_t i = 0; i < result->suite_count; i++)
+        for (size_t j = 0; j < result->suites[i].case_count; j++)
+            for (int k = 0; k < 3; k++) {
+                const struct pyr_case_result *one = &result->suites[i].cases[j];
+                const struct pyr_metric_result *row =
+                    pyr_case_metric(one, one->plan->open_loop ? open[k] : closed[k]);
+                if (!row || !row->hist || !row->hist->count)
+                    continue;
+                at = strstr(at, "Tag=");
+                assert_non_null(at);
+                read_histogram(strrchr(strndupa(at, strcspn(at, "\n")), ',') + 1, read);
+                at++;
+                assert_int_equal(read->total, row->hist->count);
+                assert_true(read->highest == row->hist->max);
+                for (uint64_t rank = 1; rank <= read->total; rank += 1 + read->total / 50) {
+                    double ours = pyr_hist_at_rank(row->hist, rank).value;
+                    assert_near(value_of_rank(read, rank) / ours, 1, 0.002);
+                }
+                lines++;
+            }
+    assert_true(lines >= 3);
+    assert_null(strstr(at, "Tag="));
+    test_free(read);
+    pyr_buf_deinit(&out);
+    pyr_test_result_free(result);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_small_formats_read_as_recorded),
@@ -341,6 +501,7 @@ int main(void) {
         cmocka_unit_test(go_lines_are_names_counts_and_pairs),
         cmocka_unit_test(a_summary_stays_within_its_limit_and_says_what_it_left_out),
         cmocka_unit_test(annotations_are_single_lines_of_known_commands),
+        cmocka_unit_test(a_log_holds_the_histograms_of_the_result),
         cmocka_unit_test(percentile_rows_rise_and_end_at_the_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
