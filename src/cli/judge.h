@@ -40,7 +40,8 @@ bool pyr_judge_tell(struct pyr_cli *cli, const struct pyr_comparison *comparison
  * that ended with `code`: its own where that is not 0, else the comparison's. */
 int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct pyr_err *err);
 
-/* Writes comparison_report.md, .json, .xml and .html into the folder, and names them on standard error. */
+/* Writes comparison_report.md, .json, .xml and .html into the folder, and names them on standard
+ * error. */
 bool pyr_judge_write_reports(struct pyr_cli *cli, const struct pyr_comparison *comparison,
                              const char *folder, struct pyr_err *err);
 

@@ -80,7 +80,7 @@ static void put_metric(struct pyr_buf *out, const struct pyr_suite_result *suite
 }
 
 bool pyr_report_hgrm(const struct pyr_result *result, const struct pyr_report_options *options,
-                    struct pyr_buf *out, struct pyr_err *err) {
+                     struct pyr_buf *out, struct pyr_err *err) {
     (void)options;
     (void)err;
     for (size_t i = 0; i < result->suite_count; i++)
