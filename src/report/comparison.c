@@ -90,13 +90,6 @@ static size_t count_moved(const struct pyr_comparison *comparison) {
     return moved;
 }
 
-/* For a narrow table. */
-static const char *brief_verdict(enum pyr_verdict verdict) {
-    return verdict == PYR_INCONCLUSIVE   ? "UNDECIDED"
-           : verdict == PYR_INCOMPARABLE ? "NOT COMP."
-                                         : pyr_verdict_name(verdict);
-}
-
 /* A rate's name has its unit. */
 static const char *brief_side(struct pyr_arena *arena, const struct pyr_compared_metric *metric,
                               const char *full) {
@@ -114,12 +107,13 @@ static void put_brief_name(struct pyr_buf *buf, const struct pyr_compared_metric
         pyr_buf_printf(buf, " %s", metric->statistic);
 }
 
-static void put_side_line(struct pyr_buf *buf, const char *label,
-                          const struct pyr_comparison_side *side) {
+static void put_side_line(struct pyr_buf *buf, const struct pyr_comparison *comparison,
+                          const char *label, const struct pyr_comparison_side *side) {
     char when[32];
     pyr_report_iso_time(side->time_unix_s, when, sizeof when);
-    pyr_buf_printf(buf, "%s: %s, %zu run%s", label, side->name, side->runs,
-                   side->runs == 1 ? "" : "s");
+    pyr_buf_printf(buf, "%s: %s", label, side->name);
+    if (comparison->kind != PYR_COMPARED_PAIRS)
+        pyr_buf_printf(buf, ", %zu run%s", side->runs, side->runs == 1 ? "" : "s");
     if (side->revision)
         pyr_buf_printf(buf, ", revision %s", side->revision);
     if (side->engine)
@@ -139,23 +133,31 @@ static void put_power(struct pyr_buf *buf, const struct pyr_comparison *comparis
         least = fmin(least, one);
         most = fmax(most, one);
     }
-    if (most > 0)
-        pyr_buf_printf(buf,
-                       "smallest slowdown that would have been found in 8 of 10 such comparisons: "
-                       "%.1f %% to %.1f %%, by metric",
-                       100 * least, 100 * most);
+    if (most <= 0)
+        return;
+    pyr_buf_printf(buf,
+                   "smallest slowdown that would have been found in 8 of 10 such comparisons: "
+                   "%.1f %%",
+                   100 * least);
+    if (most > least * 1.01)
+        pyr_buf_printf(buf, " to %.1f %%, by metric", 100 * most);
 }
 
 static void put_floor(struct pyr_buf *buf, const struct pyr_comparison *comparison) {
     const struct pyr_noise_floor *floor = &comparison->noise_floor;
     if (isnan(floor->ratio))
         pyr_buf_puts(buf, "noise floor of this machine: not measured (--ab measures it)");
+    else if (1.5 * floor->ratio > comparison->threshold)
+        pyr_buf_printf(buf,
+                       "noise floor of this machine: %.2f %% (%s); it raises the gate from %.1f %% "
+                       "to as much as %.1f %%",
+                       100 * floor->ratio, floor->source, 100 * comparison->threshold,
+                       150 * floor->ratio);
     else
-        pyr_buf_printf(buf, "noise floor of this machine: %.2f %% (%s), so the gate is %.1f %%",
-                       100 * floor->ratio, floor->source,
-                       100 * fmax(comparison->threshold, 1.5 * floor->ratio));
+        pyr_buf_printf(buf, "noise floor of this machine: %.2f %% (%s); the gate stays at %.1f %%",
+                       100 * floor->ratio, floor->source, 100 * comparison->threshold);
     if (comparison->noise_biased)
-        pyr_buf_puts(buf, "; a thing compared with itself leaned to one side");
+        pyr_buf_puts(buf, "; it leaned to one side");
 }
 
 /* --- terminal ------------------------------------------------------------------------------------
@@ -187,6 +189,18 @@ static const char *keep_clean(struct pyr_arena *arena, struct pyr_buf *buf, bool
 
 enum { COLUMNS = 5 };
 
+/* Side by side and not judged, the verdict's column would say one word over and over. */
+static void put_rows(const struct pyr_paper *paper, struct pyr_arena *arena,
+                     const struct pyr_column *columns, const struct pyr_cell *cells, size_t rows,
+                     bool without_verdict) {
+    size_t shown = without_verdict ? COLUMNS - 1 : COLUMNS;
+    struct pyr_cell *kept = pyr_arena_array(arena, rows * shown, sizeof *kept);
+    for (size_t i = 0; i < rows; i++)
+        memcpy(kept + i * shown, cells + i * COLUMNS, shown * sizeof *kept);
+    const struct pyr_table table = {columns, kept, shown, rows};
+    pyr_paper_table(paper, &table);
+}
+
 static void put_table(const struct pyr_paper *paper, const struct pyr_comparison *comparison) {
     static const struct pyr_column columns[COLUMNS] = {{"metric", "", true},
                                                        {"baseline", "", false},
@@ -217,19 +231,20 @@ static void put_table(const struct pyr_paper *paper, const struct pyr_comparison
         row[2].brief = brief_side(arena, metric, row[2].full);
         pyr_comparison_put_change(&buf, metric);
         row[3].full = keep_clean(arena, &buf, paper->ascii);
-        if (!isnan(metric->ratio.value))
+        if (!isnan(metric->ratio.value) && pyr_estimate_is_bounded(&metric->ratio))
             pyr_buf_printf(&buf, "%+.1f [%+.1f, %+.1f]", 100 * (metric->ratio.value - 1),
                            100 * (metric->ratio.lo - 1), 100 * (metric->ratio.hi - 1));
+        else if (strstr(row[3].full, "[?, ?]"))
+            pyr_buf_printf(&buf, "%.*s", (int)strcspn(row[3].full, " "), row[3].full);
         row[3].brief = buf.length ? keep_clean(arena, &buf, paper->ascii) : NULL;
         pyr_buf_printf(&buf, "%s%s", pyr_verdict_name(metric->judgement.verdict),
                        metric->gated ? "" : " (not gated)");
         row[4] = (struct pyr_cell){.full = keep_clean(arena, &buf, paper->ascii),
-                                   .brief = brief_verdict(metric->judgement.verdict),
+                                   .brief = pyr_verdict_name(metric->judgement.verdict),
                                    .style = style_of(metric->judgement.verdict)};
     }
-    const struct pyr_table table = {columns, cells, COLUMNS, rows};
     if (rows)
-        pyr_paper_table(paper, &table);
+        put_rows(paper, arena, columns, cells, rows, comparison->verdict == PYR_INCOMPARABLE);
     if (unchanged > UNCHANGED_SHOWN) {
         pyr_buf_printf(&buf, "and %zu more unchanged", unchanged - UNCHANGED_SHOWN);
         pyr_paper_wrap(paper, PYR_STYLE_DIM, "  ", pyr_buf_text(&buf));
@@ -237,9 +252,7 @@ static void put_table(const struct pyr_paper *paper, const struct pyr_comparison
     }
     size_t moved = count_moved(comparison);
     if (moved && comparison->gated_count) {
-        pyr_buf_printf(&buf,
-                       "%zu metrics that are not gated moved beyond the threshold too "
-                       "(--format json or md has them)",
+        pyr_buf_printf(&buf, "%zu not gated moved beyond the threshold too (--format md shows all)",
                        moved);
         pyr_paper_wrap(paper, PYR_STYLE_DIM, "  ", pyr_buf_text(&buf));
     }
@@ -289,18 +302,21 @@ void pyr_comparison_terminal(const struct pyr_comparison *comparison,
     pyr_buf_putc(out, '\n');
     put_table(&paper, comparison);
     pyr_buf_putc(out, '\n');
-    put_side_line(&buf, "baseline", &comparison->baseline);
+    put_side_line(&buf, comparison, "baseline", &comparison->baseline);
     wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
-    put_side_line(&buf, "current", &comparison->current);
+    put_side_line(&buf, comparison, "current", &comparison->current);
     wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
     if (comparison->kind == PYR_COMPARED_PAIRS)
-        pyr_buf_printf(&buf, "%zu pairs in random order (seed %llu)", comparison->pairs,
-                       (unsigned long long)comparison->order_seed);
+        pyr_buf_printf(&buf, "%zu pairs in random order (seed %llu), blocks of %llu",
+                       comparison->pairs, (unsigned long long)comparison->order_seed,
+                       (unsigned long long)comparison->block_size);
     wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
-    put_floor(&buf, comparison);
-    wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
-    put_power(&buf, comparison);
-    wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
+    if (comparison->verdict != PYR_INCOMPARABLE) {
+        put_floor(&buf, comparison);
+        wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
+        put_power(&buf, comparison);
+        wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
+    }
     put_list(&paper, "  ", "only in the baseline:", comparison->only_baseline,
              comparison->only_baseline_count);
     put_list(&paper, "  ", "only in the current:", comparison->only_current,

@@ -71,6 +71,9 @@ static json_t *metric_json(const struct pyr_compared_metric *metric) {
                  measured_json(&metric->baseline, metric->baseline_values, metric->baseline_count));
     pyr_json_put(object, "current",
                  measured_json(&metric->current, metric->current_values, metric->current_count));
+    if (metric->again_values)
+        pyr_json_put(object, "baseline_again",
+                     values_json(metric->again_values, metric->baseline_count));
     if (metric->note)
         pyr_json_put(object, "note", pyr_json_text(metric->note));
     return object;
@@ -127,6 +130,7 @@ static json_t *whole_json(const struct pyr_comparison *comparison) {
     pyr_json_put(root, "gated", pyr_json_count(comparison->gated_count));
     pyr_json_put(root, "confirmed", json_boolean(comparison->confirmed));
     pyr_json_put(root, "pairs", pyr_json_count(comparison->pairs));
+    pyr_json_put(root, "block_size", pyr_json_count(comparison->block_size));
     pyr_json_put(root, "order_seed", pyr_json_count(comparison->order_seed));
     pyr_json_put(root, "baseline", side_json(&comparison->baseline));
     pyr_json_put(root, "current", side_json(&comparison->current));

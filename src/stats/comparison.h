@@ -38,14 +38,15 @@ struct pyr_compared_metric {
     const char *statistic; /* "value", "mean", "p50", ... */
     bool gated;            /* counts towards the verdict */
     double threshold;      /* its own, relative */
-    /* Geometric means of the runs or blocks; lo and hi the least and greatest of them, or the
-     * interval of the only one. In the metric's unit. */
+    /* Geometric means of the runs, medians of the blocks; lo and hi the least and greatest of
+     * them, or the interval of the only one. In the metric's unit. */
     struct pyr_estimate baseline, current;
     const double *baseline_values, *current_values; /* one a run, or one a block: pairs by index */
     size_t baseline_count, current_count;
-    struct pyr_estimate ratio; /* current / baseline with its 95 % interval */
-    double p;                  /* one-sided p of "worse", by Holm over the gated; NaN unknown */
-    double spread;             /* CV of the baseline's runs, or of pairs; NaN unknown */
+    const double *again_values; /* pairs: the baseline's second block of each pair; else NULL */
+    struct pyr_estimate ratio;  /* current / baseline with its 95 % interval */
+    double p;                   /* one-sided p of "worse", by Holm over the gated; NaN unknown */
+    double spread;              /* CV of the baseline's runs, or of pairs; NaN unknown */
     struct pyr_judgement judgement;
     const char *note; /* a sentence beside it, or NULL */
 };
@@ -67,6 +68,7 @@ struct pyr_comparison {
     bool noise_biased;   /* the same thing, compared with itself, leaned to one side */
     uint64_t order_seed; /* pairs: of the order */
     size_t pairs;        /* pairs: how many */
+    uint64_t block_size; /* pairs: requests of a block, or runs of a command */
     bool confirmed;      /* the verdict comes from a rerun in pairs (--confirm) */
     const struct pyr_compared_metric *metrics; /* gated first, worst first within them */
     size_t metric_count, gated_count;

@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "stats/pairs.h"
+#include "stats/sample.h"
 #include "suite/compare.h"
 #include "suite/compare_rows.h"
 
@@ -68,15 +69,26 @@ static uint64_t pilot_number(size_t i) {
 /* --- the size of a block ------------------------------------------------------------------------
  */
 
+/* A side of which nothing succeeds any more has ended, or cannot do this work: its blocks have no
+ * times, and no verdict may come of that. */
+static bool run_block(struct experiment *e, const char *what, size_t side, uint64_t number,
+                      struct pyr_ab_block *block, struct pyr_err *err) {
+    struct pyr_ab_arm *arm = e->arms[side];
+    if (!arm->ops->block(arm, e->size, number, block, err))
+        return false;
+    return block->ok > 0 ||
+           pyr_fail(err, PYR_E_ENGINE,
+                    "%s: none of the %llu requests of a block (%s, %zu of %zu pairs done) "
+                    "succeeded; see that it still runs and takes such requests",
+                    arm->name, (unsigned long long)block->total, what, e->done, e->pairs);
+}
+
 static bool warm_up(struct experiment *e, struct pyr_err *err) {
     e->size = e->arms[SIDE_A]->ops->pilot_size;
     for (size_t side = 0; side < 2; side++) {
         struct pyr_ab_block block;
-        if (!e->arms[side]->ops->block(e->arms[side], e->size, pilot_number(side), &block, err))
+        if (!run_block(e, "warm-up", side, pilot_number(side), &block, err))
             return false;
-        if (block.ok == 0)
-            return pyr_fail(err, PYR_E_ENGINE, "%s: nothing of its warm-up block succeeded",
-                            e->arms[side]->name);
         tell(e, "warm-up", side + 1, 2, (double)block.ns * 1e-9);
     }
     return true;
@@ -91,8 +103,7 @@ static bool find_size(struct experiment *e, struct pyr_err *err) {
     for (size_t i = 0; i < PILOT_BLOCKS && !is_stopped(e); i++)
         for (size_t side = 0; side < 2; side++) {
             struct pyr_ab_block block;
-            if (!e->arms[side]->ops->block(e->arms[side], e->size, pilot_number(2 + i), &block,
-                                           err))
+            if (!run_block(e, "sizing", side, pilot_number(2 + i), &block, err))
                 return false;
             for (size_t k = 0; k < ops->measure_count; k++)
                 values[side][k][i] = block.values[k];
@@ -146,7 +157,7 @@ static bool run_pairs(struct experiment *e, struct pyr_err *err) {
         for (size_t k = 0; k < e->sides; k++) {
             size_t side = order[k];
             struct pyr_ab_block *block = &e->blocks[i * SIDES + side];
-            if (!e->arms[side]->ops->block(e->arms[side], e->size, number_of(i, side), block, err))
+            if (!run_block(e, "pairs", side, number_of(i, side), block, err))
                 return false;
             tell(e, "pairs", i * e->sides + k + 1, e->pairs * e->sides, (double)block->ns * 1e-9);
         }
@@ -165,16 +176,18 @@ static double *column(const struct experiment *e, size_t side, size_t measure) {
     return values;
 }
 
-static struct pyr_estimate summarise(const double *values, size_t count) {
-    struct pyr_estimate estimate = {.lo = INFINITY, .hi = -INFINITY};
-    double logs = 0;
-    for (size_t i = 0; i < count; i++) {
-        logs += log(values[i]) / (double)count;
-        estimate.lo = fmin(estimate.lo, values[i]);
-        estimate.hi = fmax(estimate.hi, values[i]);
-    }
-    estimate.value = exp(logs);
-    return estimate;
+/* A block that the machine disturbed would pull a mean away from what the ratio says. */
+static struct pyr_estimate summarise(const struct experiment *e, const double *values) {
+    double *sorted = pyr_arena_array(e->arena, e->done, sizeof *sorted);
+    size_t count = 0;
+    for (size_t i = 0; i < e->done; i++)
+        if (isfinite(values[i]))
+            sorted[count++] = values[i];
+    if (count == 0)
+        return pyr_estimate_unknown("no block has it");
+    pyr_sort_doubles(sorted, count);
+    return (struct pyr_estimate){
+        .value = pyr_median_of_sorted(sorted, count), .lo = sorted[0], .hi = sorted[count - 1]};
 }
 
 /* In the comparison's own arena: the arms are gone when it is told. */
@@ -188,12 +201,13 @@ static void compare_measure(const struct experiment *e, size_t k,
                             struct pyr_compared_metric *metric, struct pyr_noise *noise) {
     const struct pyr_ab_arm *arm = e->arms[SIDE_A];
     const struct pyr_ab_measure *measure = &arm->ops->measures[k];
-    double *a = column(e, SIDE_A, k), *b = column(e, SIDE_B, k);
+    double *a = column(e, SIDE_A, k), *b = column(e, SIDE_B, k), *again = NULL;
     struct pyr_pairs pairs, itself;
     pyr_compare_pairs(a, b, e->done, &pairs);
     *noise = (struct pyr_noise){.floor = (double)NAN};
     if (e->sides == SIDES) {
-        pyr_compare_pairs(a, column(e, SIDE_A_AGAIN, k), e->done, &itself);
+        again = column(e, SIDE_A_AGAIN, k);
+        pyr_compare_pairs(a, again, e->done, &itself);
         *noise = pyr_noise_floor(&itself);
     }
     bool higher = pyr_metric_info(measure->metric)->better == PYR_BETTER_HIGHER;
@@ -203,12 +217,13 @@ static void compare_measure(const struct experiment *e, size_t k,
                                            .statistic = measure->statistic,
                                            .gated = measure->gated,
                                            .threshold = e->options->threshold,
-                                           .baseline = summarise(a, e->done),
-                                           .current = summarise(b, e->done),
+                                           .baseline = summarise(e, a),
+                                           .current = summarise(e, b),
                                            .baseline_values = a,
                                            .current_values = b,
                                            .baseline_count = e->done,
                                            .current_count = e->done,
+                                           .again_values = again,
                                            .ratio = pairs.ratio,
                                            .p = higher ? pairs.p_lower : pairs.p_higher,
                                            .spread = pairs.cv};
@@ -308,6 +323,7 @@ static void conclude(struct experiment *e, struct pyr_comparison *c) {
     c->threshold = e->options->threshold;
     c->order_seed = e->options->seed;
     c->pairs = e->done;
+    c->block_size = e->size;
     c->baseline = describe(e, SIDE_A);
     c->current = describe(e, SIDE_B);
     compare_outputs(e, c);

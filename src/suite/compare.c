@@ -539,6 +539,11 @@ static double floor_of(const struct pyr_kept_run *const *runs, size_t count, dou
     return floor;
 }
 
+static double size_of(const struct pyr_compared_metric *metric) {
+    bool sized = metric->metric != PYR_M_ERROR_RATE && !isnan(metric->judgement.worse);
+    return sized || metric->judgement.verdict == PYR_REGRESSED ? metric->judgement.worse : -1e300;
+}
+
 static int by_weight(const void *x, const void *y) {
     const struct pyr_compared_metric *a = x, *b = y;
     if (a->gated != b->gated)
@@ -551,7 +556,8 @@ static int by_weight(const void *x, const void *y) {
     int difference = rank[a->judgement.verdict] - rank[b->judgement.verdict];
     if (difference)
         return difference;
-    double worse_a = fmax(a->judgement.worse, -1e300), worse_b = fmax(b->judgement.worse, -1e300);
+    /* What has no size (error rates are told in points) comes last. */
+    double worse_a = size_of(a), worse_b = size_of(b);
     if (worse_a != worse_b)
         return worse_a > worse_b ? -1 : 1;
     int order = strcmp(a->suite, b->suite);
@@ -562,22 +568,65 @@ static int by_weight(const void *x, const void *y) {
     return order ? order : strcmp(a->statistic, b->statistic);
 }
 
-static const char *describe_worst(struct pyr_comparison *c) {
+/* "TTFT p50 +15.1 % [+14.0, +16.2] (medium/c8)". */
+static const char *describe_change(struct pyr_comparison *c,
+                                   const struct pyr_compared_metric *metric) {
+    const char *label = pyr_metric_info(metric->metric)->label;
+    bool plain = strcmp(metric->statistic, "value") == 0;
+    /* Which instant a time counts from, a case's other metrics say too. */
+    size_t length = strcspn(label, "(");
+    while (length > 0 && label[length - 1] == ' ')
+        length--;
+    const char *name = pyr_arena_printf(c->arena, "%.*s%s%s", (int)length, label, plain ? "" : " ",
+                                        plain ? "" : metric->statistic);
+    if (metric->metric == PYR_M_ERROR_RATE)
+        return pyr_arena_printf(c->arena, "%s %+.2f points (%s)", name,
+                                100 * metric->judgement.worse, metric->case_id);
+    const struct pyr_estimate *ratio = &metric->ratio;
+    return pyr_arena_printf(c->arena, "%s %+.1f %% [%+.1f, %+.1f] beside a gate of %.1f %% (%s)",
+                            name, 100 * (ratio->value - 1), 100 * (ratio->lo - 1),
+                            100 * (ratio->hi - 1), 100 * metric->judgement.gate, metric->case_id);
+}
+
+/* "3 of 5 gated metrics regressed, 1 improved, 1 unchanged". */
+static const char *describe_counts(struct pyr_comparison *c, const size_t counts[5]) {
+    static const enum pyr_verdict order[] = {PYR_REGRESSED, PYR_IMPROVED, PYR_INCONCLUSIVE,
+                                             PYR_INCOMPARABLE, PYR_UNCHANGED};
+    static const char *const words[] = {[PYR_REGRESSED] = "regressed",
+                                        [PYR_IMPROVED] = "improved",
+                                        [PYR_INCONCLUSIVE] = "inconclusive",
+                                        [PYR_INCOMPARABLE] = "incomparable",
+                                        [PYR_UNCHANGED] = "unchanged"};
+    struct pyr_buf buf = {0};
+    for (size_t i = 0; i < 5; i++) {
+        if (counts[order[i]] == 0)
+            continue;
+        if (buf.length)
+            pyr_buf_printf(&buf, ", %zu %s", counts[order[i]], words[order[i]]);
+        else
+            pyr_buf_printf(&buf, "%zu of %zu gated metrics %s", counts[order[i]], c->gated_count,
+                           words[order[i]]);
+    }
+    const char *text = pyr_arena_strdup(c->arena, pyr_buf_text(&buf));
+    pyr_buf_deinit(&buf);
+    return text;
+}
+
+static const char *summarise_all(struct pyr_comparison *c, const size_t counts[5]) {
+    const char *verdict = pyr_arena_printf(c->arena, "%s%s", pyr_verdict_name(c->verdict),
+                                           c->kind == PYR_COMPARED_SINGLE ? " (single)" : "");
+    if (c->gated_count == 0)
+        return pyr_arena_printf(c->arena, "%s: nothing that both have is gated", verdict);
     const struct pyr_compared_metric *worst = &c->metrics[0];
-    const struct pyr_judgement *judgement = &worst->judgement;
-    const char *name =
-        pyr_arena_printf(c->arena, "%s %s of %s %s", pyr_metric_info(worst->metric)->label,
-                         worst->statistic, worst->suite, worst->case_id);
-    if (isnan(judgement->worse) || judgement->verdict == PYR_INCOMPARABLE)
-        return pyr_arena_printf(c->arena, "%s: %s", name,
-                                judgement->reason ? judgement->reason : "no ratio");
-    if (worst->metric == PYR_M_ERROR_RATE)
-        return pyr_arena_printf(c->arena, "%s changed by %+.2f points", name,
-                                100 * judgement->worse);
-    return pyr_arena_printf(c->arena,
-                            "%s is %.1f %% %s [%.3f, %.3f as a ratio], the gate is %.1f %%", name,
-                            100 * fabs(judgement->worse), judgement->worse > 0 ? "worse" : "better",
-                            worst->ratio.lo, worst->ratio.hi, 100 * judgement->gate);
+    if (c->verdict == PYR_UNCHANGED)
+        return pyr_arena_printf(c->arena, "%s: all %zu gated metrics lie within %.1f %%", verdict,
+                                c->gated_count, 100 * c->threshold);
+    if (worst->judgement.verdict == PYR_INCOMPARABLE || isnan(worst->judgement.worse))
+        return pyr_arena_printf(c->arena, "%s: %s; %s", verdict,
+                                worst->judgement.reason ? worst->judgement.reason : "no ratio",
+                                describe_counts(c, counts));
+    return pyr_arena_printf(c->arena, "%s: %s; %s", verdict, describe_change(c, worst),
+                            describe_counts(c, counts));
 }
 
 void pyr_comparison_finish(struct pyr_comparison *c, struct pyr_compared_metric *metrics,
@@ -594,22 +643,7 @@ void pyr_comparison_finish(struct pyr_comparison *c, struct pyr_compared_metric 
         }
     c->verdict = pyr_verdict_of_all(verdicts, c->gated_count);
     c->has_regression = c->verdict == PYR_REGRESSED;
-    const char *single = c->kind == PYR_COMPARED_SINGLE ? " (single)" : "";
-    if (c->gated_count == 0)
-        c->summary = pyr_arena_printf(c->arena, "%s%s: nothing that both have is gated",
-                                      pyr_verdict_name(c->verdict), single);
-    else if (c->verdict == PYR_UNCHANGED)
-        c->summary = pyr_arena_printf(c->arena,
-                                      "UNCHANGED%s: all %zu gated metrics lie within the threshold",
-                                      single, c->gated_count);
-    else
-        c->summary = pyr_arena_printf(
-            c->arena,
-            "%s%s: %s; of %zu gated metrics %zu regressed, %zu improved, %zu unchanged, "
-            "%zu inconclusive, %zu incomparable",
-            pyr_verdict_name(c->verdict), single, describe_worst(c), c->gated_count,
-            counts[PYR_REGRESSED], counts[PYR_IMPROVED], counts[PYR_UNCHANGED],
-            counts[PYR_INCONCLUSIVE], counts[PYR_INCOMPARABLE]);
+    c->summary = summarise_all(c, counts);
 }
 
 static void say_how_to_get_more(struct maker *m) {

@@ -22,7 +22,7 @@ struct law_arm {
     struct pyr_ab_arm arm;
     struct law law;
     struct machine *machine;
-    uint64_t blocks, size;
+    uint64_t blocks, size, dies_after; /* blocks; 0: never */
 };
 
 static bool law_block(struct pyr_ab_arm *base, uint64_t size, uint64_t number,
@@ -35,7 +35,8 @@ static bool law_block(struct pyr_ab_arm *base, uint64_t size, uint64_t number,
     double noise = pyr_rng_lognormal(&m->rng, arm->law.cv / sqrt((double)size));
     block->values[0] = arm->law.level * noise * exp(arm->law.drift * m->drift);
     block->ns = size * 1000000;
-    block->total = block->ok = size;
+    block->total = size;
+    block->ok = arm->dies_after && arm->blocks >= arm->dies_after ? 0 : size;
     block->outputs_hash = 0;
     arm->blocks++;
     arm->size = size;
@@ -157,6 +158,55 @@ static void a_signal_leaves_what_is_whole(void **state) {
     assert_int_equal(err.code, PYR_E_USAGE);
 }
 
+static void a_side_that_ends_is_an_error_and_no_verdict(void **state) {
+    (void)state;
+    struct machine machine = {.drift = 0};
+    pyr_rng_init(&machine.rng, 5);
+    for (uint64_t dies_after = 1; dies_after < 40; dies_after += 13) {
+        struct law_arm arms[2];
+        for (int i = 0; i < 2; i++)
+            arms[i] = (struct law_arm){.arm = {.ops = &law_ops, .name = i ? "B" : "A"},
+                                       .law = {100, 0.01, 0},
+                                       .machine = &machine,
+                                       .dies_after = i ? dies_after : 0};
+        const struct pyr_ab_options options = {.threshold = 0.1, .pairs = 40};
+        struct pyr_comparison *comparison;
+        struct pyr_err err;
+        assert_false(pyr_ab_run(&arms[0].arm, &arms[1].arm, &options, &comparison, &err));
+        assert_int_equal(err.code, PYR_E_ENGINE);
+        assert_non_null(strstr(err.text, "B: none of the"));
+    }
+}
+
+/* What a page draws: one number a block on either side, and the baseline's second block. */
+static void every_block_is_in_the_comparison(void **state) {
+    (void)state;
+    struct machine machine = {.drift = 0};
+    pyr_rng_init(&machine.rng, 6);
+    struct law_arm arms[2];
+    for (int i = 0; i < 2; i++)
+        arms[i] = (struct law_arm){
+            .arm = {.ops = &law_ops, .name = "x"}, .law = {100, 0.02, 0}, .machine = &machine};
+    const struct pyr_ab_options options = {.threshold = 0.1, .block_size = 3, .pairs = 8};
+    struct pyr_comparison *comparison;
+    struct pyr_err err;
+    assert_ok(err, pyr_ab_run(&arms[0].arm, &arms[1].arm, &options, &comparison, &err));
+    const struct pyr_compared_metric *metric = NULL;
+    for (size_t i = 0; i < comparison->metric_count; i++)
+        if (comparison->metrics[i].metric == PYR_M_BLOCK_TIME)
+            metric = &comparison->metrics[i];
+    assert_non_null(metric);
+    assert_int_equal(comparison->block_size, 3);
+    assert_int_equal(metric->baseline_count, 8);
+    for (size_t i = 0; i < 8; i++)
+        assert_true(metric->baseline_values[i] > 80 && metric->current_values[i] > 80 &&
+                    metric->again_values[i] > 80);
+    /* The median of the blocks, which one disturbed block does not move. */
+    assert_true(metric->baseline.lo <= metric->baseline.value &&
+                metric->baseline.value <= metric->baseline.hi);
+    pyr_comparison_destroy(comparison);
+}
+
 /* --- targets in virtual time
  * ------------------------------------------------------------------------ */
 
@@ -263,6 +313,8 @@ int main(void) {
         cmocka_unit_test(the_same_thing_is_not_flagged_on_a_drifting_machine),
         cmocka_unit_test(blocks_are_made_long_enough),
         cmocka_unit_test(a_signal_leaves_what_is_whole),
+        cmocka_unit_test(a_side_that_ends_is_an_error_and_no_verdict),
+        cmocka_unit_test(every_block_is_in_the_comparison),
         cmocka_unit_test(a_slower_target_is_found_and_the_same_one_is_not),
         cmocka_unit_test(a_target_that_fails_more_is_a_regression),
         cmocka_unit_test(commands_are_run_and_their_output_compared),

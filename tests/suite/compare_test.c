@@ -119,7 +119,7 @@ static void a_slower_run_is_a_regression_and_says_which_number(void **state) {
     assert_true(scene.seen->has_regression);
     assert_int_equal(pyr_comparison_exit_code(scene.seen, false), 3);
     assert_int_equal(scene.seen->metrics[0].metric, PYR_M_TTFT_SENT);
-    assert_non_null(strstr(scene.seen->summary, "TTFT (from sent) p50 of concurrent short/c8"));
+    assert_non_null(strstr(scene.seen->summary, "REGRESSED: TTFT p50 +"));
     assert_near(scene.seen->metrics[0].ratio.value, 1.3, 0.05);
     assert_int_equal(scene.seen->gated_count, 6);
     assert_int_equal(metric_of(&scene, PYR_M_ITL)->judgement.verdict, PYR_UNCHANGED);
