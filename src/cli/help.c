@@ -3,6 +3,7 @@
 
 #include "report/formats.h"
 #include "suite/bench.h"
+#include "suite/goals.h"
 #include "suite/presets.h"
 
 #include <stdbool.h>
@@ -87,6 +88,12 @@ static void suite_rows(FILE *out) {
         fprintf(out, "  (not built yet in this version: %s)\n", missing);
 }
 
+static void slo_rows(FILE *out) {
+    fputs("\nGoals by name (--slo):\n", out);
+    for (const struct pyr_slo_preset *preset = pyr_slo_presets; preset->name; preset++)
+        row(out, preset->name, preset->goals, 36);
+}
+
 static void format_rows(FILE *out) {
     fputs("\nFormats:\n", out);
     for (const struct pyr_report_format *format = pyr_report_formats; format->name; format++)
@@ -104,6 +111,8 @@ void pyr_help_command(FILE *out, const struct pyr_command *command) {
         preset_rows(out);
         suite_rows(out);
     }
+    if (command->bit & (PYR_CMD_BENCH | PYR_CMD_STRESS))
+        slo_rows(out);
     if (command->bit & (PYR_CMD_BENCH | PYR_CMD_REPORT))
         format_rows(out);
     fputc('\n', out);

@@ -283,6 +283,20 @@ static const struct {
     {PYR_OPT_PROMPTS, PYR_OPT_SHARED_PREFIX,
      "prompts from a file share what they share; leave one out"},
     {PYR_OPT_QUIET, PYR_OPT_VERBOSE, "leave one out"},
+    {PYR_OPT_BREAKING_POINT, PYR_OPT_PATTERN, "the search has levels of its own; leave one out"},
+    {PYR_OPT_BREAKING_POINT, PYR_OPT_PRODUCTION_LOAD,
+     "the search has levels of its own; leave one out"},
+    {PYR_OPT_BREAKING_POINT, PYR_OPT_SWEEP,
+     "the search chooses its levels, the sweep goes through all; leave one out"},
+    {PYR_OPT_SWEEP, PYR_OPT_PATTERN, "the sweep has levels of its own; leave one out"},
+    {PYR_OPT_SWEEP, PYR_OPT_PRODUCTION_LOAD, "the sweep has levels of its own; leave one out"},
+    {PYR_OPT_LEVELS, PYR_OPT_RATE, "the levels are the rates: 2/s,5/s; leave --rate out"},
+    {PYR_OPT_LEVELS, PYR_OPT_MAX_CONCURRENCY, "the levels say what is in flight; leave one out"},
+    {PYR_OPT_PATTERN, PYR_OPT_PRODUCTION_LOAD, "it is a pattern of its own; leave one out"},
+    {PYR_OPT_TRACE, PYR_OPT_PATTERN, "a trace has its own times; leave one out"},
+    {PYR_OPT_TRACE, PYR_OPT_PRODUCTION_LOAD, "a trace has its own times; leave one out"},
+    {PYR_OPT_TRACE, PYR_OPT_BREAKING_POINT, "a trace has its own times; see --trace-speed"},
+    {PYR_OPT_TRACE, PYR_OPT_SWEEP, "a trace has its own times; see --trace-speed"},
 };
 
 /* Options that say nothing without another. */
@@ -294,6 +308,7 @@ static const struct {
      "give the rate of each client, or --concurrency N for N requests in flight"},
     {PYR_OPT_ARRIVAL, PYR_OPT_RATE, "give the rate of the arrivals"},
     {PYR_OPT_TRACE_SPEED, PYR_OPT_TRACE, "name the trace"},
+    {PYR_OPT_LEVELS, PYR_OPT_SWEEP, "they are the levels of a sweep"},
     {PYR_OPT_ARRIVAL_CV, PYR_OPT_ARRIVAL, "give --arrival gamma"},
     {PYR_OPT_CANCEL_SHARE, PYR_OPT_CANCEL_AFTER, "say when they are cancelled"},
     {PYR_OPT_CANCEL_AFTER, PYR_OPT_CANCEL_SHARE, "say which share of the requests is cancelled"},
@@ -306,7 +321,8 @@ bool pyr_args_check(const struct pyr_args *args, struct pyr_err *err) {
                             args->values[contradictions[i].one].spelling,
                             args->values[contradictions[i].other].spelling, contradictions[i].why);
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
-        if (pyr_given(args, needs[i].one) && !pyr_given(args, needs[i].needed))
+        if (pyr_given(args, needs[i].one) && !pyr_given(args, needs[i].needed) &&
+            !(needs[i].needed == PYR_OPT_RATE && pyr_given(args, PYR_OPT_LEVELS)))
             return pyr_fail(err, PYR_E_USAGE, "%s: says nothing without %s; %s",
                             args->values[needs[i].one].spelling,
                             pyr_option_rows[needs[i].needed].name, needs[i].mend);

@@ -225,6 +225,8 @@ static void advance_phase(struct pyr_load *load, uint64_t now_ns) {
                         PYR_LOAD_ENDED_REQUESTS);
         else if (now_ns >= load->end_ns)
             begin_drain(load, load->end_ns, load->end_reason);
+        else if (plan->enough && *plan->enough && load->live.phase == PYR_PHASE_MEASURED)
+            begin_drain(load, now_ns, PYR_LOAD_ENDED_ENOUGH);
     }
     if (load->live.phase == PYR_PHASE_DRAIN && now_ns >= load->drain_end_ns && !load->closing) {
         record_unsent(load, now_ns);
@@ -438,6 +440,9 @@ static void look_around(struct pyr_load *load, uint64_t now_ns) {
     if (plan->live) {
         load->live.now_ns = now_ns;
         load->live.done_share = done_share(load, now_ns);
+        load->live.measured_in_flight = load->measured_in_flight;
+        load->live.behind_ns =
+            plan->open_loop && load->next_arrival_ns < now_ns ? now_ns - load->next_arrival_ns : 0;
         plan->live(plan->live_context, &load->live);
     }
 }

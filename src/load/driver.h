@@ -18,6 +18,7 @@
  * - after `duration_ns`, or at `deadline_ns`;
  * - with `requests`: closed loop, when the last of them ended; open loop, when the next one would
  *   have been due;
+ * - when the caller has seen enough (plan->enough);
  * - at once on a signal or when the recorder fails.
  * The drain then lets what was sent end by itself, and what was due in time go out, for at most
  * `drain_ns`; what is left is cancelled and counted as UNFINISHED (after a signal as CANCELLED).
@@ -74,7 +75,10 @@ struct pyr_load_live {
     double done_share; /* of the measured phase, by requests or by time, whichever is further */
     uint64_t sent, ended, in_flight, outcomes[PYR_OUTCOME_COUNT]; /* warm-up included */
     uint64_t measured_ended, prompt_tokens, output_tokens;
-    uint64_t measured_start_ns;                  /* 0: not yet */
+    uint64_t measured_start_ns;  /* 0: not yet */
+    uint64_t measured_in_flight; /* of the measured phase, sent and not ended */
+    uint64_t
+        behind_ns; /* open loop: how long the first request that is due has waited for a slot */
     const struct pyr_hist *ttft_ns, *latency_ns; /* from sched in open loop, else from sent */
 };
 typedef void pyr_load_live_fn(void *context, const struct pyr_load_live *live);
@@ -117,12 +121,15 @@ struct pyr_load_plan {
     void *live_context;
     pyr_load_ended_fn *ended; /* NULL: none */
     void *ended_context;
+    /* Looked at after each call of `live`: true ends the measured phase there. NULL: none. */
+    const bool *enough;
 };
 
 enum pyr_load_end {
     PYR_LOAD_ENDED_REQUESTS,
     PYR_LOAD_ENDED_TIME,
     PYR_LOAD_ENDED_ARRIVALS, /* the curve or the schedule has no more */
+    PYR_LOAD_ENDED_ENOUGH,   /* the plan's `enough` */
     PYR_LOAD_ENDED_SIGNAL,
     PYR_LOAD_ENDED_RECORDER /* see pyr_recorder_error */
 };

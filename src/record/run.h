@@ -131,6 +131,9 @@ struct pyr_reading {
     double value;
 };
 
+/* Phases of a load pattern are numbered from here on, those of the driver from 0. */
+enum { PYR_PHASE_OF_PATTERN = 16 };
+
 enum pyr_mark_kind {
     PYR_MARK_PHASE_START, /* value: phase number; text: its name */
     PYR_MARK_PHASE_END,
@@ -140,7 +143,11 @@ enum pyr_mark_kind {
     PYR_MARK_THROTTLE,
     PYR_MARK_STALL,   /* value: nanoseconds a producer waited for a full recording ring */
     PYR_MARK_WARNING, /* text: a sentence for the report */
-    PYR_MARK_SIGNAL   /* value: signal number; the run is partial */
+    PYR_MARK_SIGNAL,  /* value: signal number; the run is partial */
+    /* A level of a search or a sweep that ended before its time; text: the evidence. */
+    PYR_MARK_SATURATED, /* more was taken in than went out */
+    PYR_MARK_DECIDED,   /* its goals were decided */
+    PYR_MARK_COUNT
 };
 
 struct pyr_mark {

@@ -138,7 +138,7 @@ static size_t take_marks(struct pyr_runfile *file, size_t count) {
     struct pyr_mark *items = (void *)file->buffer;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (items[i].kind > PYR_MARK_SIGNAL)
+        if (items[i].kind >= PYR_MARK_COUNT)
             continue;
         items[kept] = items[i];
         items[kept].text[sizeof items->text - 1] = '\0';

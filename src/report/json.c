@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/figures.h"
 #include "report/formats.h"
+#include "report/json_load.h"
 #include "report/json_text.h"
 #include "report/meta.h"
 
@@ -277,26 +278,6 @@ static json_t *spikes_json(const struct pyr_case_result *result) {
     return array;
 }
 
-static json_t *phases_json(const struct pyr_case_result *result) {
-    json_t *array = json_array();
-    for (size_t i = 0; i < result->phase_count; i++) {
-        const struct pyr_phase_result *phase = &result->phases[i];
-        json_t *object = json_object();
-        pyr_json_put(object, "name", pyr_json_text(phase->name));
-        pyr_json_put(object, "start_s", pyr_json_number(phase->start_s));
-        pyr_json_put(object, "seconds", pyr_json_number(phase->seconds));
-        pyr_json_put(object, "requests", pyr_json_count(phase->requests));
-        pyr_json_put(object, "ok", pyr_json_count(phase->ok));
-        pyr_json_put(object, "latency_p50_ms", pyr_json_number(phase->latency_p50_ns / 1e6));
-        pyr_json_put(object, "ttft_p50_ms", pyr_json_number(phase->ttft_p50_ns / 1e6));
-        pyr_json_put(object, "rate", pyr_json_number(phase->rate));
-        pyr_json_put(object, "asked_rate", pyr_json_number(phase->asked_rate));
-        pyr_json_put(object, "asked_concurrency", pyr_json_number(phase->asked_concurrency));
-        json_array_append_new(array, object);
-    }
-    return array;
-}
-
 static json_t *window_json(const struct pyr_case_result *result) {
     static const char *const names[] = {
         [PYR_STEADY] = "steady", [PYR_NEVER_STEADY] = "never", [PYR_STEADY_UNKNOWN] = "unknown"};
@@ -306,6 +287,8 @@ static json_t *window_json(const struct pyr_case_result *result) {
     pyr_json_put(object, "cut_s", pyr_json_number(result->cut_s));
     pyr_json_put(object, "steadiness", pyr_json_text(names[result->steadiness]));
     pyr_json_put(object, "saturating", json_boolean(result->saturating));
+    pyr_json_put(object, "ended_early",
+                 pyr_json_text(result->saturation ? result->saturation : result->decided));
     return object;
 }
 
@@ -348,7 +331,11 @@ static json_t *case_json(const struct pyr_result *whole, const struct pyr_suite_
     pyr_json_put(object, "warnings", texts(result->warnings, result->warning_count));
     pyr_json_put(object, "metrics", metrics_json(result->metrics, result->metric_count));
     pyr_json_put(object, "metrics_whole", metrics_json(result->whole, result->whole_count));
-    pyr_json_put(object, "phases", phases_json(result));
+    pyr_json_put(object, "phases", pyr_json_phases(result));
+    if (result->turn_count)
+        pyr_json_put(object, "turns", pyr_json_turns(result));
+    if (result->drift)
+        pyr_json_put(object, "drift", pyr_json_drift(result));
     pyr_json_put(object, "spikes", spikes_json(result));
     pyr_json_put(object, "timeline", timeline_json(result));
     return object;
@@ -430,27 +417,6 @@ void pyr_report_suite_json(const struct pyr_result *result, size_t index, struct
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-static json_t *stress_json(const struct pyr_stress_result *stress) {
-    json_t *object = json_object(), *levels = json_array();
-    bool open = stress && stress->open_loop;
-    for (size_t i = 0; stress && i < stress->stable_count; i++)
-        json_array_append_new(levels, open ? pyr_json_number(stress->stable_levels[i])
-                                           : json_integer((json_int_t)stress->stable_levels[i]));
-    pyr_json_put(object, "max_sustainable_load",
-                 pyr_json_number(stress ? stress->max_sustainable_load : (double)NAN));
-    pyr_json_put(object, "first_failing_load",
-                 pyr_json_number(stress ? stress->first_failing_load : (double)NAN));
-    pyr_json_put(object, "failed_by", pyr_json_text(stress ? stress->failed_by : NULL));
-    pyr_json_put(object, "load_unit", pyr_json_text(open ? "requests/s" : "concurrency"));
-    pyr_json_put(object, "stable_concurrency_levels", open ? json_array() : json_incref(levels));
-    pyr_json_put(object, "stable_rates", open ? json_incref(levels) : json_array());
-    json_decref(levels);
-    if (!stress)
-        pyr_json_put(object, "reason",
-                     json_string("this run made no search for a sustainable load"));
-    return object;
-}
-
 static json_t *instrument_json(const struct pyr_result *result) {
     json_t *object = json_object(), *floor = json_null();
     if (result->noise_floor) {
@@ -510,7 +476,7 @@ bool pyr_report_json(const struct pyr_result *result, const struct pyr_report_op
     pyr_json_put(root, "system_info", borrowed(meta.system_info));
     pyr_json_put(root, "instrument", instrument_json(result));
     pyr_json_put(root, "benchmarks", suites_json(result, timestamp));
-    pyr_json_put(root, "stress_test", stress_json(result->stress));
+    pyr_json_put(root, "stress_test", pyr_json_stress(result->stress));
     pyr_json_put(root, "overall_assessment", assessment_json(result));
     pyr_json_pretty(out, root);
     json_decref(root);

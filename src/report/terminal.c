@@ -2,6 +2,7 @@
 #include "report/figures.h"
 #include "report/formats.h"
 #include "report/meta.h"
+#include "report/terminal_load.h"
 #include "report/text.h"
 
 #include <math.h>
@@ -126,10 +127,24 @@ static const char *count_verdicts(struct writer *writer) {
     return kept(writer, &text);
 }
 
+/* A level that misses them is what a search looks for. */
+static void put_goals_of_levels(struct writer *writer) {
+    struct pyr_buf text = {0};
+    for (size_t i = 0; i < writer->result->goal_count; i++)
+        pyr_buf_printf(&text, "%s%s", i ? ", " : "",
+                       clean(writer, writer->result->goals[i].goal->label));
+    pyr_buf_puts(&text, "; each level is held against them");
+    heading(writer, "Goals", kept(writer, &text));
+}
+
 static void put_goals(struct writer *writer) {
     const struct pyr_result *result = writer->result;
     if (!result->goal_count)
         return;
+    if (result->suite_count == 1 && pyr_terminal_is_levels(&result->suites[0])) {
+        put_goals_of_levels(writer);
+        return;
+    }
     heading(writer, "Goals", count_verdicts(writer));
     size_t widest = 0;
     for (size_t i = 0; i < result->goal_count; i++) {
@@ -143,7 +158,9 @@ static void put_goals(struct writer *writer) {
             pyr_arena_printf(writer->arena, "  %-9s  %s%*s", pyr_goal_verdict_name(row->verdict),
                              label, (int)(widest - pyr_text_columns(label) + 2), "");
         const char *why = row->why ? row->why : "";
-        wrapf(writer, verdict_style(row->verdict), mark, "%s%s%s", why, row->case_id ? " in " : "",
+        /* A least is judged by what the target can do, a most must hold everywhere. */
+        const char *where = row->goal->at_least ? ", best in " : ", worst in ";
+        wrapf(writer, verdict_style(row->verdict), mark, "%s%s%s", why, row->case_id ? where : "",
               row->case_id ? row->case_id : "");
     }
 }
@@ -370,32 +387,19 @@ static void put_machine(struct writer *writer, const struct pyr_suite_result *su
 static void put_suite(struct writer *writer, const struct pyr_suite_result *suite) {
     heading(writer, clean(writer, suite->name), suite_summary(writer, suite));
     put_still_cases(writer, suite);
+    if (pyr_terminal_is_levels(suite)) {
+        writer->compact_used = true;
+        put_machine(writer, suite);
+        return; /* their table tells them apart */
+    }
     put_figures(writer, suite, PYR_FIGURES_SPEED);
     put_figures(writer, suite, PYR_FIGURES_MORE);
     put_machine(writer, suite);
+    pyr_terminal_load_parts(&writer->paper, writer->arena, suite, writer->plus_minus);
     put_notes(writer, suite);
 }
 
 /* --- the end --------------------------------------------------------------------------------- */
-
-static void put_stress(struct writer *writer) {
-    const struct pyr_stress_result *stress = writer->result->stress;
-    if (!stress)
-        return;
-    heading(writer, "Sustainable load", NULL);
-    const char *unit = stress->open_loop ? "requests/s" : "requests at once";
-    struct pyr_buf text = {0};
-    if (isnan(stress->max_sustainable_load))
-        pyr_buf_puts(&text, "none of the loads tried");
-    else
-        pyr_buf_printf(&text, "%g %s", stress->max_sustainable_load, unit);
-    if (!isnan(stress->first_failing_load))
-        pyr_buf_printf(&text, "; %g failed", stress->first_failing_load);
-    if (stress->failed_by)
-        pyr_buf_printf(&text, " by %s", stress->failed_by);
-    pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", pyr_buf_text(&text));
-    pyr_buf_deinit(&text);
-}
 
 static void put_instrument(struct writer *writer) {
     const struct pyr_result *result = writer->result;
@@ -472,7 +476,7 @@ bool pyr_report_terminal(const struct pyr_result *result, const struct pyr_repor
         put_suite(&writer, &result->suites[i]);
     if (!result->suite_count)
         pyr_buf_puts(out, "\nNothing was measured.\n");
-    put_stress(&writer);
+    pyr_terminal_levels(&writer.paper, writer.arena, result, writer.plus_minus);
     put_instrument(&writer);
     put_legend(&writer);
     put_end(&writer, &meta);

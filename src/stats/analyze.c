@@ -8,11 +8,13 @@
 #include "stats/arrivals.h"
 #include "stats/capacity.h"
 #include "stats/collect.h"
+#include "stats/drift.h"
 #include "stats/goals.h"
 #include "stats/request_metrics.h"
 #include "stats/result.h"
 #include "stats/steady.h"
 #include "stats/timeline.h"
+#include "stats/turns.h"
 #include "stats/window.h"
 
 #include <assert.h>
@@ -85,9 +87,8 @@ static size_t steady_request(const struct pyr_case_data *data, const struct pyr_
 }
 
 /* Where a whole-second throughput series settles, in seconds from the start of the span. */
-static size_t steady_second(const struct pyr_case_data *data, const struct pyr_request **in_order,
-                            size_t n, bool *judged, bool *never) {
-    struct pyr_span span = data->measured;
+static size_t steady_second(struct pyr_span span, const struct pyr_request **in_order, size_t n,
+                            bool *judged, bool *never) {
     size_t seconds = (size_t)((span.end_ns - span.start_ns) / PYR_NS_PER_S), cut = 0;
     *judged = *never = false;
     if (seconds < STEADY_REQUESTS_MIN)
@@ -124,21 +125,46 @@ static bool in_schedule_order(const struct pyr_request **requests, size_t n) {
     return true;
 }
 
+/* The part of a pattern in which the asked load stands still: all of a soak, the hold of a steady
+ * one. False for a pattern without such a part. */
+static bool find_level_part(const struct pyr_case_data *data, struct pyr_span *span,
+                            bool *patterned) {
+    bool soaks = false;
+    *patterned = false;
+    for (size_t k = 0; k < data->phase_count; k++) {
+        const struct pyr_phase_span *phase = &data->phases[k];
+        if (phase->number < PYR_PHASE_OF_PATTERN)
+            continue;
+        *patterned = true;
+        soaks |= strncmp(phase->name, "soak", 4) == 0;
+        if (strcmp(phase->name, "hold") == 0) {
+            *span = phase->span;
+            return true;
+        }
+    }
+    return soaks || !*patterned;
+}
+
 static void find_steady(struct pyr_case_data *data, struct pyr_case_result *result) {
+    struct pyr_span span = data->measured;
+    result->steadiness = PYR_STEADY_UNKNOWN;
+    if (!find_level_part(data, &span, &result->patterned))
+        return;
+    data->steady = span;
     const struct pyr_request **in_order = pyr_xcalloc(data->count, sizeof(void *));
     size_t n = 0;
     for (size_t i = 0; i < data->count; i++)
-        if (pyr_in_span(data->measured, &data->requests[i]))
+        if (pyr_in_span(span, &data->requests[i]))
             in_order[n++] = &data->requests[i];
     if (n > 1 && !in_schedule_order(in_order, n))
         qsort(in_order, n, sizeof *in_order, by_schedule);
     bool judged, never, judged_rate, never_rate;
     size_t request = steady_request(data, in_order, n, &judged, &never);
-    size_t second = steady_second(data, in_order, n, &judged_rate, &never_rate);
-    uint64_t cut = data->measured.start_ns + second * PYR_NS_PER_S;
+    size_t second = steady_second(span, in_order, n, &judged_rate, &never_rate);
+    uint64_t cut = span.start_ns + second * PYR_NS_PER_S;
     if (request > 0 && in_order[request]->scheduled_ns > cut)
         cut = in_order[request]->scheduled_ns;
-    if (cut < data->measured.end_ns)
+    if (cut < span.end_ns)
         data->steady.start_ns = cut;
     result->steadiness = !judged && !judged_rate ? PYR_STEADY_UNKNOWN
                          : never || never_rate   ? PYR_NEVER_STEADY
@@ -234,7 +260,9 @@ static void check_case(const struct pyr_case_data *data, struct pyr_case_result 
     if (result->steadiness == PYR_NEVER_STEADY)
         note(notes, "never steady: the numbers still drift after a cut of %.1f s; run it longer",
              result->cut_s);
-    if (result->saturating)
+    if (result->saturation)
+        note(notes, "over-saturated and ended early: %s", result->saturation);
+    else if (result->saturating)
         note(notes, "saturating: requests in flight and TTFT both still rise; the load is above "
                     "what the target sustains");
     if (result->serialises)
@@ -262,7 +290,8 @@ static void check_saturation(const struct pyr_case_data *data, struct pyr_case_r
     size_t n = 0;
     for (size_t i = 0; i < result->timeline_count; i++) {
         const struct pyr_timeline_point *point = &result->timeline[i];
-        if (point->start_s < result->cut_s || isnan(point->ttft_median_ns))
+        if (point->start_s < result->cut_s || isnan(point->ttft_median_ns) ||
+            point->start_s > result->cut_s + result->steady_s)
             continue;
         flight[n] = point->in_flight;
         ttft[n++] = point->ttft_median_ns;
@@ -272,6 +301,19 @@ static void check_saturation(const struct pyr_case_data *data, struct pyr_case_r
     result->saturating = pyr_is_saturating(&rising_flight, &rising_ttft);
     pyr_free(flight);
     pyr_free(ttft);
+}
+
+/* What ended a level before its time. */
+static void take_level_end(const struct pyr_case_data *data, struct pyr_arena *arena,
+                           struct pyr_case_result *result) {
+    for (size_t i = 0; i < data->mark_count; i++) {
+        if (data->marks[i].kind == PYR_MARK_DECIDED)
+            result->decided = pyr_arena_strdup(arena, data->marks[i].text);
+        if (data->marks[i].kind != PYR_MARK_SATURATED)
+            continue;
+        result->saturating = true;
+        result->saturation = pyr_arena_strdup(arena, data->marks[i].text);
+    }
 }
 
 static void take_spikes(const struct pyr_window *window, struct pyr_arena *arena,
@@ -310,7 +352,8 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
     result->whole_s = (double)(data->measured.end_ns - data->measured.start_ns) * 1e-9;
     result->steady_s = (double)(data->steady.end_ns - data->steady.start_ns) * 1e-9;
     pyr_window_metrics(&steady, arena, &result->metrics, &result->metric_count);
-    if (data->steady.start_ns == data->measured.start_ns) {
+    if (data->steady.start_ns == data->measured.start_ns &&
+        data->steady.end_ns == data->measured.end_ns) {
         result->whole = result->metrics;
         result->whole_count = result->metric_count;
     } else {
@@ -319,6 +362,9 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
     count_outcomes(data, result);
     pyr_timeline_make(data, arena, result);
     check_saturation(data, result);
+    take_level_end(data, arena, result);
+    pyr_turns_make(data, arena, result);
+    pyr_drift_make(data, arena, result);
     take_spikes(&steady, arena, result);
     check_serialising(arena, result);
     struct notes notes = {.arena = arena};

@@ -26,7 +26,10 @@ struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
                                  const struct pyr_goal_result *goals, size_t goal_count) {
     struct pyr_level level = {.load = one->plan->open_loop ? one->plan->rate
                                                            : (double)one->plan->concurrency,
-                              .verdict = PYR_LEVEL_PASSED};
+                              .verdict = PYR_LEVEL_PASSED,
+                              .evidence = one->saturation ? one->saturation : one->decided,
+                              .one = one,
+                              .tries = 1};
     if (one->ok == 0 || is_behind(one) || one->saturating) {
         level.verdict = PYR_LEVEL_FAILED;
         level.by = one->ok == 0      ? "no request ended well"
@@ -52,6 +55,11 @@ struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
     return level;
 }
 
+const char *pyr_level_verdict_name(enum pyr_level_verdict verdict) {
+    static const char *const names[] = {"passed", "failed", "undecided"};
+    return names[verdict];
+}
+
 static int by_load(const void *a, const void *b) {
     double x = ((const struct pyr_level *)a)->load, y = ((const struct pyr_level *)b)->load;
     return x < y ? -1 : x > y;
@@ -64,8 +72,13 @@ static size_t join_tries(struct pyr_level *levels, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (kept > 0 && levels[kept - 1].load >= levels[i].load) {
             struct pyr_level *held = &levels[kept - 1];
-            if (levels[i].verdict == PYR_LEVEL_FAILED || held->verdict == PYR_LEVEL_UNDECIDED)
+            size_t tries = held->tries + 1;
+            bool longer = levels[i].one->whole_s >= held->one->whole_s;
+            if (held->verdict == levels[i].verdict
+                    ? longer
+                    : levels[i].verdict == PYR_LEVEL_FAILED || held->verdict == PYR_LEVEL_UNDECIDED)
                 *held = levels[i];
+            held->tries = tries;
             continue;
         }
         levels[kept++] = levels[i];
@@ -102,7 +115,9 @@ void pyr_capacity_find(struct pyr_result *result) {
     *stress = (struct pyr_stress_result){.max_sustainable_load = NAN,
                                          .first_failing_load = NAN,
                                          .open_loop = open_loop,
-                                         .stable_levels = stable};
+                                         .stable_levels = stable,
+                                         .levels = levels,
+                                         .level_count = count};
     for (size_t i = 0; i < count; i++) {
         if (levels[i].verdict == PYR_LEVEL_PASSED) {
             stable[stress->stable_count++] = levels[i].load;

@@ -12,14 +12,6 @@
 
 #include "stats/result.h"
 
-enum pyr_level_verdict { PYR_LEVEL_PASSED, PYR_LEVEL_FAILED, PYR_LEVEL_UNDECIDED };
-
-struct pyr_level {
-    double load; /* requests in flight, or requests/s offered */
-    enum pyr_level_verdict verdict;
-    const char *by; /* the criterion that failed or could not be decided; NULL when passed */
-};
-
 /* `goals` are those of the run; the ones that do not apply to the case's suite are left out. */
 struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
                                  const struct pyr_goal_result *goals, size_t goal_count);

@@ -68,9 +68,30 @@ struct pyr_spike {
 
 struct pyr_phase_result {
     const char *name; /* "warmup", "measured", "ramp 1", ... */
+    bool of_pattern;  /* a part of the asked curve; else one of the driver's own phases */
     double start_s, seconds;
+    uint64_t requests, ok;                              /* scheduled in it */
+    double latency_p50_ns, latency_p90_ns, ttft_p50_ns; /* of those */
+    double rate;                                        /* ok per second */
+    double in_flight;                                   /* time-weighted mean */
+    double asked_rate, asked_concurrency;               /* means over the phase; NaN: not asked */
+};
+
+/* The same turn of all sessions of a case; times from sent. */
+struct pyr_turn_result {
+    uint32_t turn;  /* from 0 */
+    bool and_later; /* this row holds the later ones too */
     uint64_t requests, ok;
-    double latency_p50_ns, ttft_p50_ns, rate, asked_rate, asked_concurrency;
+    double prompt_tokens, output_tokens; /* means of the ok ones; NaN: none */
+    struct pyr_estimate ttft_p50_ns, ttft_p90_ns, latency_p50_ns;
+};
+
+/* How memory and latency move over a long case at one load: slopes with Sen's interval. */
+struct pyr_drift_result {
+    double seconds;
+    struct pyr_estimate rss_bytes_per_h; /* unknown: the target's memory is not seen from here */
+    struct pyr_estimate latency_ns_per_h;
+    struct pyr_estimate ttft_ns_per_h;
 };
 
 struct pyr_case_result {
@@ -80,7 +101,9 @@ struct pyr_case_result {
     double whole_s, steady_s; /* lengths of the two windows */
     double cut_s;             /* where the steady window begins within the measured phase */
     enum pyr_steadiness steadiness;
-    bool saturating;                         /* queue and TTFT both still rising at the end */
+    bool saturating;        /* queue and TTFT both still rising at the end */
+    const char *saturation; /* the evidence where it ended the case early, else NULL */
+    const char *decided;    /* why a level ended before its time, else NULL */
     const struct pyr_metric_result *metrics; /* of the steady window */
     size_t metric_count;
     const struct pyr_metric_result *whole; /* of the whole measured phase */
@@ -91,6 +114,10 @@ struct pyr_case_result {
     size_t spike_count;
     const struct pyr_phase_result *phases;
     size_t phase_count;
+    bool patterned; /* the asked load is meant to vary: the phases tell more than the whole */
+    const struct pyr_turn_result *turns; /* of sessions, by turn; NULL: single requests */
+    size_t turn_count;
+    const struct pyr_drift_result *drift; /* of a soak; else NULL */
     uint64_t outputs_hash;  /* over (prompt hash, text hash), order-independent; 0: none */
     const char *serialises; /* a sentence when parallelism stays near one, else NULL */
     const char *const *warnings;
@@ -121,6 +148,20 @@ struct pyr_suite_result {
     size_t case_count;
 };
 
+enum pyr_level_verdict { PYR_LEVEL_PASSED, PYR_LEVEL_FAILED, PYR_LEVEL_UNDECIDED };
+
+/* One load of a search or a sweep: all tries of it, and the case that decided. Curves of goodput
+ * against load and of throughput against latency are drawn over these. */
+struct pyr_level {
+    double load; /* requests in flight, or requests/s offered */
+    enum pyr_level_verdict verdict;
+    const char *by;       /* the criterion that failed or could not be decided; NULL when passed */
+    const char *evidence; /* what ended it before its time; NULL: it took all of it */
+    const struct pyr_case_result *one;
+    size_t tries;
+};
+const char *pyr_level_verdict_name(enum pyr_level_verdict verdict); /* "passed", ... */
+
 /* What a search for the highest load that the target carries found. Loads are in flight in closed
  * loop and requests/s in open loop. */
 struct pyr_stress_result {
@@ -130,6 +171,8 @@ struct pyr_stress_result {
     bool open_loop;
     const double *stable_levels; /* loads tested that passed, ascending */
     size_t stable_count;
+    const struct pyr_level *levels; /* by load, ascending */
+    size_t level_count;
 };
 
 /* What comparing a thing with itself showed: differences below it are noise. */

@@ -79,27 +79,82 @@ static void add_flight(const struct pyr_case_data *data, struct pyr_timeline_poi
     }
 }
 
+/* --- the asked curve ------------------------------------------------------------------------- */
+
+/* Walks along the marks of one kind, which are the knots of straight lines. */
+struct asked {
+    const struct pyr_case_data *data;
+    enum pyr_mark_kind kind;
+    size_t next;                        /* mark to look at */
+    const struct pyr_mark *last, *then; /* knots around the instant; NULL: none */
+};
+
+static const struct pyr_mark *next_knot(struct asked *asked) {
+    while (asked->next < asked->data->mark_count) {
+        const struct pyr_mark *mark = &asked->data->marks[asked->next++];
+        if (mark->kind == asked->kind)
+            return mark;
+    }
+    return NULL;
+}
+
+static struct asked asked_start(const struct pyr_case_data *data, enum pyr_mark_kind kind) {
+    struct asked asked = {.data = data, .kind = kind};
+    asked.then = next_knot(&asked);
+    return asked;
+}
+
+/* What was asked for at that instant, NaN when nothing; instants must not go back. */
+static double asked_at(struct asked *asked, uint64_t at_ns) {
+    while (asked->then && asked->then->time_ns <= at_ns) {
+        asked->last = asked->then;
+        asked->then = next_knot(asked);
+    }
+    if (!asked->last)
+        return asked->then ? asked->then->value : (double)NAN;
+    if (!asked->then)
+        return asked->last->value;
+    double share = (double)(at_ns - asked->last->time_ns) /
+                   (double)(asked->then->time_ns - asked->last->time_ns);
+    return asked->last->value + share * (asked->then->value - asked->last->value);
+}
+
+static bool is_asked(const struct pyr_case_data *data, enum pyr_mark_kind kind) {
+    return data->plan->open_loop == (kind == PYR_MARK_ASKED_RATE);
+}
+
+/* The mean over a span, from as many instants as tell a ramp from a step. */
+static double asked_mean(const struct pyr_case_data *data, enum pyr_mark_kind kind,
+                         struct pyr_span span) {
+    enum { INSTANTS = 64 };
+    struct asked asked = asked_start(data, kind);
+    double sum = 0, width = (double)(span.end_ns - span.start_ns) / INSTANTS;
+    if (!is_asked(data, kind))
+        return NAN;
+    for (int i = 0; i < INSTANTS; i++)
+        sum += asked_at(&asked, span.start_ns + (uint64_t)((i + 0.5) * width));
+    if (!isnan(sum))
+        return sum / INSTANTS;
+    return kind == PYR_MARK_ASKED_RATE ? data->plan->rate : (double)data->plan->concurrency;
+}
+
 static void add_asked(const struct pyr_case_data *data, struct pyr_timeline_point *points,
                       size_t bins) {
-    double rate = data->plan->open_loop ? data->plan->rate : (double)NAN;
-    double concurrency = data->plan->open_loop ? (double)NAN : (double)data->plan->concurrency;
-    size_t mark = 0;
+    double width = (double)(data->measured.end_ns - data->measured.start_ns) / (double)bins;
     for (size_t bin = 0; bin < bins; bin++) {
-        double width = (double)(data->measured.end_ns - data->measured.start_ns) / (double)bins;
-        uint64_t end = data->measured.start_ns + (uint64_t)((double)(bin + 1) * width);
-        for (; mark < data->mark_count && data->marks[mark].time_ns < end; mark++) {
-            if (data->marks[mark].kind == PYR_MARK_ASKED_RATE)
-                rate = data->marks[mark].value;
-            else if (data->marks[mark].kind == PYR_MARK_ASKED_CONCURRENCY)
-                concurrency = data->marks[mark].value;
-        }
-        points[bin].asked_rate = rate;
-        points[bin].asked_concurrency = concurrency;
+        uint64_t start = data->measured.start_ns + (uint64_t)((double)bin * width);
+        struct pyr_span span = {start, start + (uint64_t)width};
+        points[bin].asked_rate = asked_mean(data, PYR_MARK_ASKED_RATE, span);
+        points[bin].asked_concurrency = asked_mean(data, PYR_MARK_ASKED_CONCURRENCY, span);
     }
 }
 
-static double median_between(const struct pyr_case_data *data, struct pyr_span span, bool ttft) {
-    uint64_t *keys = pyr_xcalloc(data->count * 2, sizeof *keys);
+/* --- phases ---------------------------------------------------------------------------------- */
+
+/* The latencies (or times to first token) of what was scheduled in the span, sorted into `keys`,
+ * which holds twice as many as there are requests. */
+static size_t sorted_between(const struct pyr_case_data *data, struct pyr_span span, bool ttft,
+                             uint64_t *keys) {
     size_t n = 0;
     for (size_t i = 0; i < data->count; i++) {
         const struct pyr_request *r = &data->requests[i];
@@ -110,45 +165,62 @@ static double median_between(const struct pyr_case_data *data, struct pyr_span s
             keys[n++] = end - start;
     }
     pyr_sort_keys(keys, keys + data->count, n);
-    double median = n ? (double)keys[(n - 1) / 2] : (double)NAN;
-    pyr_free(keys);
-    return median;
+    return n;
+}
+
+static double at_share(const uint64_t *keys, size_t n, double q) {
+    return n ? (double)keys[(size_t)ceil(q * (double)n) - 1] : (double)NAN;
+}
+
+static double mean_in_flight(const struct pyr_case_data *data, struct pyr_span span) {
+    double sum_ns = 0;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *r = &data->requests[i];
+        uint64_t end = r->last_content_ns ? r->last_content_ns : r->closed_ns;
+        uint64_t from = r->sent_ns > span.start_ns ? r->sent_ns : span.start_ns;
+        uint64_t to = end < span.end_ns ? end : span.end_ns;
+        sum_ns += r->sent_ns > 0 && to > from ? (double)(to - from) : 0;
+    }
+    return span.end_ns > span.start_ns ? sum_ns / (double)(span.end_ns - span.start_ns)
+                                       : (double)NAN;
+}
+
+static void fill_phase(const struct pyr_case_data *data, struct pyr_span span, uint64_t *keys,
+                       struct pyr_phase_result *phase) {
+    for (size_t i = 0; i < data->count; i++) {
+        /* By schedule and not by number: a pattern's phases lie within the driver's. */
+        if (data->requests[i].scheduled_ns < span.start_ns ||
+            data->requests[i].scheduled_ns >= span.end_ns)
+            continue;
+        phase->requests++;
+        phase->ok += data->requests[i].outcome == PYR_OUTCOME_OK;
+    }
+    size_t n = sorted_between(data, span, false, keys);
+    phase->latency_p50_ns = at_share(keys, n, 0.5);
+    phase->latency_p90_ns = at_share(keys, n, 0.9);
+    n = sorted_between(data, span, true, keys);
+    phase->ttft_p50_ns = at_share(keys, n, 0.5);
+    phase->rate = phase->seconds > 0 ? (double)phase->ok / phase->seconds : (double)NAN;
+    phase->in_flight = mean_in_flight(data, span);
+    phase->asked_rate = asked_mean(data, PYR_MARK_ASKED_RATE, span);
+    phase->asked_concurrency = asked_mean(data, PYR_MARK_ASKED_CONCURRENCY, span);
 }
 
 static void make_phases(const struct pyr_case_data *data, struct pyr_arena *arena,
                         struct pyr_case_result *result) {
     struct pyr_phase_result *phases = pyr_arena_array(arena, data->phase_count, sizeof *phases);
     uint64_t origin = data->phase_count ? data->phases[0].span.start_ns : 0;
+    uint64_t *keys = pyr_xcalloc(data->count * 2 + 1, sizeof *keys);
     for (size_t k = 0; k < data->phase_count; k++) {
         const struct pyr_phase_span *span = &data->phases[k];
         struct pyr_phase_result *phase = &phases[k];
         phase->name = pyr_arena_strdup(arena, span->name);
+        phase->of_pattern = span->number >= PYR_PHASE_OF_PATTERN;
         phase->start_s = (double)(span->span.start_ns - origin) * 1e-9;
         phase->seconds = (double)(span->span.end_ns - span->span.start_ns) * 1e-9;
-        for (size_t i = 0; i < data->count; i++) {
-            /* By schedule and not by number: a pattern's phases lie within the driver's. */
-            if (data->requests[i].scheduled_ns < span->span.start_ns ||
-                data->requests[i].scheduled_ns >= span->span.end_ns)
-                continue;
-            phase->requests++;
-            phase->ok += data->requests[i].outcome == PYR_OUTCOME_OK;
-        }
-        phase->latency_p50_ns = median_between(data, span->span, false);
-        phase->ttft_p50_ns = median_between(data, span->span, true);
-        phase->rate = phase->seconds > 0 ? (double)phase->ok / phase->seconds : (double)NAN;
-        phase->asked_rate = data->plan->open_loop ? data->plan->rate : (double)NAN;
-        phase->asked_concurrency =
-            data->plan->open_loop ? (double)NAN : (double)data->plan->concurrency;
-        for (size_t m = 0; m < data->mark_count; m++) {
-            const struct pyr_mark *mark = &data->marks[m];
-            if (mark->time_ns < span->span.start_ns || mark->time_ns >= span->span.end_ns)
-                continue;
-            if (mark->kind == PYR_MARK_ASKED_RATE)
-                phase->asked_rate = mark->value;
-            else if (mark->kind == PYR_MARK_ASKED_CONCURRENCY)
-                phase->asked_concurrency = mark->value;
-        }
+        fill_phase(data, span->span, keys, phase);
     }
+    pyr_free(keys);
     result->phases = phases;
     result->phase_count = data->phase_count;
 }

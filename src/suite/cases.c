@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/rng.h"
 #include "sample/machine.h"
+#include "suite/level_watch.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@ enum {
  * outputs can be compared request by request. */
 static uint64_t case_seed(const struct pyr_session *s, const struct pyr_plan_case *one) {
     uint64_t class = (uint64_t)(one->prompt_class - s->plan->classes);
-    return pyr_mix64(pyr_mix64(s->options->seed + class) + one->record.concurrency);
+    return pyr_mix64(pyr_mix64(s->options->seed + class) + one->record.concurrency + one->salt);
 }
 
 static uint32_t slots_of(const struct pyr_plan_case *one) {
@@ -37,9 +38,12 @@ static uint64_t time_for(const struct pyr_session *s, const struct pyr_plan_case
     return share < one->level_time_ns ? share : one->level_time_ns;
 }
 
+/* What looks on while a case runs. */
 struct watch {
     struct pyr_session *session;
     const struct pyr_plan_case *one;
+    uint64_t output_tokens;
+    struct pyr_level_watch level; /* used where the case has one->watch */
 };
 
 static double quantile_ns(const struct pyr_hist *hist, double q) {
@@ -47,8 +51,7 @@ static double quantile_ns(const struct pyr_hist *hist, double q) {
                        : (double)NAN;
 }
 
-static void tell_live(void *context, const struct pyr_load_live *live) {
-    const struct watch *watch = context;
+static void tell_live(const struct watch *watch, const struct pyr_load_live *live) {
     const struct pyr_session *s = watch->session;
     struct pyr_bench_progress now = {.suite = watch->one->record.suite,
                                      .case_id = watch->one->record.id,
@@ -61,6 +64,8 @@ static void tell_live(void *context, const struct pyr_load_live *live) {
     double done = (now.case_index + live->done_share) / now.case_count;
     double limit = (double)(s->deadline_ns - s->started_ns) * 1e-9 - now.elapsed_s;
     now.remaining_s = done > 0.02 ? fmin(now.elapsed_s * (1 - done) / done, limit) : limit;
+    if (watch->one->watch == PYR_WATCH_LEVEL)
+        now.remaining_s = NAN; /* a search ends when it has found what it looks for */
     now.sent = live->sent;
     now.ok = live->outcomes[PYR_OUTCOME_OK];
     now.failed = live->ended - now.ok - live->outcomes[PYR_OUTCOME_CANCELLED];
@@ -74,6 +79,21 @@ static void tell_live(void *context, const struct pyr_load_live *live) {
     now.latency_p50_ns = quantile_ns(live->latency_ns, 0.5);
     now.latency_p90_ns = quantile_ns(live->latency_ns, 0.9);
     s->progress(s->progress_context, &now);
+}
+
+static void on_live(void *context, const struct pyr_load_live *live) {
+    struct watch *watch = context;
+    if (watch->one->watch)
+        pyr_level_watch_tick(&watch->level, live);
+    if (watch->session->progress)
+        tell_live(watch, live);
+}
+
+static void on_ended(void *context, const struct pyr_slot *slot) {
+    struct watch *watch = context;
+    watch->output_tokens += slot->record.output_tokens;
+    if (watch->one->watch)
+        pyr_level_watch_ended(&watch->level, &slot->record);
 }
 
 static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_plan_case *one,
@@ -109,8 +129,11 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         .seed = case_seed(s, one),
         .spin = !in_process ? s->cpus_allowed > 1 : s->info.threads < s->cpus_allowed,
         .stop = o->stop,
-        .live = s->progress ? tell_live : NULL,
+        .live = s->progress || one->watch ? on_live : NULL,
         .live_context = watch,
+        .ended = on_ended,
+        .ended_context = watch,
+        .enough = one->watch ? &watch->level.enough : NULL,
     };
     if (one->pattern && plan.open_loop)
         plan.arrivals.curve = &one->pattern->curve;
@@ -201,8 +224,6 @@ static void mark_pattern(struct pyr_session *s, const struct pyr_plan_case *one,
         const struct pyr_curve_knot *knot = &pattern->curve.points[i];
         pyr_lane_mark_at(lane, asked, index, result->started_ns + knot->time_ns, knot->value, "");
     }
-    /* The driver numbers its own phases from 0. */
-    enum { FIRST_PHASE = 16 };
     for (size_t i = 0; i < pattern->phase_count; i++) {
         const struct pyr_pattern_phase *phase = &pattern->phases[i];
         uint64_t start = result->started_ns + phase->start_ns;
@@ -211,7 +232,7 @@ static void mark_pattern(struct pyr_session *s, const struct pyr_plan_case *one,
             break;
         if (end > result->measured_end_ns)
             end = result->measured_end_ns;
-        double number = (double)(FIRST_PHASE + i);
+        double number = (double)(PYR_PHASE_OF_PATTERN + i);
         pyr_lane_mark_at(lane, PYR_MARK_PHASE_START, index, start, number, phase->name);
         pyr_lane_mark_at(lane, PYR_MARK_PHASE_END, index, end, number, phase->name);
     }
@@ -237,8 +258,15 @@ static void observe_energy(struct pyr_session *s, const struct pyr_load_result *
         observe_once(s, PYR_M_ENERGY_PER_TOKEN, index, joules / (double)output_tokens);
 }
 
-static void count_tokens(void *context, const struct pyr_slot *slot) {
-    *(uint64_t *)context += slot->record.output_tokens;
+/* Why a level did not take all of its time. */
+static void mark_level(struct pyr_session *s, const struct watch *watch,
+                       const struct pyr_load_result *result) {
+    if (result->end == PYR_LOAD_ENDED_ENOUGH)
+        pyr_lane_mark_at(
+            pyr_session_lane(s),
+            watch->level.verdict == PYR_WATCH_SATURATED ? PYR_MARK_SATURATED : PYR_MARK_DECIDED,
+            watch->one->record.index, result->measured_end_ns,
+            (double)(result->measured_end_ns - result->measured_start_ns), watch->level.why);
 }
 
 static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct pyr_plan_case *one,
@@ -251,15 +279,16 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
     struct pyr_workload *workload = make_workload(s, one, slots, err);
     if (!workload)
         return false;
-    struct watch watch = {s, one};
+    struct watch watch = {.session = s, .one = one};
     struct pyr_load_plan plan = plan_load(s, one, &watch);
     struct pyr_load_result result;
-    uint64_t output_tokens = 0;
-    plan.ended = count_tokens;
-    plan.ended_context = &output_tokens;
+    if (one->watch)
+        pyr_level_watch_init(&watch.level, &one->record, s->plan->goals, s->plan->goal_count,
+                             one->watch == PYR_WATCH_SATURATION, plan.duration_ns);
     double joules = joules_now(s);
     bool ok = pyr_load_run(load, &plan, workload, &result, err);
-    observe_energy(s, &result, output_tokens, record.index, joules);
+    observe_energy(s, &result, watch.output_tokens, record.index, joules);
+    mark_level(s, &watch, &result);
     pyr_workload_destroy(workload);
     if (s->sampler)
         pyr_sampler_set_case(s->sampler, PYR_NO_CASE);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "suite/goals.h"
 
+#include "base/buf.h"
 #include "base/parse.h"
 #include "record/metric.h"
 
@@ -13,6 +14,19 @@ static const struct {
     {"ttft", "ttft_sched"},        {"latency", "latency_sched"},         {"error", "error_rate"},
     {"rps", "request_throughput"}, {"tok_s", "output_token_throughput"},
 };
+
+const struct pyr_slo_preset pyr_slo_presets[] = {
+    {"mlperf-llama2-70b", "ttft_p99=2000ms,tpot_p99=200ms"},
+    {"mlperf-llama2-70b-interactive", "ttft_p99=450ms,tpot_p99=40ms"},
+    {"mlperf-llama3.1-8b", "ttft_p99=2000ms,tpot_p99=100ms"},
+    {"mlperf-llama3.1-8b-interactive", "ttft_p99=500ms,tpot_p99=30ms"},
+    {"mlperf-llama3.1-405b", "ttft_p99=6000ms,tpot_p99=175ms"},
+    {"mlperf-llama3.1-405b-interactive", "ttft_p99=4500ms,tpot_p99=80ms"},
+    {"mlperf-deepseek-r1", "ttft_p99=2000ms,tpot_p99=80ms"},
+    {"mlperf-deepseek-r1-interactive", "ttft_p99=1500ms,tpot_p99=15ms"},
+    {"mlperf-gpt-oss-120b", "ttft_p99=3000ms,tpot_p99=80ms"},
+    {"mlperf-gpt-oss-120b-interactive", "ttft_p99=2000ms,tpot_p99=15ms"},
+    {NULL, NULL}};
 
 /* Metrics that a single request meets or misses: goodput counts those that meet all of these. */
 static const enum pyr_metric per_request[] = {
@@ -90,7 +104,8 @@ static bool parse_limit(const char *text, enum pyr_unit unit, double *limit, str
 static bool parse_goal(const char *text, bool user, struct pyr_goal *goal, struct pyr_err *err) {
     const char *equals = strchr(text, '=');
     if (!equals || equals == text || !equals[1] || (size_t)(equals - text) >= 64)
-        return pyr_fail(err, PYR_E_USAGE, "goal '%s': write it as ttft_p99=500ms", text);
+        return pyr_fail(err, PYR_E_USAGE,
+                        "goal '%s': write it as ttft_p99=500ms, or name a preset of --help", text);
     char key[64];
     snprintf(key, sizeof key, "%.*s", (int)(equals - text), text);
     const char *statistic;
@@ -123,9 +138,43 @@ static bool parse_goal(const char *text, bool user, struct pyr_goal *goal, struc
            pyr_err_prefix(err, "goal '%s'", text);
 }
 
+static bool fail_preset(const char *name, struct pyr_err *err) {
+    struct pyr_buf names = {0};
+    for (const struct pyr_slo_preset *preset = pyr_slo_presets; preset->name; preset++)
+        pyr_buf_printf(&names, "%s%s", names.length ? ", " : "", preset->name);
+    pyr_fail(err, PYR_E_USAGE, "goal '%s': there is no such preset; use one of %s", name,
+             pyr_buf_text(&names));
+    pyr_buf_deinit(&names);
+    return false;
+}
+
+/* The list with the goals of each preset in the place of its name; NULL: there is none of a name.
+ */
+static const char *spell_out(struct pyr_arena *arena, const char *text, struct pyr_err *err) {
+    struct pyr_buf list = {0};
+    char *rest = pyr_arena_strdup(arena, text), *item;
+    while ((item = strsep(&rest, ","))) {
+        const struct pyr_slo_preset *preset = pyr_slo_presets;
+        while (preset->name && strcmp(preset->name, item) != 0)
+            preset++;
+        if (!preset->name && !strchr(item, '=') && strncmp(item, "mlperf", 6) == 0) {
+            pyr_buf_deinit(&list);
+            fail_preset(item, err);
+            return NULL;
+        }
+        pyr_buf_printf(&list, "%s%s", list.length ? "," : "", preset->name ? preset->goals : item);
+    }
+    text = pyr_arena_strdup(arena, pyr_buf_text(&list));
+    pyr_buf_deinit(&list);
+    return text;
+}
+
 bool pyr_goals_parse(struct pyr_arena *arena, const char *text, bool user, struct pyr_goal **goals,
                      size_t *count, struct pyr_err *err) {
     size_t items = 1;
+    text = spell_out(arena, text, err);
+    if (!text)
+        return false;
     for (const char *c = text; *c; c++)
         items += *c == ',';
     *goals = pyr_arena_array(arena, items, sizeof **goals);

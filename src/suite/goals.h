@@ -7,6 +7,9 @@
  * distribution is held at its p99. Whether the limit is a most or a least follows from the metric.
  * LIMIT is a duration for times, a percentage or a fraction for ratios, a size for bytes, else a
  * number.
+ *
+ * A name of pyr_slo_presets may stand for goals, alone or among others:
+ * "mlperf-llama2-70b-interactive,error=1%".
  */
 #ifndef PYR_SUITE_GOALS_H
 #define PYR_SUITE_GOALS_H
@@ -20,5 +23,12 @@
 /* Reads a comma-separated list into the arena. `user`: missing one is exit 3. */
 bool pyr_goals_parse(struct pyr_arena *arena, const char *text, bool user, struct pyr_goal **goals,
                      size_t *count, struct pyr_err *err);
+
+/* MLPerf Inference's limits for its server and interactive scenarios: p99 of TTFT and of TPOT.
+ * Source: mlcommons/inference, mlperf.conf. NULL name ends the table. */
+struct pyr_slo_preset {
+    const char *name, *goals;
+};
+extern const struct pyr_slo_preset pyr_slo_presets[];
 
 #endif

@@ -31,6 +31,13 @@ enum pyr_case_kind {
     PYR_CASE_LOAD     /* requests through the driver */
 };
 
+/* What may end a case before its time (suite/level_watch.h). */
+enum pyr_case_watch {
+    PYR_WATCH_NOTHING,
+    PYR_WATCH_SATURATION,
+    PYR_WATCH_LEVEL /* that, and its goals */
+};
+
 struct pyr_plan_case {
     enum pyr_case_kind kind;
     struct pyr_case record; /* index, suite, id, params, ... as it will be written */
@@ -38,6 +45,8 @@ struct pyr_plan_case {
     const struct pyr_prompt_class *prompt_class; /* of plan->classes */
     uint64_t requests, warmup_requests, warmup_ns, level_time_ns;
     const struct pyr_pattern *pattern; /* asked load over time; NULL: constant */
+    enum pyr_case_watch watch;
+    uint64_t salt; /* 0; another one for each further try of the same load, so that it draws anew */
 };
 
 struct pyr_plan {

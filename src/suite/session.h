@@ -77,6 +77,10 @@ void pyr_session_close_target(struct pyr_session *s);
 /* Beside each variant, because a shared host's bandwidth drifts within minutes. */
 void pyr_session_measure_bandwidth(struct pyr_session *s);
 
+/* The instrument's own error at the highest load of the run (requests in flight, or a second in an
+ * open loop), as observations; only a server has one worth knowing. */
+void pyr_session_calibrate(struct pyr_session *s, double load);
+
 /* Cold and warm loads of the model file, as observations of the case. Opens its own targets. */
 void pyr_startup_measure(struct pyr_session *s, const struct pyr_plan_case *one);
 

@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -16,12 +17,17 @@ enum {
     DURATION_DEFAULT_S = 300, /* and their --duration */
     LEVEL_DEFAULT_S = 30,     /* and the time of one level of their search */
     LEVELS_MAX = 64,
-    EXTENSIONS = 2,
-    EDGE_TRIES = 2 /* how often the edge of the bracket is tried again */
+    EXTENSIONS = 2,   /* doublings of the default time of a level that stays undecided */
+    EDGE_TRIES = 2,   /* how often the edge of the bracket is tried again */
+    UPPER_TRIES = 3,  /* bisections between what is undecided and the first failure */
+    SWEEP_RATES = 10, /* even steps up to the most */
+    WARMUP_SHARE = 10 /* a level of an open loop fills up for so much of its time */
 };
 
 /* What the documents call stable: at most 5 % errors and p95 within a second. */
 static const char stable_goals[] = "error=5%,latency_p95=1s";
+/* Loads that differ by less are one. */
+static const double narrow_ratio = 1.05;
 
 struct stress {
     const struct pyr_stress_options *options;
@@ -37,6 +43,11 @@ static bool is_open(const struct stress *st) {
 
 static double most_load(const struct stress *st) {
     const struct pyr_bench_options *o = &st->options->bench;
+    double most = 0;
+    for (size_t i = 0; i < st->options->load_count; i++)
+        most = fmax(most, st->options->loads[i]);
+    if (most > 0)
+        return most;
     if (is_open(st))
         return o->clients ? o->rate * (double)o->clients : o->rate;
     return (double)(st->options->most ? st->options->most : MOST_DEFAULT);
@@ -87,100 +98,195 @@ static bool prepare_pattern(struct stress *st, struct pyr_err *err) {
     return true;
 }
 
-/* --- the search ------------------------------------------------------------------------------- */
+/* --- levels ----------------------------------------------------------------------------------- */
 
 static bool may_go_on(const struct pyr_session *s, const struct stress *st) {
     return !pyr_session_stopped(s) && st->plan.case_count < LEVELS_MAX &&
            pyr_now_ns(&s->clock) < s->deadline_ns;
 }
 
-/* Runs one level and judges it from what the run file holds by now. */
-static enum pyr_level_verdict try_once(struct pyr_session *s, struct stress *st, double load,
-                                       uint64_t time_ns) {
-    size_t index = st->plan.case_count;
+static void make_level(struct stress *st, double load, uint64_t time_ns) {
+    const struct pyr_bench_options *o = &st->options->bench;
+    size_t index = st->plan.case_count, tries = 1;
+    for (size_t i = 0; i < index; i++)
+        tries += (is_open(st) ? st->cases[i].record.rate
+                              : (double)st->cases[i].record.concurrency) == load;
     char id[96];
-    snprintf(id, sizeof id, "level %s%g/%zu", is_open(st) ? "r" : "c", load, index);
+    int used = snprintf(id, sizeof id, "level %s%g", is_open(st) ? "r" : "c", load);
+    if (tries > 1)
+        snprintf(id + used, sizeof id - (size_t)used, "/%zu", tries);
     struct pyr_plan_case *one = set_case(st, index, load, id);
-    if (!is_open(st) && !st->options->bench.warmup_set && one->warmup_requests < (uint64_t)load)
+    if (!o->warmup_set && !is_open(st) && one->warmup_requests < (uint64_t)load)
         one->warmup_requests = (uint64_t)load;
+    if (!o->warmup_set && is_open(st))
+        one->warmup_ns = time_ns / WARMUP_SHARE;
     one->level_time_ns = time_ns;
+    one->watch = st->options->sweep ? PYR_WATCH_SATURATION : PYR_WATCH_LEVEL;
+    one->salt = tries - 1;
     st->plan.case_count = index + 1;
+}
+
+/* Runs one level and judges it from what the run file holds by now. */
+static struct pyr_level try_once(struct pyr_session *s, struct stress *st, double load,
+                                 uint64_t time_ns, bool *saturating) {
+    struct pyr_level level = {.load = load, .verdict = PYR_LEVEL_UNDECIDED};
+    size_t index = st->plan.case_count;
+    *saturating = false;
+    make_level(st, load, time_ns);
     pyr_cases_run(s, index, index + 1);
     pyr_recorder_flush(s->recorder);
     struct pyr_result *result;
     struct pyr_err err;
     if (pyr_session_stopped(s) || !pyr_result_make(s->run_path, &result, &err))
-        return PYR_LEVEL_UNDECIDED;
-    enum pyr_level_verdict verdict = PYR_LEVEL_UNDECIDED;
+        return level;
     for (size_t i = 0; i < result->suite_count; i++)
-        for (size_t c = 0; c < result->suites[i].case_count; c++)
-            if (result->suites[i].cases[c].plan->index == index)
-                verdict =
-                    pyr_level_judge(&result->suites[i].cases[c], result->goals, result->goal_count)
-                        .verdict;
+        for (size_t c = 0; c < result->suites[i].case_count; c++) {
+            const struct pyr_case_result *one = &result->suites[i].cases[c];
+            if (one->plan->index != index)
+                continue;
+            level.verdict = pyr_level_judge(one, result->goals, result->goal_count).verdict;
+            *saturating = one->saturating;
+        }
     pyr_result_destroy(result);
-    return verdict;
+    return level;
 }
 
-/* A level that its time could not decide gets twice as long, and again. */
+/* A level that its time could not decide gets twice as long, and again, unless the user said how
+ * long a level may take. */
 static enum pyr_level_verdict try_level(struct pyr_session *s, struct stress *st, double load) {
     enum pyr_level_verdict verdict = PYR_LEVEL_UNDECIDED;
-    for (unsigned doubled = 0; doubled <= EXTENSIONS && may_go_on(s, st); doubled++) {
-        verdict = try_once(s, st, load, st->level_time_ns << doubled);
+    unsigned extensions = st->options->bench.level_time_ns ? 0 : EXTENSIONS;
+    for (unsigned doubled = 0; doubled <= extensions && may_go_on(s, st); doubled++) {
+        bool saturating;
+        verdict = try_once(s, st, load, st->level_time_ns << doubled, &saturating).verdict;
         if (verdict != PYR_LEVEL_UNDECIDED)
             break;
     }
     return verdict;
 }
 
+/* --- the sweep -------------------------------------------------------------------------------- */
+
+static int rising(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The loads of a sweep, rising: the user's, else doublings or even steps up to the most. */
+static size_t sweep_loads(const struct stress *st, double *loads) {
+    size_t count = 0;
+    double most = most_load(st);
+    for (; count < st->options->load_count && count < LEVELS_MAX; count++)
+        loads[count] = st->options->loads[count];
+    if (count == 0 && is_open(st))
+        for (; count < SWEEP_RATES; count++)
+            loads[count] = most * (double)(count + 1) / SWEEP_RATES;
+    for (double load = 1; count == 0 || loads[count - 1] < most; load *= 2) {
+        if (st->options->load_count || is_open(st))
+            break;
+        loads[count++] = fmin(load, most);
+    }
+    qsort(loads, count, sizeof *loads, rising);
+    return count;
+}
+
+static void sweep(struct pyr_session *s, void *context) {
+    struct stress *st = context;
+    double loads[LEVELS_MAX];
+    size_t count = sweep_loads(st, loads);
+    pyr_session_calibrate(s, most_load(st));
+    st->plan.case_count = 0;
+    for (size_t i = 0; i < count && may_go_on(s, st); i++) {
+        bool saturating;
+        try_once(s, st, loads[i], st->level_time_ns, &saturating);
+        if (saturating && i + 1 < count) {
+            pyr_session_warn(s, PYR_NO_CASE,
+                             "loads above %g were left out: at %g more came in than went out",
+                             loads[i], loads[i]);
+            break;
+        }
+    }
+}
+
+/* --- the search ------------------------------------------------------------------------------- */
+
+/* Three digits: more would say that the edge is known to better than it is. */
+static double tidy(double load) {
+    double unit = pow(10, floor(log10(load)) - 2);
+    return round(load / unit) * unit;
+}
+
 /* Between two loads: their geometric middle, because what matters is the ratio. */
 static double between(const struct stress *st, double low, double high) {
     double middle = sqrt(low * high);
     if (is_open(st))
-        return middle;
+        return tidy(middle);
     middle = round(middle);
     return middle <= low ? low + 1 : middle >= high ? high - 1 : middle;
 }
 
 static bool is_narrow(const struct stress *st, double low, double high) {
-    return is_open(st) ? high / low < 1.05 : high - low <= 1;
+    return high / low < narrow_ratio || (!is_open(st) && high - low <= 1);
 }
 
-/* Doubling until a level fails, bisection down to neighbours, then the edge once more. */
+/* What the search knows: the loads that held, could not be decided and failed, nearest the edge. */
+struct bracket {
+    double held, undecided, failed; /* 0 and NaN: none */
+};
+
+static void put_level(struct pyr_session *s, struct stress *st, double load, struct bracket *b) {
+    enum pyr_level_verdict verdict = try_level(s, st, load);
+    if (verdict == PYR_LEVEL_PASSED)
+        b->held = fmax(b->held, load);
+    else if (verdict == PYR_LEVEL_FAILED)
+        b->failed = fmin(b->failed, load); /* fmin takes the number of a number and NaN */
+    else if (!pyr_session_stopped(s))
+        b->undecided = fmin(b->undecided, load);
+}
+
+/* Doubling until a level does not pass, bisection below it; then above what is undecided, for where
+ * levels surely fail; then the edges once more, with other draws. */
 static void search(struct pyr_session *s, void *context) {
     struct stress *st = context;
-    double most = most_load(st), low = 0, high = NAN;
-    double load = is_open(st) ? most / 64 : 1;
+    double most = most_load(st);
+    struct bracket b = {0, NAN, NAN};
+    double load = is_open(st) ? tidy(most / 64) : 1;
+    pyr_session_calibrate(s, most);
     st->plan.case_count = 0;
-    while (may_go_on(s, st)) {
-        if (try_level(s, st, load) != PYR_LEVEL_PASSED) {
-            high = load;
-            break;
-        }
-        low = load;
-        if (load >= most)
-            break;
-        load = fmin(load * 2, most);
+    while (may_go_on(s, st) && b.held < most && isnan(b.undecided) && isnan(b.failed)) {
+        put_level(s, st, load, &b);
+        load = fmin(is_open(st) ? tidy(load * 2) : load * 2, most);
     }
-    while (!isnan(high) && low > 0 && !is_narrow(st, low, high) && may_go_on(s, st)) {
-        load = between(st, low, high);
-        if (try_level(s, st, load) == PYR_LEVEL_PASSED)
-            low = load;
+    for (double high; may_go_on(s, st) && b.held > 0;) {
+        high = fmin(b.undecided, b.failed);
+        if (isnan(high) || is_narrow(st, b.held, high))
+            break;
+        put_level(s, st, between(st, b.held, high), &b);
+    }
+    double low = b.undecided, tried;
+    for (int i = 0; i < UPPER_TRIES && b.undecided < b.failed && may_go_on(s, st); i++) {
+        if (is_narrow(st, low, b.failed))
+            break;
+        struct bracket above = {0, NAN, b.failed};
+        tried = between(st, low, b.failed);
+        put_level(s, st, tried, &above);
+        if (above.failed < b.failed)
+            b.failed = above.failed;
         else
-            high = load;
+            low = tried;
     }
-    for (int i = 0; i < EDGE_TRIES && low > 0 && may_go_on(s, st); i++)
-        try_level(s, st, low);
-    if (!isnan(high) && may_go_on(s, st))
-        try_level(s, st, high);
-    if (isnan(high) && low >= most && !pyr_session_stopped(s))
+    for (int i = 0; i < EDGE_TRIES && b.held > 0 && may_go_on(s, st); i++)
+        try_level(s, st, b.held);
+    if (!isnan(b.failed) && may_go_on(s, st))
+        try_level(s, st, b.failed);
+    if (isnan(b.failed) && b.held >= most && !pyr_session_stopped(s))
         pyr_session_warn(s, PYR_NO_CASE,
                          "no level failed up to %g: the bracket is open above; raise the most",
                          most);
 }
 
-static void drive_pattern(struct pyr_session *s, void *context) {
-    (void)context;
+static void drive_one(struct pyr_session *s, void *context) {
+    pyr_session_calibrate(s, most_load(context));
     pyr_cases_run(s, 0, 1);
 }
 
@@ -191,13 +297,13 @@ static bool prepare(struct stress *st, struct pyr_err *err) {
     static const struct pyr_root live = {""};
     struct pyr_machine_limits limits;
     pyr_machine_limits(&live, &limits);
-    const uint64_t most = (uint64_t)most_load(st);
+    /* In an open loop, the cap on what is in flight. */
+    bool open = is_open(st) || st->options->bench.trace;
+    const uint64_t most = open ? st->options->most : (uint64_t)most_load(st);
     struct pyr_bench_options bench = st->options->bench;
     bench.suite = "concurrent";
-    if (bench.rate <= 0) {
-        bench.concurrency = &most;
-        bench.concurrency_count = 1;
-    }
+    bench.concurrency = &most;
+    bench.concurrency_count = most > 0;
     bench.slo = bench.slo ? bench.slo : stable_goals;
     if (!pyr_plan_make(&bench, limits.compute_threads, false, st->arena, &st->plan, err))
         return false;
@@ -206,15 +312,19 @@ static bool prepare(struct stress *st, struct pyr_err *err) {
     for (size_t i = 0; i < st->plan.goal_count; i++) {
         goals[i] = st->plan.goals[i];
         /* A search is meant to find levels that miss: that is an answer and no failure. */
-        goals[i].user = user_goals && !st->options->breaking_point;
+        goals[i].user = user_goals && !st->options->breaking_point && !st->options->sweep;
     }
     st->plan.goals = goals;
     st->plan.variant_count = 1;
     st->plan.cold_loads = st->plan.warm_loads = 0;
     const struct pyr_bench_options *o = &st->options->bench;
+    if (o->trace) {
+        snprintf(st->plan.cases[0].record.suite, sizeof st->plan.cases[0].record.suite, "stress");
+        return true;
+    }
     st->plan.duration_ns = o->duration_ns ? o->duration_ns : DURATION_DEFAULT_S * PYR_NS_PER_S;
     st->cases = pyr_arena_array(st->arena, LEVELS_MAX, sizeof *st->cases);
-    if (!st->options->breaking_point)
+    if (!st->options->breaking_point && !st->options->sweep)
         return prepare_pattern(st, err);
     struct pyr_plan_case *first = &st->plan.cases[0];
     first->level_time_ns = o->level_time_ns ? o->level_time_ns : LEVEL_DEFAULT_S * PYR_NS_PER_S;
@@ -253,7 +363,10 @@ bool pyr_stress_run(const struct pyr_stress_options *options, pyr_bench_progress
         st.plan.skipped = notes;
     }
     ok = ok && pyr_session_run(&options->bench, &st.plan, "stress_test_results", &told,
-                               options->breaking_point ? search : drive_pattern, &st, outcome, err);
+                               options->breaking_point ? search
+                               : options->sweep        ? sweep
+                                                       : drive_one,
+                               &st, outcome, err);
     pyr_pressure_stop(pressure);
     pyr_arena_destroy(st.arena);
     return ok;

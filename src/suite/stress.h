@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a target bends under load: patterns that rise, spike, wander or hold, with pressure on the
- * machine beside them, and the search for the most that it carries.
+ * How a target bends under load: patterns that rise, spike, wander or hold, or recorded traffic,
+ * with pressure on the machine beside them; the sweep over levels, and the search for the most that
+ * it carries.
  */
 #ifndef PYR_SUITE_STRESS_H
 #define PYR_SUITE_STRESS_H
@@ -12,8 +13,12 @@
 struct pyr_stress_options {
     struct pyr_bench_options bench; /* target, lengths, limits, output; rate > 0: open loop */
     const char *pattern;            /* NULL: steady */
-    uint64_t most;       /* requests in flight at most; 0: 50, as the documents have it */
+    uint64_t
+        most; /* requests in flight at most; 0: 50, as the documents have it; open loop: none */
     bool breaking_point; /* search instead of a pattern */
+    bool sweep;          /* level after level, each measured as a whole */
+    const double *loads; /* of the sweep (load_count); none: doublings, or even steps of the rate */
+    size_t load_count;
     double spike_height;
     uint64_t spike_period_ns, spike_width_ns;
     struct pyr_pressure_options pressure;

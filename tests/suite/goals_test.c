@@ -25,6 +25,27 @@ static void a_list_is_read_with_its_units_and_directions(void **state) {
     pyr_arena_destroy(arena);
 }
 
+static void a_preset_stands_for_its_pair_of_goals(void **state) {
+    (void)state;
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_goal *goals;
+    size_t count;
+    struct pyr_err err;
+    assert_ok(err, pyr_goals_parse(arena, "mlperf-llama2-70b-interactive,error=1%", true, &goals,
+                                   &count, &err));
+    assert_int_equal(count, 3);
+    assert_string_equal(goals[0].metric, "ttft_sched");
+    assert_string_equal(goals[0].statistic, "p99");
+    assert_true(goals[0].limit == 450e6);
+    assert_string_equal(goals[1].metric, "tpot");
+    assert_true(goals[1].limit == 40e6 && goals[1].per_request && goals[1].user);
+    for (const struct pyr_slo_preset *preset = pyr_slo_presets; preset->name; preset++)
+        assert_ok(err, pyr_goals_parse(arena, preset->name, true, &goals, &count, &err));
+    assert_false(pyr_goals_parse(arena, "mlperf-llama9", true, &goals, &count, &err));
+    assert_non_null(strstr(err.text, "mlperf-gpt-oss-120b"));
+    pyr_arena_destroy(arena);
+}
+
 static void what_makes_no_sense_is_named(void **state) {
     (void)state;
     static const struct {
@@ -54,6 +75,7 @@ static void what_makes_no_sense_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_is_read_with_its_units_and_directions),
+        cmocka_unit_test(a_preset_stands_for_its_pair_of_goals),
         cmocka_unit_test(what_makes_no_sense_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

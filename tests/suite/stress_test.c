@@ -8,6 +8,7 @@
 #include "suite/pattern.h"
 #include "suite/stress.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static char dir[512];
@@ -93,6 +94,10 @@ static void ramps_carry_real_load_and_phases_are_told_apart(void **state) {
     }
     assert_true(up > 50 && down > 50 && hold > up + down);
     assert_true(hold_p50 > up_p50);
+    /* The figures are those of the hold, in which the load stands still. */
+    assert_true(one->patterned);
+    assert_near(one->cut_s, 10, 0.5);
+    assert_near(one->steady_s, 80, 0.5);
     /* Asked and achieved lie beside each other. */
     const struct pyr_timeline_point *middle = &one->timeline[one->timeline_count / 2];
     assert_near(middle->asked_concurrency, 20, 0);
@@ -137,6 +142,118 @@ static void a_target_that_never_fails_leaves_the_bracket_open(void **state) {
     pyr_result_destroy(outcome.result);
 }
 
+/* A knee of 16 sequences at 26 ms a step gives about 17 requests of 16 tokens a second. */
+static void a_sweep_stops_above_the_load_that_has_no_steady_state(void **state) {
+    (void)state;
+    static const double loads[] = {4, 8, 60, 120};
+    struct pyr_stress_options options = on_sim("sim:step_ms=10,knee=16,jitter_pct=10");
+    options.sweep = true;
+    options.loads = loads;
+    options.load_count = 4;
+    options.bench.rate = 120;
+    options.bench.level_time_ns = 40 * S;
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_ok(err, pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+    const struct pyr_stress_result *stress = outcome.result->stress;
+    assert_int_equal(stress->level_count, 3);
+    assert_true(stress->open_loop);
+    for (size_t i = 0; i < 3; i++)
+        assert_near(stress->levels[i].load, loads[i], 0);
+    assert_int_equal(stress->levels[1].verdict, PYR_LEVEL_PASSED);
+    assert_null(stress->levels[1].evidence);
+    assert_near(stress->levels[1].one->whole_s, 40, 1);
+    assert_int_equal(stress->levels[2].verdict, PYR_LEVEL_FAILED);
+    assert_non_null(strstr(stress->levels[2].evidence, "requests in flight grew by"));
+    assert_true(stress->levels[2].one->whole_s < 25);
+    assert_true(stress->levels[2].one->saturating);
+    pyr_result_destroy(outcome.result);
+}
+
+static void a_level_ends_when_its_goals_are_decided_and_each_try_draws_anew(void **state) {
+    (void)state;
+    struct pyr_stress_options options =
+        on_sim("sim:step_ms=10,per_seq_ms=10,jitter_pct=5,prefill_tok_s=1000000");
+    options.breaking_point = true;
+    options.most = 16;
+    options.bench.slo = "latency_p95=1s,error=5%";
+    options.bench.output_tokens = "16";
+    options.bench.level_time_ns = 200 * S;
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_ok(err, pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+    const struct pyr_stress_result *stress = outcome.result->stress;
+    size_t early = 0;
+    for (size_t i = 0; i < stress->level_count; i++)
+        early += stress->levels[i].evidence != NULL && stress->levels[i].one->whole_s < 125;
+    assert_true(early >= 3);
+    /* The tries of the edge hold different requests. */
+    const struct pyr_suite_result *suite = &outcome.result->suites[0];
+    const struct pyr_case_result *first = NULL, *second = NULL;
+    for (size_t i = 0; i < suite->case_count; i++) {
+        if (strcmp(suite->cases[i].plan->id, "level c5") == 0)
+            first = &suite->cases[i];
+        if (strcmp(suite->cases[i].plan->id, "level c5/2") == 0)
+            second = &suite->cases[i];
+    }
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_true(first->outputs_hash != second->outputs_hash);
+    pyr_result_destroy(outcome.result);
+}
+
+static void recorded_traffic_can_be_played_under_pressure(void **state) {
+    (void)state;
+    char path[600];
+    snprintf(path, sizeof path, "%s/trace.jsonl", dir);
+    FILE *file = fopen(path, "w");
+    for (int i = 0; i < 40; i++)
+        fprintf(file, "{\"timestamp\": %d, \"input_length\": 20, \"output_length\": 4}\n", i * 250);
+    fclose(file);
+    struct pyr_stress_options options = on_sim("sim:step_ms=10");
+    options.bench.trace = path;
+    options.pressure.cpu_threads = 1;
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_ok(err, pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+    const struct pyr_suite_result *suite = &outcome.result->suites[0];
+    assert_string_equal(suite->name, "stress");
+    assert_int_equal(suite->cases[0].ok, 40);
+    assert_near(suite->cases[0].whole_s, 10, 0.5);
+    pyr_result_destroy(outcome.result);
+}
+
+static void sessions_are_told_apart_by_turn(void **state) {
+    (void)state;
+    char path[600];
+    snprintf(path, sizeof path, "%s/sessions.json", dir);
+    FILE *file = fopen(path, "w");
+    fputs("[{\"conversations\": [{\"from\": \"human\", \"value\": \"one two\"}, "
+          "{\"from\": \"gpt\", \"value\": \"three four five\"}, "
+          "{\"from\": \"human\", \"value\": \"six\"}, "
+          "{\"from\": \"gpt\", \"value\": \"seven eight\"}]}]",
+          file);
+    fclose(file);
+    struct pyr_stress_options options = on_sim("sim:step_ms=10,prefill_tok_s=1000,jitter_pct=0");
+    options.bench.sessions = path;
+    options.pattern = "soak";
+    options.most = 4;
+    options.bench.duration_ns = 60 * S;
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_ok(err, pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+    const struct pyr_case_result *one = &outcome.result->suites[0].cases[0];
+    assert_int_equal(one->turn_count, 2);
+    assert_true(one->turns[0].requests > 20 && one->turns[1].requests > 20);
+    /* The second turn carries the first one. */
+    assert_true(one->turns[1].prompt_tokens > one->turns[0].prompt_tokens + 10);
+    assert_true(one->turns[1].ttft_p50_ns.value > one->turns[0].ttft_p50_ns.value);
+    /* A soak at one load has a trend, and this target has none. */
+    assert_non_null(one->drift);
+    assert_true(one->drift->latency_ns_per_h.lo <= 0 && one->drift->latency_ns_per_h.hi >= 0);
+    pyr_result_destroy(outcome.result);
+}
+
 static void pressure_takes_what_it_says_and_gives_it_back(void **state) {
     (void)state;
     struct pyr_pressure_options options = {.cpu_threads = 1, .memory_bytes = 1 << 20, .io = true};
@@ -167,6 +284,10 @@ int main(void) {
         cmocka_unit_test(ramps_carry_real_load_and_phases_are_told_apart),
         cmocka_unit_test(the_search_ends_with_a_bracket_around_the_truth),
         cmocka_unit_test(a_target_that_never_fails_leaves_the_bracket_open),
+        cmocka_unit_test(a_sweep_stops_above_the_load_that_has_no_steady_state),
+        cmocka_unit_test(a_level_ends_when_its_goals_are_decided_and_each_try_draws_anew),
+        cmocka_unit_test(recorded_traffic_can_be_played_under_pressure),
+        cmocka_unit_test(sessions_are_told_apart_by_turn),
         cmocka_unit_test(pressure_takes_what_it_says_and_gives_it_back),
         cmocka_unit_test(an_unknown_pattern_is_refused),
     };

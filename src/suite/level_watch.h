@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Watches one level of a search or a sweep while it runs, so that it need not take all of its time.
+ * Looks at 1/8, 1/4 and 1/2 of that time; the whole is for the analysis.
+ *
+ * - A goal that can be counted request by request (a quantile of a metric that a request has by
+ *   itself, an error rate) is decided by an exact binomial test at the effective number of
+ *   requests. Each look spends 0.5 % a side, so that with the 2.5 % of the analysis at the end no
+ *   side has more than 4 %. Requests still in flight count as beyond the limit where the goal would
+ *   be met: the slow ones end last.
+ * - One goal missed ends the level. All goals met end it in closed loop only: in an open loop a
+ *   queue may still be on its way to where it would miss them.
+ * - Open loop: requests in flight (those in our own queue too) that grow by more than 5 % of the
+ *   offered rate, by the lower end of an interval, while the time to first token grows by a fifth
+ *   or more, are over-saturation, whatever the goals; from the second look on. What comes before
+ * twice the time of the first answers does not count: until then anything grows.
+ *
+ * docs/method/capacity.md. Nothing is allocated; one thread.
+ */
+#ifndef PYR_SUITE_LEVEL_WATCH_H
+#define PYR_SUITE_LEVEL_WATCH_H
+
+#include "load/driver.h"
+#include "record/run.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PYR_WATCH_GOALS = 8, PYR_WATCH_BATCHES = 32, PYR_WATCH_POINTS = 64, PYR_WATCH_LOOKS = 3 };
+
+enum pyr_watch_verdict { PYR_WATCH_GOES_ON, PYR_WATCH_MET, PYR_WATCH_MISSED, PYR_WATCH_SATURATED };
+
+/* Successive values in at most 32 batches of equal size: how far neighbours resemble each other. */
+struct pyr_watch_batches {
+    double sum[PYR_WATCH_BATCHES];
+    size_t count;        /* full ones; the one behind them is being filled */
+    uint64_t size, fill; /* values a batch; values in the last */
+    uint64_t n;
+    double total, squares;
+};
+
+struct pyr_watch_goal {
+    const struct pyr_goal *goal;
+    const struct pyr_request_metric *metric; /* NULL: the error rate */
+    double share;                            /* that may lie beyond the limit */
+    uint64_t n, beyond;
+    struct pyr_watch_batches values;
+};
+
+/* Neighbouring ticks of the driver. */
+struct pyr_watch_point {
+    double time_s, in_flight; /* at the last of them */
+    double ticks;
+    double ttft_ns, first_tokens; /* sums */
+};
+
+struct pyr_level_watch {
+    const struct pyr_case *plan;
+    struct pyr_watch_goal goals[PYR_WATCH_GOALS];
+    size_t goal_count;
+    bool all_counted; /* every goal of the case is among them */
+    bool saturation_only;
+    uint64_t time_ns;
+    unsigned looks;
+    struct pyr_watch_point points[PYR_WATCH_POINTS];
+    size_t point_count;
+    double point_ticks; /* ticks a point */
+    uint64_t ended;
+    double filled_s; /* since the start of the measured phase, at the earliest */
+    enum pyr_watch_verdict verdict;
+    bool enough; /* for the driver's plan */
+    char why[200];
+};
+
+/* `goals` outlive it. `saturation_only`: the level is there to be measured, and only one that has
+ * no steady state is cut short. `time_ns` is that of the whole level. */
+void pyr_level_watch_init(struct pyr_level_watch *watch, const struct pyr_case *plan,
+                          const struct pyr_goal *goals, size_t goal_count, bool saturation_only,
+                          uint64_t time_ns);
+/* Each request when it has ended, those of the warm-up too. */
+void pyr_level_watch_ended(struct pyr_level_watch *watch, const struct pyr_request *request);
+/* Each tick of the driver. Sets `enough` when the level may end. */
+void pyr_level_watch_tick(struct pyr_level_watch *watch, const struct pyr_load_live *live);
+
+#endif
