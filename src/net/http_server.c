@@ -362,7 +362,10 @@ static void take(struct pyr_http_exchange *exchange, const char *bytes, size_t c
                    exchange->head.message.head_bytes > PYR_HTTP_HEAD_BYTES_MAX ? 431 : 400);
             return;
         }
-        if (exchange->body_too_long) {
+        /* What is left of a body with a length, of a chunk of another. */
+        bool head_done = exchange->head.message.head_done;
+        if (exchange->body_too_long || (head_done && exchange->head.message.parser.content_length >
+                                                         exchange->server->config.body_max)) {
             refuse(exchange, 413);
             return;
         }
@@ -370,8 +373,7 @@ static void take(struct pyr_http_exchange *exchange, const char *bytes, size_t c
         count -= taken;
         if (result == PYR_HTTP_WHOLE)
             handle_request(exchange);
-        else if (!head_was_done && exchange->head.message.head_done &&
-                 exchange->head.expect_continue)
+        else if (!head_was_done && head_done && exchange->head.expect_continue)
             put(exchange, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     }
     if (count && !exchange->dead)

@@ -8,6 +8,7 @@
 #include "serving/openai_chances.h"
 #include "serving/openai_engine.h"
 #include "serving/openai_metrics.h"
+#include "serving/openai_prompt.h"
 #include "serving/openai_text.h"
 
 #include <string.h>
@@ -24,13 +25,14 @@ enum {
 #define STREAM_FIELDS FIELDS "Cache-Control: no-cache\r\n"
 #define STOP_LOOK_NS (PYR_NS_PER_S / 5) /* a signal that came just before a wait is seen then */
 
-/* One request for a completion and its answer. */
+/* One request with a prompt and its answer. */
 struct call {
     struct pyr_openai_job job; /* the first member */
     struct call *previous, *next;
     struct pyr_arena *arena;
     struct pyr_http_exchange *exchange; /* NULL: answered, or the client went away */
-    struct pyr_openai_request request;
+    struct pyr_openai_prompt prompt;
+    bool at_desk; /* its prompt is not yet made */
     struct pyr_openai_frame frame;
     struct pyr_openai_text text;
     struct pyr_buf answer; /* text so far, of one that does not stream */
@@ -45,6 +47,8 @@ struct pyr_openai {
     struct pyr_clock clock;
     struct pyr_http_server *http;
     struct pyr_openai_engine *engine;
+    struct pyr_openai_source source;
+    struct pyr_openai_desk *desk;
     struct pyr_serving_info info;
     struct call *first, *last; /* in order of arrival */
     uint32_t call_count;
@@ -61,16 +65,22 @@ static void reply_json(struct pyr_http_exchange *exchange, unsigned status, cons
     pyr_http_reply(exchange, status, "application/json", fields, pyr_buf_text(body), body->length);
 }
 
-static void reply_error(struct pyr_http_exchange *exchange, unsigned status, const char *message,
-                        const char *param, const char *code) {
+static void reply_error_with(struct pyr_http_exchange *exchange, unsigned status,
+                             const char *fields, const char *message, const char *param,
+                             const char *code) {
     struct pyr_buf body = {0};
     pyr_openai_error(status, message, param, code, &body);
-    reply_json(exchange, status,
-               status == 429 || status == 503 ? FIELDS "Retry-After: 1\r\n"
-               : status == 401                ? FIELDS "WWW-Authenticate: Bearer\r\n"
-                                              : FIELDS,
-               &body);
+    reply_json(exchange, status, fields, &body);
     pyr_buf_deinit(&body);
+}
+
+static void reply_error(struct pyr_http_exchange *exchange, unsigned status, const char *message,
+                        const char *param, const char *code) {
+    reply_error_with(exchange, status,
+                     status == 429 || status == 503 ? FIELDS "Retry-After: 1\r\n"
+                     : status == 401                ? FIELDS "WWW-Authenticate: Bearer\r\n"
+                                                    : FIELDS,
+                     message, param, code);
 }
 
 static void count_refused(struct pyr_openai *server, unsigned status) {
@@ -131,13 +141,13 @@ static void end_call(struct pyr_openai *server, struct call *call, enum pyr_open
 
 /* The chances of the tokens not told yet; NULL: not wanted. */
 static const struct pyr_buf *take_chances(struct pyr_openai *server, struct call *call) {
-    if (!call->request.chances)
+    if (!call->prompt.request.chances)
         return NULL;
-    struct pyr_openai_chances chances = {.chances = call->job.serving.chances +
-                                                    (size_t)call->told * call->request.chances,
-                                         .count = call->delivered - call->told,
-                                         .each = call->request.chances,
-                                         .offset = &call->told_offset};
+    struct pyr_openai_chances chances = {
+        .chances = call->job.serving.chances + (size_t)call->told * call->prompt.request.chances,
+        .count = call->delivered - call->told,
+        .each = call->prompt.request.chances,
+        .offset = &call->told_offset};
     call->told = call->delivered;
     pyr_buf_clear(&server->chances);
     pyr_openai_put_chances(call->frame.api, server->config.pieces, &chances, &server->chances);
@@ -147,7 +157,7 @@ static const struct pyr_buf *take_chances(struct pyr_openai *server, struct call
 /* Text of this answer: an event, or kept until it is whole. */
 static void give_text(struct pyr_openai *server, struct call *call, const char *text,
                       size_t bytes) {
-    if (call->request.stream)
+    if (call->prompt.request.stream)
         pyr_openai_event_text(&call->frame, text, bytes, take_chances(server, call), &server->out);
     else
         pyr_buf_append(&call->answer, text, bytes);
@@ -181,7 +191,8 @@ static struct pyr_openai_usage usage_of(const struct call *call) {
 static void give_rest(struct pyr_openai *server, struct call *call) {
     const char *text;
     size_t bytes = pyr_openai_text_rest(&call->text, &text);
-    bool untold = call->request.chances && call->request.stream && call->told < call->delivered;
+    bool untold =
+        call->prompt.request.chances && call->prompt.request.stream && call->told < call->delivered;
     if (bytes || untold)
         give_text(server, call, text, bytes);
 }
@@ -193,7 +204,7 @@ static void finish_stream(struct pyr_openai *server, struct call *call, bool don
     give_rest(server, call);
     if (good)
         pyr_openai_event_finish(&call->frame, finish_reason(call),
-                                call->request.include_usage ? &usage : NULL, &server->out);
+                                call->prompt.request.include_usage ? &usage : NULL, &server->out);
     else
         pyr_openai_event_error(status_of(&call->job), why_of(&call->job), &server->out);
     pyr_http_write(call->exchange, server->out.data, server->out.length);
@@ -229,7 +240,7 @@ static void deliver(struct pyr_openai *server, struct call *call) {
     while (call->exchange && (count > call->delivered || done)) {
         pyr_buf_clear(&server->out);
         bool failed = done && call->job.record.outcome != PYR_OUTCOME_OK;
-        if (call->request.stream && !call->begun && !(failed && count == 0)) {
+        if (call->prompt.request.stream && !call->begun && !(failed && count == 0)) {
             begin_stream(server, call);
         } else if (call->begun && pyr_http_queued(call->exchange) > QUEUED_BYTES_MAX) {
             return; /* `writable` goes on */
@@ -247,123 +258,47 @@ static void deliver(struct pyr_openai *server, struct call *call) {
         free_call(server, call);
 }
 
-/* --- requests for a completion --------------------------------------------------------------- */
+/* --- requests with a prompt ------------------------------------------------------------------ */
 
-/* Why a request is not taken. */
-struct refusal {
-    unsigned status;
-    const char *param, *code;
-    struct pyr_err why;
-};
-
-static bool refuse(struct refusal *refusal, unsigned status, const char *param, const char *code) {
-    refusal->status = status;
-    refusal->param = param;
-    refusal->code = code;
+static bool refuse(struct pyr_openai_prompt *prompt, unsigned status, const char *param,
+                   const char *code) {
+    prompt->status = status;
+    prompt->param = param;
+    prompt->code = code;
     return false;
 }
 
-/* One try at the prompt as tokens; as the engine's own functions. */
-static int try_tokenize(const struct pyr_openai_config *config,
-                        const struct pyr_openai_request *request, int32_t *tokens, int capacity) {
-    const struct pyr_engine *engine = config->engine;
-    int made = 0;
-    if (request->messages && engine->chat)
-        made = engine->chat(config->model, request->messages, request->message_count, tokens,
-                            capacity);
-    return made != 0 ? made
-                     : engine->tokenize(config->model, request->text, request->text_bytes,
-                                        request->special, tokens, capacity);
-}
-
-/* The prompt as tokens, in the arena. */
-static bool tokenize(const struct pyr_openai *server, struct pyr_arena *arena,
-                     const struct pyr_openai_request *request, uint32_t most,
-                     const int32_t **tokens, uint32_t *count, struct refusal *refusal) {
-    const struct pyr_openai_config *config = &server->config;
-    *tokens = request->tokens;
-    *count = request->token_count;
-    if (request->tokens)
-        return true;
-    /* No tokenizer makes fewer tokens than that. */
-    uint32_t longest = config->pieces->longest ? config->pieces->longest : 1;
-    if (request->text_bytes / longest > most) {
-        pyr_fail(&refusal->why, PYR_E_INPUT,
-                 "the prompt of %zu bytes does not fit a context of %u tokens; send less",
-                 request->text_bytes, most);
-        return refuse(refusal, 400, "prompt", "context_length_exceeded");
-    }
-    int capacity = (int)request->text_bytes + 64; /* and the marks of a conversation's format */
-    int32_t *list = pyr_arena_array(arena, (size_t)capacity, sizeof *list);
-    int made = try_tokenize(config, request, list, capacity);
-    if (made < 0) {
-        capacity = -made;
-        list = pyr_arena_array(arena, (size_t)capacity, sizeof *list);
-        made = try_tokenize(config, request, list, capacity);
-    }
-    *tokens = list;
-    *count = made > 0 ? (uint32_t)made : 0;
-    return true;
-}
-
-static bool check_model(const struct pyr_openai *server, const struct pyr_openai_request *request,
-                        struct refusal *refusal) {
-    if (!request->model || strcmp(request->model, server->config.name) == 0)
-        return true;
-    pyr_fail(&refusal->why, PYR_E_INPUT, "there is no model %s here; there is %s", request->model,
-             server->config.name);
-    return refuse(refusal, 404, "model", "model_not_found");
-}
-
-/* How many tokens there may be, and whether the engine can take them. */
-static bool check_tokens(const struct pyr_openai *server, struct call *call,
-                         struct refusal *refusal) {
+/* How many tokens there may be. */
+static bool choose_length(const struct pyr_openai *server, struct call *call) {
     struct pyr_serving_request *serving = &call->job.serving;
-    uint32_t context = server->info.tokens_per_sequence;
-    if (serving->prompt_tokens == 0) {
-        pyr_fail(&refusal->why, PYR_E_INPUT, "the prompt is empty; give it some text");
-        return refuse(refusal, 400, "prompt", NULL);
-    }
-    for (uint32_t i = 0; i < serving->prompt_tokens; i++)
-        if ((uint32_t)serving->prompt[i] >= server->config.pieces->count) {
-            pyr_fail(&refusal->why, PYR_E_INPUT, "prompt: %d is no token of this model",
-                     serving->prompt[i]);
-            return refuse(refusal, 400, "prompt", NULL);
-        }
-    serving->output_tokens = call->request.output_tokens;
+    struct pyr_openai_prompt *prompt = &call->prompt;
+    uint32_t context = server->info.tokens_per_sequence, wanted = prompt->request.output_tokens;
     /* The last output token needs no place. */
-    uint32_t left = serving->prompt_tokens <= context ? context - serving->prompt_tokens + 1 : 0;
-    if (serving->output_tokens == 0)
-        serving->output_tokens = call->frame.api == PYR_OPENAI_CHAT ? left
-                                 : left < COMPLETION_TOKENS         ? left
-                                                                    : COMPLETION_TOKENS;
-    if (left > 0 && serving->output_tokens <= left)
+    uint32_t left = prompt->count <= context ? context - prompt->count + 1 : 0;
+    if (wanted == 0)
+        wanted =
+            prompt->api == PYR_OPENAI_CHAT || left < COMPLETION_TOKENS ? left : COMPLETION_TOKENS;
+    serving->output_tokens = wanted;
+    if (left > 0 && wanted <= left)
         return true;
-    pyr_fail(&refusal->why, PYR_E_INPUT,
+    pyr_fail(&prompt->why, PYR_E_INPUT,
              "%u prompt and %u output tokens do not fit a context of %u; ask for less",
-             serving->prompt_tokens, serving->output_tokens, context);
-    return refuse(refusal, 400, "max_tokens", "context_length_exceeded");
+             prompt->count, wanted, context);
+    return refuse(prompt, 400, "max_tokens", "context_length_exceeded");
 }
 
-/* Fills the call from the body; false: refused. */
-static bool prepare(struct pyr_openai *server, struct call *call, enum pyr_openai_api api,
-                    const char *body, size_t bytes, struct refusal *refusal) {
-    struct pyr_openai_request *request = &call->request;
+/* What the engine is asked for. */
+static void fill_job(struct pyr_openai *server, struct call *call) {
+    const struct pyr_openai_request *request = &call->prompt.request;
     struct pyr_serving_request *serving = &call->job.serving;
-    if (!pyr_openai_request_parse(call->arena, api, body, bytes, request, &refusal->why))
-        return refuse(refusal, 400, request->fault, NULL);
     uint64_t id = server->next_id++;
-    call->frame.api = api;
-    if (!check_model(server, request, refusal) ||
-        !tokenize(server, call->arena, request, server->info.tokens_per_sequence, &serving->prompt,
-                  &serving->prompt_tokens, refusal) ||
-        !check_tokens(server, call, refusal))
-        return false;
-    pyr_openai_frame_init(&call->frame, call->arena, api, request->stream,
+    pyr_openai_frame_init(&call->frame, call->arena, call->prompt.api, request->stream,
                           pyr_mix64(server->created + (id << 32)), (uint64_t)time(NULL),
                           server->config.name);
     pyr_openai_text_init(&call->text, call->arena, server->config.pieces, request->stops,
                          request->stop_count);
+    serving->prompt = call->prompt.tokens;
+    serving->prompt_tokens = call->prompt.count;
     serving->tokens = pyr_arena_array(call->arena, serving->output_tokens, sizeof *serving->tokens);
     if (request->chances) {
         serving->chance_count = request->chances;
@@ -378,10 +313,42 @@ static bool prepare(struct pyr_openai *server, struct call *call, enum pyr_opena
         serving->sampling.seed = pyr_mix64(server->config.serving.seed + id);
     serving->cancel_after_ns = serving->first_token_ns = PYR_NEVER;
     serving->between_tokens_ns = serving->total_ns = PYR_NEVER;
-    return true;
 }
 
-static bool has_room(const struct pyr_openai *server, struct refusal *refusal) {
+static void answer_tokens(struct pyr_openai *server, struct call *call) {
+    struct pyr_buf *out = &server->out;
+    pyr_buf_clear(out);
+    pyr_buf_printf(out, "{\"count\":%u,\"max_model_len\":%u,\"tokens\":[", call->prompt.count,
+                   server->info.tokens_per_sequence);
+    for (uint32_t i = 0; i < call->prompt.count; i++)
+        pyr_buf_printf(out, "%s%d", i ? "," : "", call->prompt.tokens[i]);
+    pyr_buf_puts(out, "]}");
+    reply_json(call->exchange, 200, FIELDS, out);
+}
+
+/* The prompt is made, or refused: on to the engine, or to the answer. */
+static void go_on(struct pyr_openai *server, struct call *call) {
+    const struct pyr_openai_prompt *prompt = &call->prompt;
+    bool generates = prompt->api != PYR_OPENAI_TOKENIZE;
+    bool fine =
+        call->exchange && prompt->status == 0 && (!generates || choose_length(server, call));
+    if (fine && generates) {
+        fill_job(server, call);
+        server->totals.prompt_tokens += prompt->count;
+        pyr_openai_engine_submit(server->engine, &call->job);
+        return;
+    }
+    if (fine) {
+        answer_tokens(server, call);
+    } else if (call->exchange) {
+        reply_error(call->exchange, prompt->status, prompt->why.text, prompt->param, prompt->code);
+        if (generates)
+            count_refused(server, prompt->status);
+    }
+    free_call(server, call);
+}
+
+static bool has_room(const struct pyr_openai *server, struct pyr_openai_prompt *refusal) {
     uint64_t most = (uint64_t)server->info.sequences + server->config.serving.queue_limit;
     if (server->stopping) {
         pyr_fail(&refusal->why, PYR_E_IO, "the server is being stopped");
@@ -394,20 +361,9 @@ static bool has_room(const struct pyr_openai *server, struct refusal *refusal) {
     return refuse(refusal, 429, NULL, "queue_full");
 }
 
-static void complete(struct pyr_openai *server, enum pyr_openai_api api,
-                     struct pyr_http_exchange *exchange, const struct pyr_http_request *http) {
-    struct refusal refusal = {0};
+static struct call *make_call(struct pyr_openai *server, struct pyr_http_exchange *exchange) {
     struct call *call = pyr_xcalloc(1, sizeof *call);
     call->arena = pyr_arena_create();
-    call->job.record.sent_ns = pyr_now_ns(&server->clock);
-    if (!has_room(server, &refusal) ||
-        !prepare(server, call, api, http->body, http->body_bytes, &refusal)) {
-        reply_error(exchange, refusal.status, refusal.why.text, refusal.param, refusal.code);
-        count_refused(server, refusal.status);
-        pyr_arena_destroy(call->arena);
-        pyr_free(call);
-        return;
-    }
     call->exchange = exchange;
     pyr_http_exchange_set(exchange, call);
     call->previous = server->last;
@@ -417,39 +373,37 @@ static void complete(struct pyr_openai *server, enum pyr_openai_api api,
         server->first = call;
     server->last = call;
     server->call_count++;
-    server->totals.prompt_tokens += call->job.serving.prompt_tokens;
-    pyr_openai_engine_submit(server->engine, &call->job);
+    return call;
+}
+
+static void take_prompt(struct pyr_openai *server, enum pyr_openai_api api,
+                        struct pyr_http_exchange *exchange, const struct pyr_http_request *http) {
+    struct pyr_openai_prompt refusal = {0};
+    bool is_long = http->body_bytes > PYR_OPENAI_LONG_BYTES;
+    if ((is_long || api != PYR_OPENAI_TOKENIZE) && !has_room(server, &refusal)) {
+        reply_error(exchange, refusal.status, refusal.why.text, refusal.param, refusal.code);
+        if (api != PYR_OPENAI_TOKENIZE)
+            count_refused(server, refusal.status);
+        return;
+    }
+    struct call *call = make_call(server, exchange);
+    struct pyr_openai_prompt *prompt = &call->prompt;
+    call->job.record.sent_ns = pyr_now_ns(&server->clock);
+    prompt->api = api;
+    prompt->arena = call->arena;
+    prompt->body = http->body;
+    prompt->body_bytes = http->body_bytes;
+    if (is_long) {
+        prompt->body = pyr_arena_strndup(call->arena, http->body, http->body_bytes);
+        call->at_desk = true;
+        pyr_openai_desk_give(server->desk, prompt);
+        return;
+    }
+    pyr_openai_prompt_make(&server->source, prompt);
+    go_on(server, call);
 }
 
 /* --- the other paths ------------------------------------------------------------------------- */
-
-static void answer_tokenize(struct pyr_openai *server, enum pyr_openai_api api,
-                            struct pyr_http_exchange *exchange,
-                            const struct pyr_http_request *http) {
-    struct pyr_arena *arena = pyr_arena_create();
-    struct pyr_openai_request request;
-    struct refusal refusal = {0};
-    const int32_t *tokens;
-    uint32_t count;
-    struct pyr_buf out = {0};
-    bool ok = pyr_openai_request_parse(arena, api, http->body, http->body_bytes, &request,
-                                       &refusal.why) ||
-              refuse(&refusal, 400, request.fault, NULL);
-    ok = ok && check_model(server, &request, &refusal) &&
-         tokenize(server, arena, &request, BODY_BYTES_MAX, &tokens, &count, &refusal);
-    if (ok) {
-        pyr_buf_printf(&out, "{\"count\":%u,\"max_model_len\":%u,\"tokens\":[", count,
-                       server->info.tokens_per_sequence);
-        for (uint32_t i = 0; i < count; i++)
-            pyr_buf_printf(&out, "%s%d", i ? "," : "", tokens[i]);
-        pyr_buf_puts(&out, "]}");
-        reply_json(exchange, 200, FIELDS, &out);
-    } else {
-        reply_error(exchange, refusal.status, refusal.why.text, refusal.param, refusal.code);
-    }
-    pyr_buf_deinit(&out);
-    pyr_arena_destroy(arena);
-}
 
 static void answer_models(struct pyr_openai *server, enum pyr_openai_api api,
                           struct pyr_http_exchange *exchange, const struct pyr_http_request *http) {
@@ -504,11 +458,11 @@ static const struct route {
     void (*answer)(struct pyr_openai *server, enum pyr_openai_api api,
                    struct pyr_http_exchange *exchange, const struct pyr_http_request *http);
 } routes[] = {
-    {"POST", "/v1/chat/completions", PYR_OPENAI_CHAT, false, complete},
-    {"POST", "/v1/completions", PYR_OPENAI_COMPLETIONS, false, complete},
+    {"POST", "/v1/chat/completions", PYR_OPENAI_CHAT, false, take_prompt},
+    {"POST", "/v1/completions", PYR_OPENAI_COMPLETIONS, false, take_prompt},
     {"POST", "/v1/embeddings", 0, false, answer_embeddings},
     {"GET", "/v1/models", 0, false, answer_models},
-    {"POST", "/tokenize", PYR_OPENAI_TOKENIZE, false, answer_tokenize},
+    {"POST", "/tokenize", PYR_OPENAI_TOKENIZE, false, take_prompt},
     {"GET", "/health", 0, true, answer_health},
     {"GET", "/metrics", 0, false, answer_metrics},
 };
@@ -552,7 +506,9 @@ static void reply_no_route(struct pyr_http_exchange *exchange, const struct pyr_
     struct pyr_buf text = {0};
     if (allowed) {
         pyr_buf_printf(&text, "%s: wants %s", http->path, allowed);
-        reply_error(exchange, 405, text.data, NULL, NULL);
+        reply_error_with(exchange, 405,
+                         *allowed == 'G' ? FIELDS "Allow: GET, HEAD\r\n" : FIELDS "Allow: POST\r\n",
+                         text.data, NULL, NULL);
     } else {
         pyr_buf_printf(&text, "%s: there is no such path; there are", http->path);
         for (int i = 0; i < ROUTES; i++)
@@ -585,16 +541,17 @@ static void gone(void *user, struct pyr_http_exchange *exchange) {
         return;
     bool done = atomic_load_explicit(&call->job.done, memory_order_acquire);
     call->exchange = NULL;
-    server->totals.ends[PYR_OPENAI_GONE]++;
+    if (call->prompt.api != PYR_OPENAI_TOKENIZE)
+        server->totals.ends[PYR_OPENAI_GONE]++;
     if (done)
         free_call(server, call);
-    else if (server->engine)
+    else if (server->engine && !call->at_desk)
         pyr_openai_engine_cancel(server->engine, &call->job);
 }
 
 static void writable(void *user, struct pyr_http_exchange *exchange) {
     struct call *call = pyr_http_exchange_get(exchange);
-    if (call)
+    if (call && !call->at_desk)
         deliver(user, call);
 }
 
@@ -604,7 +561,12 @@ static void woken(void *user) {
     pyr_openai_engine_awake(server->engine);
     for (struct call *call = server->first; call; call = next) {
         next = call->next;
-        deliver(server, call);
+        if (!call->at_desk) {
+            deliver(server, call);
+        } else if (atomic_load_explicit(&call->prompt.done, memory_order_acquire)) {
+            call->at_desk = false;
+            go_on(server, call);
+        }
     }
 }
 
@@ -641,6 +603,15 @@ bool pyr_openai_open(const struct pyr_openai_config *config, struct pyr_openai *
         return false;
     }
     pyr_openai_engine_describe(server->engine, &server->info);
+    server->source = (struct pyr_openai_source){.engine = config->engine,
+                                                .model = config->model,
+                                                .pieces = config->pieces,
+                                                .name = config->name,
+                                                .context = server->info.tokens_per_sequence};
+    if (!pyr_openai_desk_start(&server->source, wake, server, &server->desk, err)) {
+        pyr_openai_close(server);
+        return false;
+    }
     *result = server;
     return true;
 }
@@ -671,7 +642,8 @@ void pyr_openai_run(struct pyr_openai *server, const volatile sig_atomic_t *stop
     while (server->call_count > 0 && (now_ns = pyr_now_ns(&server->clock)) < end_ns)
         pyr_openai_step(server, end_ns - now_ns);
     for (struct call *call = server->first; call; call = call->next)
-        pyr_openai_engine_cancel(server->engine, &call->job);
+        if (!call->at_desk)
+            pyr_openai_engine_cancel(server->engine, &call->job);
     /* Their last words, and what is queued for slow readers. */
     end_ns = pyr_now_ns(&server->clock) + PYR_NS_PER_S;
     while (pyr_http_server_connections(server->http) > 0 &&
@@ -682,6 +654,7 @@ void pyr_openai_run(struct pyr_openai *server, const volatile sig_atomic_t *stop
 void pyr_openai_close(struct pyr_openai *server) {
     if (!server)
         return;
+    pyr_openai_desk_stop(server->desk);
     pyr_openai_engine_stop(server->engine);
     server->engine = NULL;
     pyr_http_server_close(server->http);

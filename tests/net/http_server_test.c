@@ -254,6 +254,19 @@ static void bad_requests_get_their_status_and_a_close(void **state) {
     assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
     assert_non_null(strstr(text.data, "HTTP/1.1 413"));
     pyr_conn_close(&conn, false);
+    /* What is announced need not come. */
+    static const char *const announced[] = {"Content-Length: 99999999999\r\n\r\n",
+                                            "Transfer-Encoding: chunked\r\n\r\nfffffffff\r\n"};
+    for (int i = 0; i < 2; i++) {
+        connect_client(&conn);
+        pyr_buf_clear(&big);
+        pyr_buf_printf(&big, "POST / HTTP/1.1\r\n%s", announced[i]);
+        pyr_buf_clear(&text);
+        send_text(&conn, big.data);
+        assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
+        assert_non_null(strstr(text.data, "HTTP/1.1 413"));
+        pyr_conn_close(&conn, false);
+    }
     assert_int_equal(world.handled, 0);
 
     connect_client(&conn);

@@ -139,12 +139,12 @@ holds 'tokens by the server' open.jsonl "$tokens_right"
 holds 'order of the stamps' open.jsonl "$order_right"
 done_with 'requests on a schedule'
 
-measured 0 cancel 24 400 --concurrency 4 --requests 24 --cancel-share 0.5 --cancel-after 5ms
+measured 0 cancel 24 100 --concurrency 4 --requests 24 --cancel-share 0.5 --cancel-after 5ms
 holds 'requests' cancel.jsonl 'length == 24'
 holds 'outcomes' cancel.jsonl 'all(.[]; .outcome == "ok" or .outcome == "cancelled")'
 holds 'kinds of outcomes' cancel.jsonl 'map(.outcome) | unique | length == 2'
-holds 'answers to the end' cancel.jsonl 'all(.[] | select(.outcome == "ok"); .usage_output_tokens == 400)'
-holds 'cancelled answers' cancel.jsonl 'all(.[] | select(.outcome == "cancelled"); .output_tokens < 400)'
+holds 'answers to the end' cancel.jsonl 'all(.[] | select(.outcome == "ok"); .usage_output_tokens == 100)'
+holds 'cancelled answers' cancel.jsonl 'all(.[] | select(.outcome == "cancelled"); .output_tokens < 100)'
 holds 'errors' cancel/results.json "all($cases[]; .metrics_whole.error_rate.value == 0)"
 measured 0 after 24 16 --concurrency 4 --requests 8
 holds 'the server afterwards' after.jsonl "$tokens_right"

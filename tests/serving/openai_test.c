@@ -265,6 +265,31 @@ static void a_conversation_has_the_format_of_its_model(void **state) {
     close_world();
 }
 
+/* Bodies that are too long to be read between two tokens of others. */
+static void a_long_body_is_answered_like_a_short_one(void **state) {
+    (void)state;
+    enum { LONG = 20000 };
+    struct pyr_buf body = {0};
+    struct client client;
+    open_world(2, 16, NULL, (struct fake_plan){0});
+    pyr_buf_printf(&body, "{" PROMPT ",\"max_tokens\":5,\"user\":\"%*s\"}", LONG, "");
+    expect("POST", "/v1/completions", NULL, body.data, 200, "\"completion_tokens\":5");
+    for (int i = 0; i < 3; i++) { /* gone before it could be looked at, or not */
+        client_send(&client, "POST", "/v1/completions", NULL, body.data);
+        client_close(&client);
+    }
+    expect("POST", "/v1/completions", NULL, body.data, 200, "\"completion_tokens\":5");
+    pyr_buf_clear(&body);
+    pyr_buf_printf(&body, "{\"prompt\":\"%*s\"}", LONG, "");
+    expect("POST", "/v1/completions", NULL, body.data, 400, "context_length_exceeded");
+    expect("POST", "/tokenize", NULL, body.data, 200, "{\"count\":20001,");
+    body.length -= 2;
+    body.data[body.length] = '\0';
+    expect("POST", "/tokenize", NULL, body.data, 400, "is not JSON");
+    pyr_buf_deinit(&body);
+    close_world();
+}
+
 static void a_stop_string_ends_the_answer_before_it(void **state) {
     (void)state;
     char text[512], body[256], seen[512];
@@ -385,7 +410,7 @@ static void what_cannot_be_served_is_said_why(void **state) {
            "do not fit a context of 128");
     expect("POST", "/v1/completions", NULL, "{\"prompt\":[300]}", 400,
            "300 is no token of this model");
-    expect("GET", "/v1/completions", NULL, "", 405, "wants POST");
+    expect("GET", "/v1/completions", NULL, "", 405, "Allow: POST");
     expect("GET", "/v2", NULL, "", 404, "/v1/chat/completions");
     expect("POST", "/v1/completions", "Origin: http://example.org\r\n", "{" PROMPT "}", 403,
            "other sites");
@@ -445,6 +470,7 @@ int main(void) {
         cmocka_unit_test(a_conversation_is_answered_by_the_assistant),
         cmocka_unit_test(an_end_token_ends_the_answer_unless_it_is_ignored),
         cmocka_unit_test(a_stop_string_ends_the_answer_before_it),
+        cmocka_unit_test(a_long_body_is_answered_like_a_short_one),
         cmocka_unit_test(how_likely_tokens_were_is_told),
         cmocka_unit_test(a_conversation_has_the_format_of_its_model),
         cmocka_unit_test(many_clients_at_once_get_each_their_own),
