@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * One loaded model behind an OpenAI-compatible HTTP API: /v1/chat/completions, /v1/completions,
- * /v1/models, /tokenize, /health, /metrics (docs/serve.md). Three threads: the caller's, which talks
- * HTTP, the engine's (serving/openai_engine.h) and one for long prompts (serving/openai_prompt.h).
+ * /v1/models, /tokenize, /health, /metrics (docs/serve.md). Three threads: the caller's, which
+ * talks HTTP, the engine's (serving/openai_engine.h) and one for long prompts
+ * (serving/openai_prompt.h).
  */
 #ifndef PYR_SERVING_OPENAI_H
 #define PYR_SERVING_OPENAI_H
