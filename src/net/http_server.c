@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ struct pyr_http_exchange {
     enum phase phase;
     bool chunked, keep_alive, close_when_written, dead, watching_write;
     uint64_t since_ns; /* the request began to come in; 0: idle */
+    uint64_t idle_ns;  /* when it last became idle */
     struct pyr_http_head head;
     struct pyr_buf body;
     bool body_too_long;
@@ -42,6 +44,7 @@ struct pyr_http_server {
     int listener, wake;
     uint16_t port;
     bool stopping;
+    bool deaf; /* no connection could be taken: the listener is not watched for a while */
     unsigned count;
     struct pyr_http_exchange *connections, *dead;
     uint64_t swept_ns;
@@ -121,18 +124,39 @@ static void await_request(struct pyr_http_exchange *exchange) {
     exchange->phase = READING;
     exchange->chunked = false;
     exchange->since_ns = 0;
+    exchange->idle_ns = pyr_clock_real_ns();
     exchange->body_too_long = false;
     exchange->data = NULL;
     pyr_buf_clear(&exchange->body);
     pyr_http_head_init(&exchange->head, on_body, exchange);
 }
 
+/* Makes room for a new connection by closing the one that has been idle for longest, which its
+ * client will open again if it still wants it. False: none is idle. */
+static bool drop_idlest(struct pyr_http_server *server) {
+    struct pyr_http_exchange *idlest = NULL;
+    for (struct pyr_http_exchange *one = server->connections; one; one = one->next)
+        if (one->phase == READING && !one->since_ns && pyr_http_queued(one) == 0 &&
+            (!idlest || one->idle_ns < idlest->idle_ns))
+            idlest = one;
+    if (idlest)
+        kill_connection(idlest, false);
+    return idlest;
+}
+
 static void accept_connections(struct pyr_http_server *server) {
     for (;;) {
         int fd = pyr_accept(server->listener);
-        if (fd < 0)
+        if (fd < 0 && errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
             return;
-        if (server->count >= server->config.connections_max) {
+        if (fd < 0) { /* out of descriptors or memory: the listener would stay readable */
+            if (drop_idlest(server))
+                continue;
+            server->deaf = true;
+            pyr_loop_remove(&server->loop, server->listener);
+            return;
+        }
+        if (server->count >= server->config.connections_max && !drop_idlest(server)) {
             close(fd);
             continue;
         }
@@ -423,6 +447,8 @@ static void serve_events(struct pyr_http_exchange *exchange, uint32_t events) {
 /* Once a second: requests that take too long to come in, clients that do not close. */
 static void sweep(struct pyr_http_server *server, uint64_t now_ns) {
     server->swept_ns = now_ns;
+    if (server->deaf && server->listener >= 0)
+        server->deaf = !pyr_loop_add(&server->loop, server->listener, EPOLLIN, &server->listener);
     struct pyr_http_exchange *next;
     for (struct pyr_http_exchange *one = server->connections; one; one = next) {
         next = one->next;
@@ -460,6 +486,16 @@ void pyr_http_server_step(struct pyr_http_server *server, uint64_t timeout_ns) {
 
 /* --- the server ------------------------------------------------------------------------------ */
 
+/* As far as we may: without it connections end where the descriptors do. */
+static void raise_descriptors(rlim_t connections) {
+    struct rlimit files;
+    rlim_t wanted = connections + 64; /* beside libraries, models and standard streams */
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return;
+    files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 bool pyr_http_server_open(const struct pyr_http_server_config *config,
                           struct pyr_http_server **result, struct pyr_err *err) {
     struct pyr_http_server *server = pyr_xcalloc(1, sizeof *server);
@@ -470,6 +506,7 @@ bool pyr_http_server_open(const struct pyr_http_server_config *config,
     own->body_max = own->body_max ? own->body_max : (size_t)16 << 20;
     own->queue_max = own->queue_max ? own->queue_max : (size_t)1 << 20;
     own->request_time_ns = own->request_time_ns ? own->request_time_ns : 30 * PYR_NS_PER_S;
+    raise_descriptors(own->connections_max);
     server->received = pyr_xcalloc(1, READ_BYTES);
     server->swept_ns = pyr_clock_real_ns();
     bool good = pyr_loop_open(&server->loop, err);
@@ -513,7 +550,8 @@ void pyr_http_server_wake(struct pyr_http_server *server) {
 void pyr_http_server_stop(struct pyr_http_server *server) {
     server->stopping = true;
     if (server->listener >= 0) {
-        pyr_loop_remove(&server->loop, server->listener);
+        if (!server->deaf)
+            pyr_loop_remove(&server->loop, server->listener);
         close(server->listener);
         server->listener = -1;
     }

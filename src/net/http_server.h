@@ -34,10 +34,13 @@ struct pyr_http_request {
 };
 
 struct pyr_http_server_config {
-    const char *host;         /* NULL: 127.0.0.1. A name or address to listen on */
-    uint16_t port;            /* 0: any free one */
-    const char *unix_path;    /* instead of host and port; the socket file is removed at close */
-    unsigned connections_max; /* 0: 1024; more are closed at once */
+    const char *host;      /* NULL: 127.0.0.1. A name or address to listen on */
+    uint16_t port;         /* 0: any free one */
+    const char *unix_path; /* instead of host and port; the socket file is removed at close */
+    /* 0: 1024. A new one beyond takes the place of the one that has been idle for longest, and is
+     * closed at once where none is idle. The process's limit of open files is raised for so many
+     * as far as it may be. */
+    unsigned connections_max;
     size_t body_max;          /* 0: 16 MiB; a longer one gets 413 */
     size_t queue_max;         /* 0: 1 MiB of an answer waiting to be written */
     uint64_t request_time_ns; /* 0: 30 s; a request that takes longer to come in gets 408 */

@@ -100,6 +100,7 @@ static void free_call(struct pyr_openai *server, struct call *call) {
         server->last = call->previous;
     server->call_count--;
     pyr_buf_deinit(&call->answer);
+    pyr_buf_deinit(&call->prompt.answer);
     pyr_arena_destroy(call->arena);
     pyr_free(call);
 }
@@ -315,17 +316,6 @@ static void fill_job(struct pyr_openai *server, struct call *call) {
     serving->between_tokens_ns = serving->total_ns = PYR_NEVER;
 }
 
-static void answer_tokens(struct pyr_openai *server, struct call *call) {
-    struct pyr_buf *out = &server->out;
-    pyr_buf_clear(out);
-    pyr_buf_printf(out, "{\"count\":%u,\"max_model_len\":%u,\"tokens\":[", call->prompt.count,
-                   server->info.tokens_per_sequence);
-    for (uint32_t i = 0; i < call->prompt.count; i++)
-        pyr_buf_printf(out, "%s%d", i ? "," : "", call->prompt.tokens[i]);
-    pyr_buf_puts(out, "]}");
-    reply_json(call->exchange, 200, FIELDS, out);
-}
-
 /* The prompt is made, or refused: on to the engine, or to the answer. */
 static void go_on(struct pyr_openai *server, struct call *call) {
     const struct pyr_openai_prompt *prompt = &call->prompt;
@@ -339,7 +329,7 @@ static void go_on(struct pyr_openai *server, struct call *call) {
         return;
     }
     if (fine) {
-        answer_tokens(server, call);
+        reply_json(call->exchange, 200, FIELDS, &prompt->answer);
     } else if (call->exchange) {
         reply_error(call->exchange, prompt->status, prompt->why.text, prompt->param, prompt->code);
         if (generates)

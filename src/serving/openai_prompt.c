@@ -85,14 +85,25 @@ static void check_tokens(const struct pyr_openai_source *source, struct pyr_open
         }
 }
 
+static void put_tokens(const struct pyr_openai_source *source, struct pyr_openai_prompt *prompt) {
+    pyr_buf_printf(&prompt->answer, "{\"count\":%u,\"max_model_len\":%u,\"tokens\":[",
+                   prompt->count, source->context);
+    for (uint32_t i = 0; i < prompt->count; i++)
+        pyr_buf_printf(&prompt->answer, "%s%d", i ? "," : "", prompt->tokens[i]);
+    pyr_buf_puts(&prompt->answer, "]}");
+}
+
 void pyr_openai_prompt_make(const struct pyr_openai_source *source,
                             struct pyr_openai_prompt *prompt) {
     prompt->status = 0;
     if (!pyr_openai_request_parse(prompt->arena, prompt->api, prompt->body, prompt->body_bytes,
                                   &prompt->request, &prompt->why))
         refuse(prompt, 400, prompt->request.fault, NULL);
-    else if (check_model(source, prompt) && tokenize(source, prompt) &&
-             prompt->api != PYR_OPENAI_TOKENIZE)
+    else if (!check_model(source, prompt) || !tokenize(source, prompt))
+        return;
+    else if (prompt->api == PYR_OPENAI_TOKENIZE)
+        put_tokens(source, prompt);
+    else
         check_tokens(source, prompt);
 }
 

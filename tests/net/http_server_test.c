@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { CONNECTIONS_MAX = 4 };
+
 struct world {
     struct pyr_http_server *server;
     struct pyr_endpoint endpoint;
@@ -67,6 +69,7 @@ static void open_world(const char *unix_path) {
     world.buffers = (struct pyr_conn_buffers){world.received, world.plain};
     pyr_stamp_clock_measure(&world.clock);
     struct pyr_http_server_config config = {.unix_path = unix_path,
+                                            .connections_max = CONNECTIONS_MAX,
                                             .body_max = 300000,
                                             .queue_max = 100000,
                                             .handle = handle,
@@ -362,6 +365,30 @@ static void a_unix_socket_works_the_same(void **state) {
     rmdir(dir);
 }
 
+static void a_full_server_closes_the_idlest_connection(void **state) {
+    (void)state;
+    enum { IDLEST = 1 };
+    open_world(NULL);
+    struct pyr_conn conns[CONNECTIONS_MAX + 1];
+    struct pyr_buf text = {0};
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
+        connect_client(&conns[i]);
+    for (int i = 0; i < CONNECTIONS_MAX + 1; i++) {
+        int which = (i + IDLEST) % CONNECTIONS_MAX;
+        if (i == CONNECTIONS_MAX)
+            connect_client(&conns[which = i]);
+        pyr_buf_clear(&text);
+        send_text(&conns[which], "GET /x HTTP/1.1\r\n\r\n");
+        assert_int_equal(read_until(&conns[which], &text, "/x"), PYR_IO_DATA);
+    }
+    assert_int_equal(pyr_http_server_connections(world.server), CONNECTIONS_MAX);
+    assert_int_equal(read_until(&conns[IDLEST], &text, "never"), PYR_IO_EOF);
+    for (int i = 0; i < CONNECTIONS_MAX + 1; i++)
+        pyr_conn_close(&conns[i], false);
+    pyr_buf_deinit(&text);
+    close_world();
+}
+
 static void wake_and_limits_hold(void **state) {
     (void)state;
     open_world(NULL);
@@ -386,6 +413,7 @@ int main(void) {
         cmocka_unit_test(closes_and_resets_reach_the_client),
         cmocka_unit_test(stop_lets_open_answers_end),
         cmocka_unit_test(a_unix_socket_works_the_same),
+        cmocka_unit_test(a_full_server_closes_the_idlest_connection),
         cmocka_unit_test(wake_and_limits_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
