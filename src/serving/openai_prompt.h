@@ -37,7 +37,7 @@ struct pyr_openai_prompt {
     struct pyr_openai_request request;
     const int32_t *tokens; /* (count) */
     uint32_t count;
-    struct pyr_buf answer; /* to tokenize: the whole answer. The caller's to deinit */
+    struct pyr_buf answer;    /* to tokenize: the whole answer. The caller's to deinit */
     const char *param, *code; /* at fault, or NULL */
     struct pyr_err why;
     /* Of the desk: read with acquire. */
