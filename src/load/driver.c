@@ -86,6 +86,7 @@ bool pyr_load_open(const struct pyr_load_config *config, struct pyr_load **out,
     const struct pyr_attach attach = {
         .clock = &load->clock,
         .max_in_flight = config->max_in_flight,
+        .likely_in_flight = config->likely_in_flight,
         .lane = config->lane,
         .engine_lane = config->engine_lane,
     };
@@ -331,8 +332,8 @@ static void send_open(struct pyr_load *load, uint64_t now_ns) {
 
 static void keep_error(struct pyr_load *load, const struct pyr_slot *slot) {
     char *text = load->result->first_error[slot->record.outcome];
-    if (!slot->error_text || text[0])
-        return;
+    if (!slot->error_text || text[0] || slot->record.outcome == PYR_OUTCOME_CANCELLED)
+        return; /* what was asked for is no error */
     snprintf(text, sizeof load->result->first_error[0], "%s", slot->error_text);
     char sentence[224];
     snprintf(sentence, sizeof sentence, "%s: %s",

@@ -52,7 +52,8 @@ struct pyr_load; /* opaque */
 
 struct pyr_load_config {
     struct pyr_target *target;
-    uint32_t max_in_flight; /* slots; the most of all the cases that will be run */
+    uint32_t max_in_flight;    /* slots; the most of all the cases that will be run */
+    uint32_t likely_in_flight; /* see struct pyr_attach; 0: max_in_flight */
     struct pyr_recorder *recorder;
     struct pyr_lane *lane;        /* of the calling thread */
     struct pyr_lane *engine_lane; /* see struct pyr_attach; or NULL */

@@ -58,6 +58,17 @@ json_t *pyr_json_turns(const struct pyr_case_result *result) {
     return array;
 }
 
+json_t *pyr_json_own_queue(const struct pyr_case_result *result) {
+    const struct pyr_own_queue *queue = &result->own_queue;
+    json_t *object = json_object();
+    pyr_json_put(object, "waited", pyr_json_count(queue->waited));
+    pyr_json_put(object, "never_sent", pyr_json_count(queue->never_sent));
+    pyr_json_put(object, "wait_p50_ms", pyr_json_number(queue->wait_p50_ns / 1e6));
+    pyr_json_put(object, "wait_p99_ms", pyr_json_number(queue->wait_p99_ns / 1e6));
+    pyr_json_put(object, "wait_max_ms", pyr_json_number(queue->wait_max_ns / 1e6));
+    return object;
+}
+
 json_t *pyr_json_drift(const struct pyr_case_result *result) {
     json_t *object = json_object();
     pyr_json_put(object, "seconds", pyr_json_number(result->drift->seconds));

@@ -12,6 +12,7 @@
 #include "stats/goals.h"
 #include "stats/request_metrics.h"
 #include "stats/result.h"
+#include "stats/sample.h"
 #include "stats/steady.h"
 #include "stats/timeline.h"
 #include "stats/turns.h"
@@ -227,6 +228,48 @@ static struct mark_sum sum_marks(const struct pyr_case_data *data, enum pyr_mark
     return sum;
 }
 
+/* What waited for a slot of ours, in the whole measured phase. */
+static void count_own_queue(const struct pyr_case_data *data, struct pyr_case_result *result) {
+    struct pyr_own_queue *queue = &result->own_queue;
+    uint64_t *waits = pyr_xcalloc(2 * data->count + 1, sizeof *waits);
+    size_t n = 0;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *request = &data->requests[i];
+        if (!(request->flags & PYR_REQUEST_WAITED) || !pyr_in_span(data->measured, request))
+            continue;
+        queue->waited++;
+        queue->never_sent += request->dispatched_ns == 0;
+        if (request->dispatched_ns >= request->scheduled_ns)
+            waits[n++] = request->dispatched_ns - request->scheduled_ns;
+    }
+    pyr_sort_keys(waits, waits + data->count, n);
+    queue->wait_p50_ns = n ? (double)waits[(n - 1) / 2] : (double)NAN;
+    queue->wait_p99_ns = n ? (double)waits[(size_t)ceil(0.99 * (double)n) - 1] : (double)NAN;
+    queue->wait_max_ns = n ? (double)waits[n - 1] : (double)NAN;
+    pyr_free(waits);
+}
+
+static double p99_of(const struct pyr_case_result *result, enum pyr_metric metric) {
+    const struct pyr_metric_result *row = pyr_case_metric(result, metric);
+    return row ? row->quantile[PYR_Q_P99].value * 1e-6 : (double)NAN;
+}
+
+static void check_own_queue(const struct pyr_case_data *data, const struct pyr_case_result *result,
+                            struct notes *notes) {
+    const struct pyr_own_queue *queue = &result->own_queue;
+    if (queue->waited == 0)
+        return;
+    char slots[64] = "our own slots";
+    if (data->plan->concurrency)
+        snprintf(slots, sizeof slots, "one of our own %u slots", data->plan->concurrency);
+    note(notes,
+         "our own queue: %llu of %llu requests waited for %s, p50 %.3g ms, at most %.4g ms; "
+         "latency p99 %.4g ms from the schedule holds that wait, %.4g ms from the sending does not",
+         (unsigned long long)queue->waited, (unsigned long long)result->total, slots,
+         queue->wait_p50_ns * 1e-6, queue->wait_max_ns * 1e-6, p99_of(result, PYR_M_LATENCY_SCHED),
+         p99_of(result, PYR_M_LATENCY_SENT));
+}
+
 static void check_marks(const struct pyr_case_data *data, struct notes *notes) {
     struct mark_sum freezes = sum_marks(data, PYR_MARK_FREEZE);
     struct mark_sum stalls = sum_marks(data, PYR_MARK_STALL);
@@ -278,7 +321,15 @@ static void check_case(const struct pyr_case_data *data, struct pyr_case_result 
             note(notes, "Little's law does not hold: %.2f in flight, rate x latency gives %.2f",
                  law.in_flight, law.in_flight_expected);
     }
+    check_own_queue(data, result, notes);
     check_marks(data, notes);
+}
+
+static double mean(const double *values, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += values[i];
+    return n ? sum / (double)n : 0;
 }
 
 /* Trends over the steady window of what is in flight and of TTFT. */
@@ -298,7 +349,10 @@ static void check_saturation(const struct pyr_case_data *data, struct pyr_case_r
     }
     struct pyr_trend rising_flight = pyr_trend_of(NULL, flight, n);
     struct pyr_trend rising_ttft = pyr_trend_of(NULL, ttft, n);
-    result->saturating = pyr_is_saturating(&rising_flight, &rising_ttft);
+    /* Steps are bins: what they come to over all of them must be worth the word. */
+    result->saturating = pyr_is_saturating(&rising_flight, &rising_ttft) &&
+                         rising_flight.slope.lo * (double)n > fmax(0.2 * mean(flight, n), 1) &&
+                         rising_ttft.slope.lo * (double)n > 0.2 * mean(ttft, n);
     pyr_free(flight);
     pyr_free(ttft);
 }
@@ -367,6 +421,7 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
     pyr_drift_make(data, arena, result);
     take_spikes(&steady, arena, result);
     check_serialising(arena, result);
+    count_own_queue(data, result);
     struct notes notes = {.arena = arena};
     check_case(data, result, &notes);
     result->warnings = notes.text;

@@ -94,6 +94,13 @@ struct pyr_drift_result {
     struct pyr_estimate ttft_ns_per_h;
 };
 
+/* Open loop with a cap: requests for which none of our own slots was free when they were due. Times
+ * from the schedule hold that wait, times from the sending do not. */
+struct pyr_own_queue {
+    uint64_t waited, never_sent; /* never sent: no slot came free in time */
+    double wait_p50_ns, wait_p99_ns, wait_max_ns; /* of those that were sent; NaN: none */
+};
+
 struct pyr_case_result {
     const struct pyr_case *plan;
     uint64_t outcomes[PYR_OUTCOME_COUNT];
@@ -118,6 +125,7 @@ struct pyr_case_result {
     const struct pyr_turn_result *turns; /* of sessions, by turn; NULL: single requests */
     size_t turn_count;
     const struct pyr_drift_result *drift; /* of a soak; else NULL */
+    struct pyr_own_queue own_queue;
     uint64_t outputs_hash;  /* over (prompt hash, text hash), order-independent; 0: none */
     const char *serialises; /* a sentence when parallelism stays near one, else NULL */
     const char *const *warnings;

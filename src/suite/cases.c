@@ -31,6 +31,15 @@ static uint32_t slots_of(const struct pyr_plan_case *one) {
     return one->record.concurrency ? one->record.concurrency : OPEN_LOOP_SLOTS;
 }
 
+/* How many are in flight in an open loop nobody knows before; most answers take less than two
+ * seconds, and a server may have good reasons not to take thousands of connections. */
+static uint32_t likely_of(const struct pyr_plan_case *one) {
+    const uint32_t least = 32;
+    if (one->record.concurrency || one->record.rate * 2 > OPEN_LOOP_SLOTS)
+        return slots_of(one);
+    return one->record.rate * 2 > least ? (uint32_t)(one->record.rate * 2) : least;
+}
+
 /* What is left of the run's time, shared out evenly over the cases that are still to come. */
 static uint64_t time_for(const struct pyr_session *s, const struct pyr_plan_case *one) {
     uint64_t now = pyr_now_ns(&s->clock), left = s->plan->case_count - one->record.index;
@@ -329,13 +338,17 @@ static bool fits(struct pyr_session *s, const struct pyr_plan_case *one) {
 }
 
 void pyr_cases_run(struct pyr_session *s, size_t first, size_t last) {
-    uint32_t slots = 1;
-    for (size_t i = first; i < last; i++)
+    uint32_t slots = 1, likely = 1;
+    for (size_t i = first; i < last; i++) {
         if (slots_of(&s->plan->cases[i]) > slots)
             slots = slots_of(&s->plan->cases[i]);
+        if (likely_of(&s->plan->cases[i]) > likely)
+            likely = likely_of(&s->plan->cases[i]);
+    }
     struct pyr_load_config config = {
         .target = s->target,
         .max_in_flight = slots,
+        .likely_in_flight = likely,
         .recorder = s->recorder,
         .lane = pyr_recorder_lane(s->recorder, PYR_LANE_LOAD),
         .engine_lane = pyr_recorder_lane(s->recorder, PYR_LANE_ENGINE),

@@ -153,6 +153,8 @@ static bool http_attach(struct pyr_target *base, const struct pyr_attach *attach
     handle->max_in_flight = attach->max_in_flight;
     uint32_t wanted = target->options.connections;
     handle->conn_count = wanted && wanted < attach->max_in_flight ? wanted : attach->max_in_flight;
+    uint32_t likely = attach->likely_in_flight;
+    handle->open_first = likely && likely < handle->conn_count ? likely : handle->conn_count;
     handle->loop.fd = -1;
     if (!pyr_http_raise_limit(handle, err)) {
         pyr_free(handle);

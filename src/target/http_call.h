@@ -91,7 +91,7 @@ struct http_handle {
     struct epoll_event ready[PYR_HTTP_READY]; /* from ready_at to ready_count not yet handled */
     int ready_at, ready_count;
     struct http_conn *conns;
-    uint32_t conn_count, max_in_flight, next_endpoint;
+    uint32_t conn_count, open_first, max_in_flight, next_endpoint;
     struct http_list lists[PYR_HTTP_ENDPOINTS_MAX][HTTP_PLACES];
     struct http_conn **heap; /* (conn_count) by deadline */
     uint32_t heap_count;

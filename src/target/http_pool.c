@@ -190,13 +190,13 @@ bool pyr_http_open_pool(struct http_handle *handle, struct pyr_err *err) {
     uint32_t next = 0, ready = 0;
     const char *why = "no connection was made in time";
     for (;;) {
-        while (next < handle->conn_count && count_opening(handle) < OPENING_AT_ONCE) {
+        while (next < handle->open_first && count_opening(handle) < OPENING_AT_ONCE) {
             struct http_conn *conn = &handle->conns[next++];
             bool started = pyr_http_open_conn(conn, pyr_clock_real_ns());
             pyr_http_place(conn, started ? HTTP_OPENING : HTTP_CLOSED);
         }
         uint64_t now_ns = pyr_clock_real_ns();
-        if ((next == handle->conn_count && count_opening(handle) == 0) || now_ns >= deadline_ns)
+        if ((next == handle->open_first && count_opening(handle) == 0) || now_ns >= deadline_ns)
             break;
         struct epoll_event events[PYR_HTTP_EVENTS];
         int count = pyr_loop_wait(&handle->loop, events, PYR_HTTP_EVENTS, deadline_ns - now_ns);
@@ -210,6 +210,10 @@ bool pyr_http_open_pool(struct http_handle *handle, struct pyr_err *err) {
     }
     for (uint32_t i = 0; i < handle->conn_count; i++) {
         struct http_conn *conn = &handle->conns[i];
+        if (i >= handle->open_first) {
+            pyr_http_place(conn, HTTP_CLOSED);
+            continue;
+        }
         if (conn->place == HTTP_CLOSED && conn->conn.why[0])
             why = conn->conn.why;
         /* The rest is tried again when there is need, and then counted and shown. */

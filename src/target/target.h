@@ -107,6 +107,9 @@ struct pyr_target_info {
 struct pyr_attach {
     const struct pyr_clock *clock;
     uint32_t max_in_flight;       /* never more than this many slots submitted and not given back */
+    /* As many as are likely: a target with connections makes these before the start and the rest
+     * when they are needed. 0: all. */
+    uint32_t likely_in_flight;
     struct pyr_lane *lane;        /* of the thread that attaches, for targets that stamp there */
     struct pyr_lane *engine_lane; /* for a target that stamps on a thread of its own, or NULL */
 };
