@@ -151,12 +151,19 @@ static struct pyr_level try_once(struct pyr_session *s, struct stress *st, doubl
     return level;
 }
 
+/* Doublings of a level's time: from the first on until one decides. */
+struct doublings {
+    unsigned first, last;
+};
+static const struct doublings once = {0, 0}, longer = {1, EXTENSIONS}, as_needed = {0, EXTENSIONS};
+
 /* A level that its time could not decide gets twice as long, and again, unless the user said how
  * long a level may take. */
-static enum pyr_level_verdict try_level(struct pyr_session *s, struct stress *st, double load) {
+static enum pyr_level_verdict try_level(struct pyr_session *s, struct stress *st, double load,
+                                        struct doublings how) {
     enum pyr_level_verdict verdict = PYR_LEVEL_UNDECIDED;
-    unsigned extensions = st->options->bench.level_time_ns ? 0 : EXTENSIONS;
-    for (unsigned doubled = 0; doubled <= extensions && may_go_on(s, st); doubled++) {
+    unsigned last = st->options->bench.level_time_ns ? 0 : how.last;
+    for (unsigned doubled = how.first; doubled <= last && may_go_on(s, st); doubled++) {
         bool saturating;
         verdict = try_once(s, st, load, st->level_time_ns << doubled, &saturating).verdict;
         if (verdict != PYR_LEVEL_UNDECIDED)
@@ -229,39 +236,65 @@ static bool is_narrow(const struct stress *st, double low, double high) {
     return high / low < narrow_ratio || (!is_open(st) && high - low <= 1);
 }
 
-/* What the search knows: the loads that held, could not be decided and failed, nearest the edge. */
+/* What the search knows: the loads that held, could not be decided and failed, nearest the edge. A
+ * load that holds says the same of those below it. */
 struct bracket {
     double held, undecided, failed; /* 0 and NaN: none */
 };
 
-static void put_level(struct pyr_session *s, struct stress *st, double load, struct bracket *b) {
-    enum pyr_level_verdict verdict = try_level(s, st, load);
+static void put_level(struct pyr_session *s, struct stress *st, double load, struct doublings how,
+                      struct bracket *b) {
+    enum pyr_level_verdict verdict = try_level(s, st, load, how);
     if (verdict == PYR_LEVEL_PASSED)
         b->held = fmax(b->held, load);
     else if (verdict == PYR_LEVEL_FAILED)
         b->failed = fmin(b->failed, load); /* fmin takes the number of a number and NaN */
     else if (!pyr_session_stopped(s))
         b->undecided = fmin(b->undecided, load);
+    if (b->undecided < b->held)
+        b->undecided = NAN;
 }
 
-/* Doubling until a level does not pass, bisection below it; then above what is undecided, for where
- * levels surely fail; then the edges once more, with other draws. */
+/* Doubles until a level fails. One that is not decided does not stop it: a light load brings few
+ * requests, and a heavier one that holds decides for it. Those left open at the end are given their
+ * extensions, from the top. */
+static void climb(struct pyr_session *s, struct stress *st, double most, struct bracket *b) {
+    double open[LEVELS_MAX];
+    size_t open_count = 0;
+    for (double load = is_open(st) ? tidy(most / 64) : 1; may_go_on(s, st); load *= 2) {
+        load = fmin(is_open(st) ? tidy(load) : load, most);
+        b->undecided = NAN;
+        put_level(s, st, load, once, b);
+        if (b->undecided == load)
+            open[open_count++] = load;
+        if (b->held == load)
+            open_count = 0;
+        if (load >= most || !isnan(b->failed))
+            break;
+    }
+    b->undecided = NAN;
+    while (open_count > 0 && may_go_on(s, st)) {
+        double load = open[--open_count];
+        put_level(s, st, load, longer, b);
+        if (b->held == load)
+            break;
+    }
+}
+
+/* The climb, bisection below what did not hold; then above what is undecided, for where levels
+ * surely fail; then the edges once more, with other draws. */
 static void search(struct pyr_session *s, void *context) {
     struct stress *st = context;
     double most = most_load(st);
     struct bracket b = {0, NAN, NAN};
-    double load = is_open(st) ? tidy(most / 64) : 1;
     pyr_session_calibrate(s, most);
     st->plan.case_count = 0;
-    while (may_go_on(s, st) && b.held < most && isnan(b.undecided) && isnan(b.failed)) {
-        put_level(s, st, load, &b);
-        load = fmin(is_open(st) ? tidy(load * 2) : load * 2, most);
-    }
+    climb(s, st, most, &b);
     for (double high; may_go_on(s, st) && b.held > 0;) {
         high = fmin(b.undecided, b.failed);
         if (isnan(high) || is_narrow(st, b.held, high))
             break;
-        put_level(s, st, between(st, b.held, high), &b);
+        put_level(s, st, between(st, b.held, high), as_needed, &b);
     }
     double low = b.undecided, tried;
     for (int i = 0; i < UPPER_TRIES && b.undecided < b.failed && may_go_on(s, st); i++) {
@@ -269,16 +302,16 @@ static void search(struct pyr_session *s, void *context) {
             break;
         struct bracket above = {0, NAN, b.failed};
         tried = between(st, low, b.failed);
-        put_level(s, st, tried, &above);
+        put_level(s, st, tried, as_needed, &above);
         if (above.failed < b.failed)
             b.failed = above.failed;
         else
             low = tried;
     }
     for (int i = 0; i < EDGE_TRIES && b.held > 0 && may_go_on(s, st); i++)
-        try_level(s, st, b.held);
+        try_level(s, st, b.held, as_needed);
     if (!isnan(b.failed) && may_go_on(s, st))
-        try_level(s, st, b.failed);
+        try_level(s, st, b.failed, as_needed);
     if (isnan(b.failed) && b.held >= most && !pyr_session_stopped(s))
         pyr_session_warn(s, PYR_NO_CASE,
                          "no level failed up to %g: the bracket is open above; raise the most",

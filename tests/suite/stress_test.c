@@ -127,6 +127,27 @@ static void the_search_ends_with_a_bracket_around_the_truth(void **state) {
     pyr_result_destroy(outcome.result);
 }
 
+/* One request at a time takes 0.3 s: 30 s of them bound no p99, and 8 at once do. */
+static void a_light_load_that_cannot_be_decided_stops_no_search(void **state) {
+    (void)state;
+    struct pyr_stress_options options =
+        on_sim("sim:step_ms=20,per_seq_ms=0,jitter_pct=5,knee=8,prefill_tok_s=1000000");
+    options.breaking_point = true;
+    options.most = 64;
+    options.bench.slo = "ttft_p99=100ms";
+    options.bench.output_tokens = "16";
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_ok(err, pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+    const struct pyr_stress_result *stress = outcome.result->stress;
+    assert_near(stress->levels[0].load, 1, 0);
+    assert_int_equal(stress->levels[0].verdict, PYR_LEVEL_UNDECIDED);
+    assert_int_equal(stress->levels[0].tries, 1);
+    assert_near(stress->max_sustainable_load, 8, 0);
+    assert_near(stress->first_failing_load, 9, 0);
+    pyr_result_destroy(outcome.result);
+}
+
 static void a_target_that_never_fails_leaves_the_bracket_open(void **state) {
     (void)state;
     struct pyr_stress_options options = on_sim("sim:step_ms=1,per_seq_ms=0,jitter_pct=0");
@@ -283,6 +304,7 @@ int main(void) {
         cmocka_unit_test(a_spike_has_period_height_and_width),
         cmocka_unit_test(ramps_carry_real_load_and_phases_are_told_apart),
         cmocka_unit_test(the_search_ends_with_a_bracket_around_the_truth),
+        cmocka_unit_test(a_light_load_that_cannot_be_decided_stops_no_search),
         cmocka_unit_test(a_target_that_never_fails_leaves_the_bracket_open),
         cmocka_unit_test(a_sweep_stops_above_the_load_that_has_no_steady_state),
         cmocka_unit_test(a_level_ends_when_its_goals_are_decided_and_each_try_draws_anew),
