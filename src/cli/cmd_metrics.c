@@ -55,8 +55,7 @@ int pyr_cmd_metrics_export(struct pyr_cli *cli, struct pyr_err *err) {
     const char *output = args->values[PYR_OPT_OUTPUT_FILE].text;
     const struct pyr_report_format *format = pyr_report_format_find(name ? name : "prometheus");
     if (!format) {
-        pyr_fail(err, PYR_E_USAGE,
-                 "--format %s: there is no such format; prometheus, openmetrics, json, ...", name);
+        pyr_report_format_fail(name, err);
         return PYR_CLI_FAILED;
     }
     if (operand && (pyr_fs_is_file(operand) || pyr_fs_is_dir(operand)))

@@ -18,14 +18,9 @@ static const char *find_run(struct pyr_cli *cli, const char *run) {
 }
 
 static const struct pyr_report_format *find_format(const char *name, struct pyr_err *err) {
-    struct pyr_buf list = {0};
     const struct pyr_report_format *format = pyr_report_format_find(name);
-    for (const struct pyr_report_format *f = pyr_report_formats; !format && f->name; f++)
-        pyr_buf_printf(&list, "%s%s", list.length ? ", " : "", f->name);
     if (!format)
-        pyr_fail(err, PYR_E_USAGE, "--format %s: there is no such format; formats: %s", name,
-                 pyr_buf_text(&list));
-    pyr_buf_deinit(&list);
+        pyr_report_format_fail(name, err);
     return format;
 }
 

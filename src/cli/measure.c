@@ -16,6 +16,7 @@
 #include "report/formats.h"
 #include "suite/bench.h"
 #include "suite/config.h"
+#include "suite/plan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,29 @@ static void fill_rest(const struct pyr_args *args, struct pyr_bench_options *o) 
     o->format = v[PYR_OPT_FORMATS].text;
     o->requests_log = v[PYR_OPT_REQUESTS_LOG].text;
     o->quiet = pyr_given(args, PYR_OPT_QUIET);
+}
+
+/* What was typed that decides what is measured, with its value. What goes into the requests of a
+ * server may be secret and stays out. */
+static void fill_settings(struct pyr_cli *cli, struct pyr_bench_options *o) {
+    static const char *const groups[] = {"What is measured", "Load", "Requests", "Judging"};
+    struct pyr_setting *settings = pyr_arena_array(cli->arena, PYR_OPT_COUNT + 1, sizeof *settings);
+    for (int i = 0; i < PYR_OPT_COUNT; i++) {
+        const struct pyr_option_row *row = &pyr_option_rows[i];
+        bool counts = false;
+        for (size_t j = 0; j < sizeof groups / sizeof *groups; j++)
+            counts |= strcmp(row->group, groups[j]) == 0;
+        if (!counts || !pyr_given(&cli->args, (enum pyr_cli_option)i) || i == PYR_OPT_MODEL ||
+            i == PYR_OPT_CONFIG || i == PYR_OPT_PRESET)
+            continue;
+        const char *value = cli->args.values[i].text;
+        settings[o->setting_count++] = (struct pyr_setting){
+            .name = row->name + strspn(row->name, "-"),
+            .value = value ? value : "yes",
+            .source = "command line",
+        };
+    }
+    o->settings = settings;
 }
 
 /* What is missing or misspelt is told before a model is loaded for a minute. */
@@ -186,6 +210,28 @@ static bool fill_config(struct pyr_cli *cli, struct pyr_bench_options *o, const 
     return true;
 }
 
+/* Whatever is wrong with the plan is told before a model is made or loaded for it. A trace is read
+ * with the run: it may be large. */
+static bool check_plan(struct pyr_cli *cli, const struct pyr_bench_options *options,
+                       struct pyr_err *err) {
+    struct pyr_plan plan;
+    return options->trace || strcmp(cli->command->name, "stress") == 0 ||
+           pyr_plan_make(options, 1, false, cli->arena, &plan, err);
+}
+
+/* A target that was typed is on the first line of every report anyway. */
+static void name_target(struct pyr_cli *cli, const struct pyr_resolved *resolved,
+                        struct pyr_bench_options *o) {
+    if (strcmp(resolved->source, "command line") == 0)
+        return;
+    struct pyr_setting *all = pyr_arena_array(cli->arena, o->setting_count + 1, sizeof *all);
+    all[0] = (struct pyr_setting){"target", resolved->target, resolved->source};
+    if (o->setting_count)
+        memcpy(all + 1, o->settings, o->setting_count * sizeof *all);
+    o->settings = all;
+    o->setting_count++;
+}
+
 bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
                          struct pyr_err *err) {
     const struct pyr_args *args = &cli->args;
@@ -196,12 +242,14 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
     struct pyr_resolved resolved;
     fill_load(args, options);
     fill_rest(args, options);
+    fill_settings(cli, options);
     if (!check_paths(args, err) || !fill_goals(cli, options, err) ||
-        !fill_config(cli, options, &input.configured, err) ||
+        !fill_config(cli, options, &input.configured, err) || !check_plan(cli, options, err) ||
         !pyr_resolve_target(cli->arena, &input, &resolved, err) ||
         !pyr_check_target(args, &resolved, err) || !check_context(args, resolved.target, err))
         return false;
     pyr_ci_prepare(cli, options);
+    name_target(cli, &resolved, options);
     options->target = resolved.target;
     options->target_note = resolved.note;
     options->model = resolved.model;

@@ -124,6 +124,7 @@ static bool take_default(struct pyr_arena *arena, const struct pyr_resolve_input
 bool pyr_resolve_target(struct pyr_arena *arena, const struct pyr_resolve_input *input,
                         struct pyr_resolved *resolved, struct pyr_err *err) {
     *resolved = (struct pyr_resolved){0};
+    resolved->source = "command line";
     if (input->operand) {
         if (pyr_target_is_url(input->operand))
             resolved->model = input->model;
@@ -136,13 +137,17 @@ bool pyr_resolve_target(struct pyr_arena *arena, const struct pyr_resolve_input 
     if (input->model)
         return take(arena, input->model, "--model", resolved, err);
     const char *path = set_environment(input, "BENCH_MODEL_PATH");
+    resolved->source = "environment BENCH_MODEL_PATH";
     if (path)
         return take(arena, path, "BENCH_MODEL_PATH", resolved, err);
     const char *dir = set_environment(input, "INFERNO_MODELS_DIR");
+    resolved->source = "environment INFERNO_MODELS_DIR";
     if (dir)
         return take_first_of(arena, dir, resolved, err);
+    resolved->source = "configuration file";
     if (input->configured)
         return take(arena, input->configured, "the configuration file's model", resolved, err);
+    resolved->source = "default";
     return take_default(arena, input, resolved, err);
 }
 

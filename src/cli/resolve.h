@@ -23,6 +23,7 @@ struct pyr_resolve_input {
 struct pyr_resolved {
     const char *target; /* a path that exists, a URL, "sim:...", "null:..." */
     const char *model;  /* a URL's served model, or NULL */
+    const char *source; /* who named it: "command line", "environment BENCH_MODEL_PATH", ... */
     const char *note;   /* what the model is, when it was not named: "made here, ..."; or NULL */
     bool in_process;    /* a model of this machine; false for URLs */
 };

@@ -152,6 +152,31 @@ uint64_t pyr_figures_p99_needs(const struct pyr_suite_result *suite, const char 
     return most;
 }
 
+void pyr_put_cut(struct pyr_buf *buf, const struct pyr_suite_result *suite,
+                 const struct pyr_report_meta *meta) {
+    double asked = pyr_report_meta_number(meta->config, "iterations");
+    bool capped = strcmp(suite->name, "inference") == 0 || strcmp(suite->name, "concurrent") == 0;
+    if (!capped || pyr_report_meta_text(meta->config, "trace") ||
+        pyr_report_meta_text(meta->config, "sessions"))
+        return;
+    size_t start = buf->length;
+    for (size_t i = 0; i < suite->case_count; i++) {
+        const struct pyr_case_result *one = &suite->cases[i];
+        if (!one->total || !((double)one->total < asked))
+            continue;
+        bool first = buf->length == start;
+        pyr_buf_puts(buf, first ? "" : ", ");
+        pyr_buf_puts(buf, pyr_case_short_id(suite, one));
+        pyr_buf_puts(buf, " after ");
+        pyr_put_count(buf, one->total);
+        if (first) {
+            pyr_buf_puts(buf, " of ");
+            pyr_put_count(buf, (uint64_t)asked);
+            pyr_buf_puts(buf, " requests");
+        }
+    }
+}
+
 /* --- units and numbers ----------------------------------------------------------------------- */
 
 struct pyr_scale pyr_scale_for(enum pyr_unit unit, double largest) {

@@ -7,6 +7,7 @@
 #define PYR_REPORT_FIGURES_H
 
 #include "base/buf.h"
+#include "report/meta.h"
 #include "stats/result.h"
 
 #include <stdbool.h>
@@ -46,6 +47,12 @@ enum { PYR_FIGURES_MAX = 16 };
  * knows; p99 only where at least half of them can bound it. Returns their number. */
 size_t pyr_figures_choose(const struct pyr_suite_result *suite, enum pyr_figure_group group,
                           struct pyr_figure figures[PYR_FIGURES_MAX]);
+
+/* "long after 11 of 44 requests, medium after 37": the cases whose time was over before the
+ * requests that the configuration asks for. Nothing where none was, or where requests are no cap.
+ */
+void pyr_put_cut(struct pyr_buf *buf, const struct pyr_suite_result *suite,
+                 const struct pyr_report_meta *meta);
 
 /* More requests that the suite's worst case needs before p99 has an interval; 0: none. */
 uint64_t pyr_figures_p99_needs(const struct pyr_suite_result *suite, const char **case_id);

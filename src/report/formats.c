@@ -2,6 +2,7 @@
 #include "report/formats.h"
 
 #include "base/fs.h"
+#include "base/parse.h"
 
 #include <string.h>
 
@@ -41,6 +42,21 @@ const struct pyr_report_format *pyr_report_format_find(const char *name) {
         if (strcmp(row->name, name) == 0)
             return row;
     return NULL;
+}
+
+bool pyr_report_format_fail(const char *name, struct pyr_err *err) {
+    const char *names[sizeof pyr_report_formats / sizeof *pyr_report_formats];
+    size_t count = 0;
+    struct pyr_buf list = {0};
+    for (; pyr_report_formats[count].name; count++) {
+        names[count] = pyr_report_formats[count].name;
+        pyr_buf_printf(&list, "%s%s", count ? ", " : "", names[count]);
+    }
+    const char *near = pyr_nearest(name, names, count);
+    pyr_fail(err, PYR_E_USAGE, "--format %s: there is no such format%s%s; there are %s", name,
+             near ? "; did you mean " : "", near ? near : "", pyr_buf_text(&list));
+    pyr_buf_deinit(&list);
+    return false;
 }
 
 static bool write_one(pyr_report_fn *write, const struct pyr_result *result,

@@ -44,6 +44,9 @@ extern const struct pyr_report_format pyr_report_formats[]; /* ends with a NULL 
 /* NULL when there is none of that name (or alias: "md", "prom", "text"). */
 const struct pyr_report_format *pyr_report_format_find(const char *name);
 
+/* Fails with the nearest name and all others. */
+bool pyr_report_format_fail(const char *name, struct pyr_err *err);
+
 /* Writes the report whole or not at all (base/fs.h). The second file of a format that has one goes
  * beside the first: "a.json" and "a.bigger.json". */
 bool pyr_report_write_file(const struct pyr_report_format *format, const struct pyr_result *result,

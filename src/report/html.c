@@ -236,10 +236,16 @@ static void put_cases(struct pyr_buf *out, const struct pyr_result *result, size
     pyr_buf_puts(out, "</section>");
 }
 
-static void put_suite(struct pyr_buf *out, const struct pyr_suite_result *suite, size_t number) {
+static void put_suite(struct pyr_buf *out, const struct pyr_suite_result *suite, size_t number,
+                      const struct pyr_report_meta *meta) {
     pyr_buf_printf(out, "<section><h2 id=\"suite%zu\">", number);
     pyr_html_element(out, "", suite->name, "</h2>");
     put_outcomes(out, suite);
+    struct pyr_buf cut = {0};
+    pyr_put_cut(&cut, suite, meta);
+    if (cut.length)
+        pyr_html_element(out, "<p>Cut by the time limit: ", pyr_buf_text(&cut), ".</p>");
+    pyr_buf_deinit(&cut);
     put_notes(out, suite);
     for (size_t i = 0; i < suite->case_count; i++) {
         const struct pyr_case_result *result = &suite->cases[i];
@@ -383,7 +389,7 @@ bool pyr_report_html(const struct pyr_result *result, const struct pyr_report_op
     pyr_html_top(out, result, &meta);
     put_capacity(out, result);
     for (size_t i = 0; i < result->suite_count; i++)
-        put_suite(out, &result->suites[i], i + 1);
+        put_suite(out, &result->suites[i], i + 1, &meta);
     struct pyr_buf tail = {0};
     put_instrument(&tail, result);
     put_end(&tail, result, &meta);

@@ -81,6 +81,42 @@ static void put_target(struct writer *writer, const struct pyr_report_meta *meta
         pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", meta->notes);
 }
 
+/* What one of them said: "concurrency=1,2, duration=20s". */
+static void put_settings_of(struct pyr_buf *line, const json_t *list, const char *source) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        const char *name = pyr_report_meta_text(one, "name"),
+                   *dot = name ? strrchr(name, '.') : NULL;
+        const char *value = pyr_report_meta_text(one, "value");
+        const char *said_by = pyr_report_meta_text(one, "source");
+        if (name && value && said_by && strcmp(said_by, source) == 0)
+            pyr_buf_printf(line, "%s%s=%s", line->length ? "; " : "", dot ? dot + 1 : name, value);
+    }
+}
+
+/* What is not the preset's, and who said it: a line for each of them. */
+static void put_settings(struct writer *writer, const struct pyr_report_meta *meta) {
+    const json_t *list = json_object_get(meta->config, "settings");
+    const char *preset = pyr_report_meta_text(meta->config, "preset");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *source = pyr_report_meta_text(json_array_get(list, i), "source");
+        bool told = !source;
+        for (size_t j = 0; j < i && !told; j++) {
+            const char *before = pyr_report_meta_text(json_array_get(list, j), "source");
+            told = before && strcmp(before, source) == 0;
+        }
+        struct pyr_buf line = {0};
+        if (!told)
+            put_settings_of(&line, list, source);
+        if (line.length)
+            wrapf(writer, PYR_STYLE_PLAIN, "  ", "%s: %s", source, pyr_buf_text(&line));
+        pyr_buf_deinit(&line);
+    }
+    if (json_is_array(list) && preset)
+        wrapf(writer, PYR_STYLE_PLAIN, "  ", "preset %s%s", preset,
+              json_array_size(list) ? " for the rest" : "");
+}
+
 static void put_banners(struct writer *writer) {
     const struct pyr_result *result = writer->result;
     if (result->partial) {
@@ -384,7 +420,8 @@ static void put_machine(struct writer *writer, const struct pyr_suite_result *su
     pyr_buf_deinit(&text);
 }
 
-static void put_suite(struct writer *writer, const struct pyr_suite_result *suite) {
+static void put_suite(struct writer *writer, const struct pyr_suite_result *suite,
+                      const struct pyr_report_meta *meta) {
     heading(writer, clean(writer, suite->name), suite_summary(writer, suite));
     put_still_cases(writer, suite);
     if (pyr_terminal_is_levels(suite)) {
@@ -395,6 +432,11 @@ static void put_suite(struct writer *writer, const struct pyr_suite_result *suit
     put_figures(writer, suite, PYR_FIGURES_SPEED);
     put_figures(writer, suite, PYR_FIGURES_MORE);
     put_machine(writer, suite);
+    struct pyr_buf cut = {0};
+    pyr_put_cut(&cut, suite, meta);
+    if (cut.length)
+        wrapf(writer, PYR_STYLE_PLAIN, "  ", "Cut by the time limit: %s.", pyr_buf_text(&cut));
+    pyr_buf_deinit(&cut);
     pyr_terminal_load_parts(&writer->paper, writer->arena, suite, writer->plus_minus);
     put_notes(writer, suite);
 }
@@ -469,11 +511,12 @@ bool pyr_report_terminal(const struct pyr_result *result, const struct pyr_repor
     struct pyr_report_meta meta;
     pyr_report_meta_open(result->meta_json, &meta);
     put_target(&writer, &meta);
+    put_settings(&writer, &meta);
     put_banners(&writer);
     put_warnings(&writer);
     put_goals(&writer);
     for (size_t i = 0; i < result->suite_count; i++)
-        put_suite(&writer, &result->suites[i]);
+        put_suite(&writer, &result->suites[i], &meta);
     if (!result->suite_count)
         pyr_buf_puts(out, "\nNothing was measured.\n");
     pyr_terminal_levels(&writer.paper, writer.arena, result, writer.plus_minus);

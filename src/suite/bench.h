@@ -19,6 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* One thing that somebody said, and who: for the record of the effective configuration. */
+struct pyr_setting {
+    const char *name, *value; /* "concurrency", "1,4,8" */
+    const char *source;       /* "command line", "environment", or a file's name */
+};
+
 /* What the user said; zero and NULL mean "not said", and the preset decides (suite/presets.c).
  * Lists live in the caller's arena. */
 struct pyr_bench_options {
@@ -71,7 +77,9 @@ struct pyr_bench_options {
     const char *output; /* folder or file; NULL: benchmark_results/ */
     const char *format; /* further formats, comma-separated; NULL: terminal + json */
     const char *requests_log;
-    const char *command_line; /* as typed, for "repeat" */
+    const char *command_line;           /* as typed, for "repeat" */
+    const struct pyr_setting *settings; /* what is not the preset's, and who said it */
+    size_t setting_count;
     bool no_calibrate, strict, quiet, color;
 
     const volatile sig_atomic_t *stop; /* set by a signal handler to the signal's number */

@@ -22,6 +22,7 @@ struct file {
     const char *path;
     yaml_document_t *document;
     struct pyr_err *err;
+    int merges; /* "<<" so far: an anchor may hold itself, or another many times */
 };
 
 static int line_of(const yaml_node_t *node) {
@@ -56,8 +57,12 @@ static bool read_number(struct file *file, const yaml_node_t *node, const char *
 static bool read_whole(struct file *file, const yaml_node_t *node, const char *key,
                        uint64_t *number) {
     const char *text = text_of(node);
-    if (text && pyr_parse_u64(text, number, NULL) && *number <= UINT32_MAX)
+    double real; /* 1e3 and 1000.0 are whole too */
+    if (text && pyr_parse_double(text, &real, NULL) && real >= 0 && real <= UINT32_MAX &&
+        real == floor(real)) {
+        *number = (uint64_t)real;
         return true;
+    }
     return fail_value(file, node, key, "a whole number of 0 or more");
 }
 
@@ -205,20 +210,72 @@ static bool read_value(struct file *file, const yaml_node_t *node, const struct 
     return true;
 }
 
-/* Calls `member` for each key of a mapping with the joined name. */
+/* Calls `member` for each key of a mapping with the joined name: those that "<<" brings in first,
+ * so that its own overrule them. A top-level key that begins with "x-" is a place for anchors. */
 typedef bool member_fn(struct file *file, const char *path, const yaml_node_t *key,
                        const yaml_node_t *value, void *context);
 
 static bool each_member(struct file *file, const yaml_node_t *node, const char *prefix,
+                        member_fn *member, void *context);
+
+static bool is_merge(const yaml_node_t *key) {
+    const char *name = text_of(key);
+    return name && strcmp(name, "<<") == 0 && key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
+static bool merge(struct file *file, const yaml_node_t *value, const char *prefix,
+                  member_fn *member, void *context) {
+    enum { MERGES_MAX = 64 };
+    bool fine = file->merges++ < MERGES_MAX;
+    if (!fine)
+        return fail_value(file, value, "<<", "a group that ends: it holds itself, or too many");
+    if (value->type == YAML_MAPPING_NODE)
+        fine = each_member(file, value, prefix, member, context);
+    else if (value->type != YAML_SEQUENCE_NODE)
+        fine = fail_value(file, value, "<<", "a group of keys, or a list of such");
+    else
+        for (yaml_node_item_t *item = value->data.sequence.items.top;
+             fine && item > value->data.sequence.items.start; item--) /* the first counts most */
+            fine = merge(file, yaml_document_get_node(file->document, item[-1]), prefix, member,
+                         context);
+    return fine;
+}
+
+static bool check_keys(struct file *file, const yaml_node_t *node) {
+    const yaml_node_pair_t *start = node->data.mapping.pairs.start;
+    for (const yaml_node_pair_t *pair = start; pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = yaml_document_get_node(file->document, pair->key);
+        if (!text_of(key))
+            return fail_value(file, key, "a key", "a text");
+        for (const yaml_node_pair_t *other = start; other < pair; other++) {
+            const yaml_node_t *before = yaml_document_get_node(file->document, other->key);
+            if (strcmp(text_of(before), text_of(key)) == 0)
+                return pyr_fail(file->err, PYR_E_USAGE,
+                                "%s:%d: '%s' stands twice, on line %d too; keep one", file->path,
+                                line_of(key), text_of(key), line_of(before));
+        }
+    }
+    return true;
+}
+
+static bool each_member(struct file *file, const yaml_node_t *node, const char *prefix,
                         member_fn *member, void *context) {
+    if (!check_keys(file, node))
+        return false;
+    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++)
+        if (is_merge(yaml_document_get_node(file->document, pair->key)) &&
+            !merge(file, yaml_document_get_node(file->document, pair->value), prefix, member,
+                   context))
+            return false;
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top; pair++) {
         const yaml_node_t *key = yaml_document_get_node(file->document, pair->key);
         const yaml_node_t *value = yaml_document_get_node(file->document, pair->value);
         const char *name = text_of(key);
         char path[KEY_BYTES_MAX];
-        if (!name)
-            return fail_value(file, key, "a key", "a text");
+        if (is_merge(key) || (!*prefix && strncmp(name, "x-", 2) == 0))
+            continue;
         snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", name);
         if (!member(file, path, key, value, context))
             return false;
@@ -263,12 +320,44 @@ static bool hardware_group(struct file *file, const char *path, const yaml_node_
     return each_member(file, value, "", hardware_member, hardware);
 }
 
+/* "1, 4, 8" of a list, the text itself of a single value. */
+static const char *spell(struct file *file, const yaml_node_t *node) {
+    struct pyr_buf buf = {0};
+    if (text_of(node))
+        pyr_buf_puts(&buf, text_of(node));
+    for (yaml_node_item_t *item = node->type == YAML_SEQUENCE_NODE ? node->data.sequence.items.start
+                                                                   : NULL;
+         item && item < node->data.sequence.items.top; item++)
+        pyr_buf_printf(&buf, "%s%s", buf.length ? ", " : "",
+                       text_of(yaml_document_get_node(file->document, *item)));
+    const char *text = pyr_arena_strdup(file->arena, pyr_buf_text(&buf));
+    pyr_buf_deinit(&buf);
+    return text;
+}
+
+/* What was said, for the record; a key that "<<" brought in counts as its owner last said it. */
+static void remember(struct file *file, const char *path, const yaml_node_t *value,
+                     struct pyr_config *config) {
+    size_t i = 0;
+    while (i < config->said_count && strcmp(config->said[i].name, path) != 0)
+        i++;
+    if (is_null(value) || i == PYR_CONFIG_SAID_MAX)
+        return;
+    config->said[i] = (struct pyr_setting){
+        .name = pyr_arena_strdup(file->arena, path),
+        .value = spell(file, value),
+        .source = config->path,
+    };
+    config->said_count += i == config->said_count;
+}
+
 static bool setting_member(struct file *file, const char *path, const yaml_node_t *key,
                            const yaml_node_t *value, void *context) {
     struct pyr_config *config = context;
     config->warmup_set |= strcmp(path, "warmup_iterations") == 0 ||
                           strcmp(path, "test_params.warmup_iterations") == 0;
-    return read_member(file, path, key, value, keys, COUNT(keys), config);
+    return read_member(file, path, key, value, keys, COUNT(keys), config) &&
+           (remember(file, path, value, config), true);
 }
 
 static bool top_member(struct file *file, const char *path, const yaml_node_t *key,
@@ -278,6 +367,20 @@ static bool top_member(struct file *file, const char *path, const yaml_node_t *k
     if (strcmp(path, "hardware_configs") == 0)
         return each_member(file, value, "", hardware_group, context);
     return each_member(file, value, path, setting_member, context);
+}
+
+/* True when no second document follows. */
+static bool is_last(yaml_parser_t *parser, const char *path, struct pyr_err *err) {
+    yaml_document_t document;
+    if (!yaml_parser_load(parser, &document))
+        return pyr_fail(err, PYR_E_USAGE, "%s:%zu: %s", path, parser->problem_mark.line + 1,
+                        parser->problem ? parser->problem : "no YAML or JSON");
+    const yaml_node_t *root = yaml_document_get_root_node(&document);
+    bool last = !root ||
+                pyr_fail(err, PYR_E_USAGE, "%s:%d: a second document begins here; a file holds one",
+                         path, line_of(root));
+    yaml_document_delete(&document);
+    return last;
 }
 
 /* Parses the text and hands the root's members to `member`. */
@@ -294,7 +397,7 @@ static bool read_document(struct pyr_arena *arena, const char *path, const char 
                  parser.problem ? parser.problem : "no YAML or JSON", parser.context ? " " : "",
                  parser.context ? parser.context : "");
     } else {
-        struct file file = {arena, path, &document, err};
+        struct file file = {arena, path, &document, err, 0};
         const yaml_node_t *root = yaml_document_get_root_node(&document);
         if (!root)
             pyr_fail(err, PYR_E_USAGE, "%s: empty; leave the option out for the defaults", path);
@@ -304,6 +407,7 @@ static bool read_document(struct pyr_arena *arena, const char *path, const char 
         else
             fine = each_member(&file, root, "", member, context);
         yaml_document_delete(&document);
+        fine = fine && is_last(&parser, path, err);
     }
     yaml_parser_delete(&parser);
     return fine;
@@ -311,6 +415,8 @@ static bool read_document(struct pyr_arena *arena, const char *path, const char 
 
 static bool load_text(const char *path, struct pyr_buf *text, struct pyr_err *err) {
     static const struct pyr_root live = {""};
+    if (pyr_fs_is_dir(path))
+        return pyr_fail(err, PYR_E_USAGE, "%s: a folder; give a file of YAML or JSON", path);
     return pyr_fs_read(&live, path, FILE_BYTES_MAX, text, err);
 }
 
@@ -426,11 +532,44 @@ static void lay_preset(struct pyr_arena *arena, const struct pyr_config *config,
         preset->top_k = config->top_k;
 }
 
+/* The option of the command line that overrules this key, or NULL. */
+static const char *overruled_by(const struct pyr_bench_options *o, const char *path) {
+    const char *dot = strrchr(path, '.'), *key = dot ? dot + 1 : path;
+    bool goal = strncmp(path, "target_", 7) == 0;
+    return goal && o->slo                                              ? "--slo"
+           : strcmp(key, "iterations") == 0 && o->requests             ? "--requests"
+           : strcmp(key, "warmup_iterations") == 0 && o->warmup_set    ? "--warmup"
+           : strcmp(key, "timeout_seconds") == 0 && o->level_time_ns   ? "--level-time"
+           : strcmp(key, "batch_sizes") == 0 && o->concurrency_count   ? "--concurrency"
+           : strcmp(key, "test_text_lengths") == 0 && o->prompt_tokens ? "--prompt-tokens"
+           : strcmp(path, "output.directory") == 0 && o->output        ? "--output"
+                                                                       : NULL;
+}
+
+/* Behind those of the command line, which are there already. */
+static void add_settings(struct pyr_arena *arena, const struct pyr_config *config,
+                         struct pyr_bench_options *o) {
+    size_t count = o->setting_count;
+    struct pyr_setting *all = pyr_arena_array(arena, count + config->said_count, sizeof *all);
+    if (count)
+        memcpy(all, o->settings, count * sizeof *all);
+    for (size_t i = 0; i < config->said_count; i++) {
+        const char *option = overruled_by(o, config->said[i].name);
+        all[count] = config->said[i];
+        if (option)
+            all[count].source =
+                pyr_arena_printf(arena, "%s, overruled by %s", config->path, option);
+        count++;
+    }
+    o->settings = all;
+    o->setting_count = count;
+}
+
 static void note_missing(const struct pyr_config *config, struct pyr_config_notes *notes) {
     if ((config->index_size || config->queries) && pyr_suite_missing("retrieval", NULL))
         note(notes, "retrieval: kept for later, this version has no retrieval suite");
     if ((config->stress_levels.count || config->stress_s > 0) && pyr_suite_missing("stress", NULL))
-        note(notes, "stress_test: kept for later, this version has no stress suite");
+        note(notes, "stress_test: bench makes no stress run; `pyrometer stress` does");
     if (config->interval_ms > 0 && config->interval_ms != 100)
         note(notes, "monitoring.interval_ms: sampling is at 100 ms in this version");
 }
@@ -441,9 +580,7 @@ bool pyr_config_apply(struct pyr_arena *arena, const struct pyr_config *config,
     const char *name = options->preset ? options->preset : "quick";
     const struct pyr_preset *base = pyr_preset_find(name);
     if (!base)
-        return pyr_fail(err, PYR_E_USAGE,
-                        "--preset %s: there is no such preset; `pyrometer bench --help` lists them",
-                        name);
+        return pyr_preset_fail(name, err);
     notes->count = 0;
     const struct pyr_config_hardware *row = NULL;
     for (size_t i = 0; i < config->hardware_count; i++)
@@ -453,6 +590,7 @@ bool pyr_config_apply(struct pyr_arena *arena, const struct pyr_config *config,
     *preset = *base;
     lay_preset(arena, config, row, preset);
     options->preset_data = preset;
+    add_settings(arena, config, options);
     const char *goals = goals_text(arena, &config->goals, row, notes);
     if (!options->slo)
         options->slo = goals;

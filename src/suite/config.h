@@ -34,7 +34,7 @@ struct pyr_config_hardware {
     struct pyr_config_list batch_sizes;
 };
 
-enum { PYR_CONFIG_HARDWARE_MAX = 16, PYR_CONFIG_NOTES_MAX = 16 };
+enum { PYR_CONFIG_HARDWARE_MAX = 16, PYR_CONFIG_NOTES_MAX = 16, PYR_CONFIG_SAID_MAX = 64 };
 
 /* What the file said. Numbers are 0 and texts NULL where it said nothing. */
 struct pyr_config {
@@ -56,6 +56,9 @@ struct pyr_config {
     int detailed_logs, html_report; /* -1: not said */
     struct pyr_config_hardware hardware[PYR_CONFIG_HARDWARE_MAX];
     size_t hardware_count;
+    struct pyr_setting
+        said[PYR_CONFIG_SAID_MAX]; /* every key outside hardware_configs, as written */
+    size_t said_count;
 };
 
 /* Everything lives in the arena. */

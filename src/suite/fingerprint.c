@@ -34,7 +34,7 @@ static const struct {
 static const char *const config_left_out[] = {
     "goals",       "engine_dir", "output",       "format",     "runs",
     "seed",        "preset",     "duration_s",   "iterations", "warmup_iterations",
-    "concurrency", "classes",    "level_time_s", "threads",
+    "concurrency", "classes",    "level_time_s", "threads",    "settings",
 };
 /* What a simulated target says of its law, which is what is compared. */
 static const char *const law_parts[] = {"model", "model_description"};

@@ -74,6 +74,16 @@ static json_t *describe_goals(const struct pyr_plan *plan) {
     return list;
 }
 
+static json_t *describe_settings(const struct pyr_bench_options *o) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < o->setting_count; i++)
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "name",
+                                              text_or_null(o->settings[i].name), "value",
+                                              text_or_null(o->settings[i].value), "source",
+                                              text_or_null(o->settings[i].source)));
+    return list;
+}
+
 static json_t *describe_threads(const struct pyr_plan *plan) {
     json_t *list = json_array();
     for (size_t i = 0; i < plan->variant_count; i++)
@@ -122,6 +132,7 @@ static json_t *describe_config(const struct pyr_bench_options *o, const struct p
     json_object_set_new(config, "exact_output", json_boolean(o->exact_output));
     json_object_set_new(config, "seed", json_integer((json_int_t)o->seed));
     json_object_set_new(config, "goals", describe_goals(plan));
+    json_object_set_new(config, "settings", describe_settings(o));
     return config;
 }
 

@@ -368,10 +368,7 @@ static bool note_skipped(struct planner *p, const char *suites, struct pyr_err *
         bool known;
         const char *why = pyr_suite_missing(name, &known);
         if (!known)
-            return pyr_fail(err, PYR_E_USAGE,
-                            "--suite %s: there is no such suite; `pyrometer bench --help` lists "
-                            "them",
-                            name);
+            return pyr_suite_fail(name, err);
         if (why)
             skipped[p->plan->skipped_count++] =
                 pyr_arena_printf(p->arena, "suite %s skipped: %s", name, why);
@@ -418,9 +415,7 @@ bool pyr_plan_make(const struct pyr_bench_options *options, uint32_t compute_thr
     const struct pyr_preset *preset =
         options->preset_data ? options->preset_data : pyr_preset_find(name);
     if (!preset)
-        return pyr_fail(err, PYR_E_USAGE,
-                        "--preset %s: there is no such preset; `pyrometer bench --help` lists them",
-                        name);
+        return pyr_preset_fail(name, err);
     struct planner p = {.options = options, .preset = preset, .arena = arena, .plan = plan};
     const char *suites = !options->suite                      ? preset->suites
                          : strcmp(options->suite, "all") == 0 ? "inference,concurrent"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "suite/presets.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/parse.h"
 #include "suite/bench.h"
 
 #include <string.h>
@@ -203,7 +205,7 @@ const struct pyr_preset_row pyr_suite_rows[] = {
 static const struct {
     const char *name, *why;
 } missing_suites[] = {
-    {"stress", "this version has no stress suite"},
+    {"stress", "bench makes no stress run; `pyrometer stress` does"},
     {"memory", "this version has no memory suite"},
     {"cache", "this version has no cache suite"},
     {"retrieval", "this version has no retrieval suite"},
@@ -227,4 +229,29 @@ const char *pyr_suite_missing(const char *name, bool *known) {
         if (strcmp(missing_suites[i].name, name) == 0)
             return missing_suites[i].why;
     return found ? NULL : "there is no suite of that name";
+}
+
+static bool fail_name(const char *option, const char *kind, const char *name,
+                      const struct pyr_preset_row *rows, struct pyr_err *err) {
+    enum { ROWS_MAX = 32 };
+    const char *names[ROWS_MAX];
+    size_t count = 0;
+    struct pyr_buf list = {0};
+    for (; rows[count].name && count < ROWS_MAX; count++) {
+        names[count] = rows[count].name;
+        pyr_buf_printf(&list, "%s%s", count ? ", " : "", names[count]);
+    }
+    const char *near = pyr_nearest(name, names, count);
+    pyr_fail(err, PYR_E_USAGE, "%s %s: there is no such %s%s%s; there are %s", option, name, kind,
+             near ? "; did you mean " : "", near ? near : "", pyr_buf_text(&list));
+    pyr_buf_deinit(&list);
+    return false;
+}
+
+bool pyr_preset_fail(const char *name, struct pyr_err *err) {
+    return fail_name("--preset", "preset", name, pyr_preset_rows, err);
+}
+
+bool pyr_suite_fail(const char *name, struct pyr_err *err) {
+    return fail_name("--suite", "suite", name, pyr_suite_rows, err);
 }

@@ -9,6 +9,8 @@
 #ifndef PYR_SUITE_PRESETS_H
 #define PYR_SUITE_PRESETS_H
 
+#include "base/err.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,6 +46,10 @@ const struct pyr_preset *pyr_preset_find(const char *name);
 /* All of them, in the order of pyr_preset_rows. */
 extern const struct pyr_preset pyr_presets[];
 extern const size_t pyr_preset_count;
+
+/* Fails for a name that is none, with the nearest and all others. */
+bool pyr_preset_fail(const char *name, struct pyr_err *err);
+bool pyr_suite_fail(const char *name, struct pyr_err *err);
 
 /* NULL when the suite runs in this version; else why it does not, for the line that lists it as
  * skipped. `known` (may be NULL) says whether there is such a name at all. */

@@ -229,7 +229,7 @@ static bool write_format(const char *name, const char *path, struct pyr_bench_ou
                          struct pyr_err *err) {
     const struct pyr_report_format *format = pyr_report_format_find(name);
     if (!format)
-        return pyr_fail(err, PYR_E_USAGE, "--format %s: there is no such format", name);
+        return pyr_report_format_fail(name, err);
     struct pyr_report_options options = {0};
     if (!pyr_report_write_file(format, outcome->result, &options, path, err))
         return false;
@@ -304,10 +304,7 @@ static bool check_formats(const struct pyr_bench_options *o, struct pyr_err *err
     snprintf(copy, sizeof copy, "%s", o->format ? o->format : "");
     while ((name = strsep(&list, ",")))
         if (*name && !pyr_report_format_find(name))
-            return pyr_fail(err, PYR_E_USAGE,
-                            "--format %s: there is no such format; `pyrometer report --help` lists "
-                            "them",
-                            name);
+            return pyr_report_format_fail(name, err);
     return true;
 }
 

@@ -69,6 +69,55 @@ static bool read_text(struct pyr_arena *arena, const char *text, struct pyr_conf
     return pyr_config_read(arena, "my.yaml", text, strlen(text), config, err);
 }
 
+static const struct pyr_setting *said(const struct pyr_bench_options *options, const char *name) {
+    for (size_t i = 0; i < options->setting_count; i++)
+        if (strcmp(options->settings[i].name, name) == 0)
+            return &options->settings[i];
+    fail_msg("%s is not among the settings", name);
+    return NULL;
+}
+
+static void every_setting_says_where_it_came_from(void **state) {
+    (void)state;
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_config config;
+    struct pyr_config_notes notes;
+    struct pyr_err err;
+    const uint64_t levels[] = {2};
+    const struct pyr_setting typed = {"concurrency", "2", "command line"};
+    struct pyr_bench_options options = {.preset = "quick",
+                                        .concurrency = levels,
+                                        .concurrency_count = 1,
+                                        .settings = &typed,
+                                        .setting_count = 1};
+    assert_ok(err, pyr_config_load(arena, YAML_FILE, &config, &err));
+    assert_ok(err, pyr_config_apply(arena, &config, &options, &notes, &err));
+    assert_string_equal(said(&options, "concurrency")->source, "command line");
+    assert_string_equal(said(&options, "test_params.iterations")->value, "1000");
+    assert_string_equal(said(&options, "test_params.iterations")->source, YAML_FILE);
+    assert_string_equal(said(&options, "test_params.batch_sizes")->value, "1, 4, 8, 16, 32");
+    assert_string_equal(said(&options, "test_params.batch_sizes")->source,
+                        YAML_FILE ", overruled by --concurrency");
+    pyr_arena_destroy(arena);
+}
+
+static void anchors_bring_keys_in_and_own_keys_overrule_them(void **state) {
+    (void)state;
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_config config;
+    struct pyr_err err;
+    assert_ok(err, read_text(arena,
+                             "x-common: &common\n  iterations: 1e3\n  warmup_iterations: 5\n"
+                             "x-slow: &slow {timeout_seconds: 9, iterations: 2}\n"
+                             "test_params:\n  warmup_iterations: 7.0\n  <<: [*common, *slow]\n",
+                             &config, &err));
+    assert_int_equal(config.iterations, 1000);
+    assert_int_equal(config.warmup_iterations, 7);
+    assert_near(config.timeout_s, 9, 0);
+    assert_int_equal(config.said_count, 3);
+    pyr_arena_destroy(arena);
+}
+
 static void json_and_flat_keys_are_the_same_settings(void **state) {
     (void)state;
     struct pyr_arena *arena = pyr_arena_create();
@@ -109,6 +158,13 @@ static void what_is_wrong_is_named_with_its_line(void **state) {
         {"a: [1, 2\nb: }", "my.yaml:"},
         {"? [a]\n: b\n", "is not a text"},
         {"&a test_params: *a\n", "unknown key"},
+        {"iterations: 3\nbatch_sizes: [1]\niterations: 4\n",
+         "my.yaml:3: 'iterations' stands twice, on line 1 too"},
+        {"iterations: 3\n---\niterations: 4\n", "a second document begins here"},
+        {"iterations: 2.5\n", "is not a whole number"},
+        {"iterations: .inf\n", "is not a whole number"},
+        {"test_params: &a\n  <<: *a\n", "it holds itself"},
+        {"test_params:\n  <<: 3\n", "a group of keys, or a list of such"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct pyr_arena *arena = pyr_arena_create();
@@ -165,6 +221,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_documented_file_loads_as_it_stands),
         cmocka_unit_test(the_command_line_goes_before_the_file_and_the_file_before_the_preset),
+        cmocka_unit_test(every_setting_says_where_it_came_from),
+        cmocka_unit_test(anchors_bring_keys_in_and_own_keys_overrule_them),
         cmocka_unit_test(json_and_flat_keys_are_the_same_settings),
         cmocka_unit_test(what_is_wrong_is_named_with_its_line),
         cmocka_unit_test(documented_goals_become_goals),
