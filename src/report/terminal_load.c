@@ -140,8 +140,8 @@ static void put_level_reasons(const struct sheet *sheet, const struct pyr_stress
         const char *again = level->tries > 1 ? ", tried more than once" : "";
         if (level->load < stress->max_sustainable_load)
             put_line(sheet, PYR_STYLE_DIM, mark,
-                     "too few requests to decide %s by itself (%.3g s%s); %g held, which is more",
-                     why, level->one->whole_s, again, stress->max_sustainable_load);
+                     "%s alone stayed undecided (%.3g s%s); %g held, which is more", why,
+                     level->one->whole_s, again, stress->max_sustainable_load);
         else
             put_line(sheet, verdict_style(level->verdict), mark, "%s%s (%.3g s%s)",
                      level->verdict == PYR_LEVEL_FAILED ? "" : "undecided: ", why,
