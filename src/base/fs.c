@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,8 +55,29 @@ static bool write_all(int fd, const char *bytes, size_t count) {
     return true;
 }
 
+/* A device or a pipe: nothing to be replaced by another file. */
+static bool write_through(const char *path, const void *bytes, size_t count, struct pyr_err *err) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write_all(fd, bytes, count);
+    int cause = errno;
+    if (fd >= 0 && close(fd) != 0 && ok) {
+        ok = false;
+        cause = errno;
+    }
+    return ok || pyr_fail_errno(err, cause, "%s: cannot be written", path);
+}
+
 bool pyr_fs_write_whole(const char *path, const void *bytes, size_t count, struct pyr_err *err) {
-    char temporary[PATH_MAX];
+    char temporary[PATH_MAX], target[PATH_MAX];
+    struct stat there;
+    if (stat(path, &there) == 0) {
+        if (S_ISDIR(there.st_mode))
+            return pyr_fail(err, PYR_E_IO, "%s: a folder; name a file in it", path);
+        if (!S_ISREG(there.st_mode))
+            return write_through(path, bytes, count, err);
+        if (realpath(path, target)) /* what a link leads to is written, not the link */
+            path = target;
+    }
     if (snprintf(temporary, sizeof temporary, "%s.tmp.%ld", path, (long)getpid()) >=
         (int)sizeof temporary)
         return pyr_fail(err, PYR_E_IO, "%s: the path is too long", path);

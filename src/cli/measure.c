@@ -103,6 +103,12 @@ static bool check_paths(const struct pyr_args *args, struct pyr_err *err) {
     static const enum pyr_cli_option files[] = {PYR_OPT_PROMPTS, PYR_OPT_SESSIONS, PYR_OPT_TRACE};
     const char *engine = args->values[PYR_OPT_ENGINE_DIR].text;
     const char *compat = args->values[PYR_OPT_COMPAT].text;
+    const char *output = args->values[PYR_OPT_OUTPUT].text;
+    if (output && strcmp(output, "-") == 0)
+        return pyr_fail(err, PYR_E_USAGE,
+                        "%s -: several files are written; name a folder, and have one of them with "
+                        "pyrometer report RUN --format NAME",
+                        args->values[PYR_OPT_OUTPUT].spelling);
     if (compat && !pyr_compat_check(compat, err))
         return false;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)

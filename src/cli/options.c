@@ -231,6 +231,10 @@ bool pyr_args_parse(struct pyr_arena *arena, unsigned command, const char *comma
         else if (!take_option(&parser, argc, argv, &i, err))
             return false;
     }
+    /* "-" is standard output, where these commands write when no file is named. */
+    struct pyr_option_value *output = &args->values[PYR_OPT_OUTPUT_FILE];
+    if (output->text && strcmp(output->text, "-") == 0 && command != PYR_CMD_MODEL_SYNTH)
+        output->text = NULL;
     return true;
 }
 

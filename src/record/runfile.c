@@ -266,10 +266,15 @@ void pyr_runfile_rewind(struct pyr_runfile *file) {
 static bool check_magic(struct pyr_runfile *file, const char *path, struct pyr_err *err) {
     char magic[MAGIC_BYTES];
     if (file->size_bytes == 0)
-        return pyr_fail(err, PYR_E_INPUT, "%s: is empty, not a run file", path);
+        return pyr_fail(err, PYR_E_INPUT,
+                        "%s: is empty: the run was ended before it wrote anything; measure again",
+                        path);
     if (file->size_bytes < MAGIC_BYTES || !read_fully(file, 0, magic, sizeof magic) ||
         memcmp(magic, PYR_RUN_MAGIC, VERSION_AT) != 0)
-        return pyr_fail(err, PYR_E_INPUT, "%s: is not a run file of pyrometer", path);
+        return pyr_fail(
+            err, PYR_E_INPUT,
+            "%s: is not a run file of pyrometer; give a run.pyr, its folder, or a run's name",
+            path);
     if (memcmp(magic, PYR_RUN_MAGIC, MAGIC_BYTES) != 0)
         return pyr_fail(err, PYR_E_UNSUPPORTED,
                         "%s: is a run file of version '%.1s', this program reads version 1; use "
@@ -292,8 +297,11 @@ static bool open_file(struct pyr_runfile *file, const char *path, struct pyr_err
     pyr_runfile_rewind(file);
     struct pyr_block block;
     if (!pyr_runfile_next(file, &block) || block.type != PYR_BLOCK_META)
-        return pyr_fail(err, PYR_E_INPUT, "%s: does not begin with the plan of a run (%s)", path,
-                        file->partial[0] ? file->partial : "another block comes first");
+        return pyr_fail(
+            err, PYR_E_INPUT,
+            "%s: does not begin with the plan of a run (%s): nothing can be worked out from "
+            "it; measure again",
+            path, file->partial[0] ? file->partial : "another block comes first");
     file->meta = pyr_xstrdup(block.items);
     pyr_runfile_rewind(file);
     return true;
