@@ -71,6 +71,8 @@ static int run_command(struct pyr_cli *cli, int argc, char **argv, struct pyr_er
 /* `pyrometer help COMMAND` and `pyrometer --help`. */
 static int help(int argc, char **argv, struct pyr_err *err) {
     int used;
+    if (argc == 2 && pyr_help_family(stdout, argv[1]))
+        return 0;
     const struct pyr_command *command =
         argc > 1 ? pyr_command_find(argc - 1, argv + 1, &used, err) : NULL;
     if (argc > 1 && !command)
@@ -88,12 +90,15 @@ static int run(int argc, char **argv, struct pyr_err *err) {
         pyr_help_program(stderr);
         return pyr_exit_code(PYR_E_USAGE);
     }
-    if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-V") == 0) {
+    if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-V") == 0 ||
+        strcmp(argv[0], "version") == 0) {
         puts("pyrometer " PYR_VERSION);
         return 0;
     }
     if (wants_help(argv[0]))
         return help(argc, argv, err);
+    if (argc == 2 && wants_help(argv[1]) && pyr_help_family(stdout, argv[0]))
+        return 0;
     struct pyr_cli cli = {.argc = argc, .argv = argv, .clock = &real};
     cli.arena = pyr_arena_create();
     int code = run_command(&cli, argc, argv, err);

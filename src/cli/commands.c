@@ -39,10 +39,8 @@ const struct pyr_command pyr_commands[] = {
                     "for the highest load that holds the goals (--breaking-point). Without --slo "
                     "the goals are at most 5 % errors and a p95 latency of one second. With "
                     "--rate the load is requests/s, else requests in flight.",
-     .examples = EXAMPLES("pyrometer stress model.gguf --pattern ramp --duration 600 "
-                          "--max-concurrency 100",
-                          "pyrometer stress http://127.0.0.1:8000/v1 --breaking-point "
-                          "--slo ttft_p95=500ms,error=1%",
+     .examples = EXAMPLES("pyrometer stress model.gguf --pattern ramp --duration 600 -c 100",
+                          "pyrometer stress http://127.0.0.1:8000/v1 --breaking-point",
                           "pyrometer stress model.gguf --memory-stress --duration 300"),
      .run = pyr_cmd_stress},
     {.name = "run",

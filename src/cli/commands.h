@@ -56,6 +56,8 @@ const char *pyr_planned_option(const char *spelling);
 
 /* --help: of the program, of one command. */
 void pyr_help_program(FILE *out);
+/* The commands that begin with this word ("model"); false when there are none. */
+bool pyr_help_family(FILE *out, const char *word);
 void pyr_help_command(FILE *out, const struct pyr_command *command);
 
 /* The whole program, for main and for tests. argv[0] is the program's name. */

@@ -53,18 +53,26 @@ static void option_row(FILE *out, const struct pyr_option_row *option) {
     row(out, left, help, COLUMN);
 }
 
+static void group_of(FILE *out, unsigned command, const char *group) {
+    fprintf(out, "\n%s:\n", group);
+    for (int i = 0; i < PYR_OPT_COUNT; i++)
+        if ((pyr_option_rows[i].commands & command) && strcmp(pyr_option_rows[i].group, group) == 0)
+            option_row(out, &pyr_option_rows[i]);
+}
+
+/* Each group once, in the order of its first option, and what is written last. */
 static void options_of(FILE *out, unsigned command) {
-    const char *group = "";
+    static const char last[] = "Output";
     for (int i = 0; i < PYR_OPT_COUNT; i++) {
         const struct pyr_option_row *option = &pyr_option_rows[i];
-        if (!(option->commands & command))
-            continue;
-        if (strcmp(group, option->group) != 0) {
-            group = option->group;
-            fprintf(out, "\n%s:\n", group);
-        }
-        option_row(out, option);
+        bool begun = !(option->commands & command) || strcmp(option->group, last) == 0;
+        for (int j = 0; j < i && !begun; j++)
+            begun = (pyr_option_rows[j].commands & command) &&
+                    strcmp(pyr_option_rows[j].group, option->group) == 0;
+        if (!begun)
+            group_of(out, command, option->group);
     }
+    group_of(out, command, last);
 }
 
 static void preset_rows(FILE *out) {
@@ -80,7 +88,7 @@ static void suite_rows(FILE *out) {
     for (const struct pyr_preset_row *suite = pyr_suite_rows; suite->name; suite++) {
         if (!pyr_suite_missing(suite->name, NULL))
             row(out, suite->name, suite->summary, 20);
-        else
+        else if (strcmp(suite->name, "stress") != 0) /* a command of its own */
             snprintf(missing + strlen(missing), sizeof missing - strlen(missing), "%s%s",
                      *missing ? ", " : "", suite->name);
     }
@@ -120,6 +128,20 @@ void pyr_help_command(FILE *out, const struct pyr_command *command) {
          "Exit codes: 0 fine, 1 error, 2 usage, 3 a goal you named was missed, 4 the measurement "
          "is not valid, 5 inconclusive (--strict), 130 and 143 after a signal.",
          0, 0);
+}
+
+bool pyr_help_family(FILE *out, const char *word) {
+    size_t bytes = strlen(word), found = 0;
+    for (const struct pyr_command *c = pyr_commands; c->name; c++) {
+        if (strncmp(c->name, word, bytes) != 0 || c->name[bytes] != ' ')
+            continue;
+        if (!found++)
+            fprintf(out, "Usage: pyrometer %s COMMAND ...\n\nCommands:\n", word);
+        row(out, c->name, c->summary, 18);
+    }
+    if (found)
+        fprintf(out, "\nOptions of each: pyrometer %s COMMAND --help.\n", word);
+    return found > 0;
 }
 
 void pyr_help_program(FILE *out) {

@@ -83,6 +83,22 @@ expect 0 '' doctor --format json --threads 1 && printed '"schema": "pyrometer-do
 expect 2 'doctor knows terminal and json' doctor --format xml
 expect 0 '' completion bash
 bash -n out || { echo "the completion is no bash"; failed=1; }
+completed() { # WANTED WORD...: what bash offers behind these words
+    wanted=$1
+    shift
+    offered=$(bash -c 'eval "$(cat out)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pyrometer
+        printf "%s|" "${COMPREPLY[@]}"' bash "$@")
+    [ "$offered" = "$wanted" ] || { echo "$*: offered $offered, not $wanted"; failed=1; }
+}
+completed 'bench|' pyrometer be
+completed 'synth|info|--help|' pyrometer model ''
+completed 'retrieval|regression|rtx_4090|rtx_3080|' pyrometer bench --preset r
+completed '--seed|' pyrometer model synth --see
+: >'two words.gguf'
+completed 'two words.gguf|' pyrometer bench two
+expect 0 '' model --help && printed 'model synth'
+expect 0 '' help metrics && printed 'metrics export'
+expect 0 '' version
 expect 0 '' completion zsh
 expect 0 '' completion fish
 expect 2 'no completion for that shell' completion tcsh
