@@ -21,8 +21,8 @@ bool pyr_fs_read(const struct pyr_root *root, const char *path, size_t max_bytes
                  struct pyr_buf *buf, struct pyr_err *err);
 
 /* Writes path by way of a temporary file in the same folder, fsync and rename, so that a reader
- * (and a full disk, and kill -9) sees the old file or the new one, never half of one. A link is followed; a device or a pipe is
- * written to as it is. */
+ * (and a full disk, and kill -9) sees the old file or the new one, never half of one. A link is
+ * followed; a device or a pipe is written to as it is. */
 bool pyr_fs_write_whole(const char *path, const void *bytes, size_t count, struct pyr_err *err);
 
 /* mkdir -p. */
