@@ -47,6 +47,11 @@ void pyr_comparison_put_side(struct pyr_buf *buf, const struct pyr_compared_metr
         pyr_buf_printf(buf, " %s", scale.unit);
 }
 
+/* Of a change by more than the whole, tenths of a percent say nothing. */
+static int digits_of(const struct pyr_estimate *ratio) {
+    return ratio->hi > 2 || ratio->value > 2 ? 0 : 1;
+}
+
 void pyr_comparison_put_change(struct pyr_buf *buf, const struct pyr_compared_metric *metric) {
     const struct pyr_estimate *ratio = &metric->ratio;
     if (metric->metric == PYR_M_ERROR_RATE) {
@@ -61,9 +66,10 @@ void pyr_comparison_put_change(struct pyr_buf *buf, const struct pyr_compared_me
             pyr_buf_putc(buf, '-');
         return;
     }
-    pyr_buf_printf(buf, "%+.1f %%", 100 * (ratio->value - 1));
+    pyr_buf_printf(buf, "%+.*f %%", digits_of(ratio), 100 * (ratio->value - 1));
     if (pyr_estimate_is_bounded(ratio) && ratio->lo < ratio->hi)
-        pyr_buf_printf(buf, " [%+.1f, %+.1f]", 100 * (ratio->lo - 1), 100 * (ratio->hi - 1));
+        pyr_buf_printf(buf, " [%+.*f, %+.*f]", digits_of(ratio), 100 * (ratio->lo - 1),
+                       digits_of(ratio), 100 * (ratio->hi - 1));
 }
 
 void pyr_comparison_put_name(struct pyr_buf *buf, const struct pyr_compared_metric *metric) {
@@ -232,8 +238,10 @@ static void put_table(const struct pyr_paper *paper, const struct pyr_comparison
         pyr_comparison_put_change(&buf, metric);
         row[3].full = keep_clean(arena, &buf, paper->ascii);
         if (!isnan(metric->ratio.value) && pyr_estimate_is_bounded(&metric->ratio))
-            pyr_buf_printf(&buf, "%+.1f [%+.1f, %+.1f]", 100 * (metric->ratio.value - 1),
-                           100 * (metric->ratio.lo - 1), 100 * (metric->ratio.hi - 1));
+            pyr_buf_printf(&buf, "%+.*f [%+.*f, %+.*f]", digits_of(&metric->ratio),
+                           100 * (metric->ratio.value - 1), digits_of(&metric->ratio),
+                           100 * (metric->ratio.lo - 1), digits_of(&metric->ratio),
+                           100 * (metric->ratio.hi - 1));
         else if (strstr(row[3].full, "[?, ?]"))
             pyr_buf_printf(&buf, "%.*s", (int)strcspn(row[3].full, " "), row[3].full);
         row[3].brief = buf.length ? keep_clean(arena, &buf, paper->ascii) : NULL;

@@ -356,12 +356,25 @@ static bool run_all(struct experiment *e, struct pyr_err *err) {
                     PYR_PAIRS_LEAST);
 }
 
+/* All of n pairs on one side have p = 2^-n, which Holm multiplies by the gated metrics: with fewer
+ * pairs than this not even that would count. */
+static size_t least_pairs(const struct pyr_ab_arm_ops *ops) {
+    size_t gated = 0, pairs = PYR_PAIRS_LEAST;
+    for (size_t k = 0; k < ops->measure_count; k++)
+        gated += ops->measures[k].gated;
+    while (ldexp((double)gated, -(int)pairs) > PYR_ALPHA_ONE_SIDED)
+        pairs++;
+    return pairs;
+}
+
 bool pyr_ab_run(struct pyr_ab_arm *a, struct pyr_ab_arm *b, const struct pyr_ab_options *options,
                 struct pyr_comparison **comparison, struct pyr_err *err) {
     size_t pairs = options->pairs ? options->pairs : PYR_PAIRS_USUAL;
-    if (pairs < PYR_PAIRS_LEAST || pairs > PYR_PAIRS_MOST)
-        return pyr_fail(err, PYR_E_USAGE, "--pairs %zu: give %d to %d", pairs, PYR_PAIRS_LEAST,
-                        PYR_PAIRS_MOST);
+    size_t least = least_pairs(a->ops);
+    if (pairs < least || pairs > PYR_PAIRS_MOST)
+        return pyr_fail(err, PYR_E_USAGE,
+                        "--pairs %zu: give %zu to %d; with fewer no slowdown could be significant",
+                        pairs, least, PYR_PAIRS_MOST);
     if (a->ops != b->ops)
         return pyr_fail(err, PYR_E_USAGE,
                         "'%s' and '%s' are a target and a command; compare two of a kind", a->name,

@@ -67,7 +67,7 @@ struct pyr_ab_progress {
 typedef void pyr_ab_progress_fn(void *context, const struct pyr_ab_progress *progress);
 
 struct pyr_ab_options {
-    size_t pairs;         /* at least 6; 0: 20 */
+    size_t pairs;         /* at least 6, with 4 gated metrics 8; 0: 20 */
     uint64_t duration_ns; /* about the most that all blocks take; 0: 10 minutes */
     uint64_t seed;        /* of the order and of the prompts */
     double threshold;     /* relative */
@@ -92,7 +92,9 @@ static inline void pyr_ab_close(struct pyr_ab_arm *arm) {
  */
 
 struct pyr_ab_target_config {
-    const char *text; /* "TARGET KEY=VALUE ..." */
+    /* "TARGET KEY=VALUE ..."; label=NAME is how reports call it, model= a server's model, threads=
+     * the compute threads, every other key the engine's. */
+    const char *text;
     uint32_t concurrency, prompt_tokens, output_tokens;
     uint64_t seed;
     uint64_t *virtual_now_ns; /* one for both arms */

@@ -172,6 +172,8 @@ static bool split(struct target_arm *arm, struct pyr_target_config *config, stru
             config->threads = (uint32_t)strtoul(equals + 1, NULL, 10);
         } else if (begins(word, "model=")) {
             config->model = equals + 1;
+        } else if (begins(word, "label=")) {
+            arm->arm.name = equals + 1;
         } else if (config->option_count < MOST_OPTIONS) {
             *equals = '\0';
             options[config->option_count++] =

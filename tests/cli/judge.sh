@@ -87,6 +87,7 @@ expect 1 'ended with exit 1' compare --ab false true
 expect 2 'contradict' compare --ab sim: sim: --single
 expect 2 'says nothing without --ab' compare performance_baseline slow --pairs 8
 expect 2 'too small' compare --ab sim: sim: --pairs 2
+expect 2 'give 8 to' compare --ab sim: sim: --pairs 7
 expect 1 'there is no older one' compare performance_baseline benchmark_results --confirm \
     --threshold 0
 
