@@ -37,7 +37,8 @@ chmod +x stub
 is_long() {
     case $1 in
     *--memory-stress*) true ;;
-    *full* | *rtx_4090* | *breaking-point* | *tok_throughput* | *regression*)
+    *full* | *rtx_4090* | *breaking-point* | *tok_throughput* | *regression* | *production-load* | \
+        *'duration 60'* | *'duration 900'* | *'--type quick'* | *'--timeout 600'*)
         [ -z "${PYR_LONG_TESTS:-}" ]
         ;;
     *) false ;;
@@ -63,9 +64,11 @@ output_of() { # WORD...
 }
 # A law that carries what the documents send and meets the goals of the preset.
 fast=sim:step_ms=0.5,per_seq_ms=0.02,prefill_tok_s=500000
+slower=sim:step_ms=8,per_seq_ms=0.05,prefill_tok_s=500000 # fewer requests in as much virtual time
 really_run() { # LINE PROGRAM ARGUMENT...
-    local line=$1 i output
+    local line=$1 i output law=$fast
     shift
+    case $line in *stress*) law=$slower ;; esac
     local words=("$@")
     for ((i = 1; i < ${#words[@]}; i++)); do
         # The documents' models are not here.
@@ -73,7 +76,7 @@ really_run() { # LINE PROGRAM ARGUMENT...
     done
     output=$(output_of "${words[@]}")
     rm -rf stress_test_results
-    PYROMETER=$program BENCH_MODEL_PATH=$fast timeout 200 "${words[@]}" >out 2>err </dev/null
+    PYROMETER=$program BENCH_MODEL_PATH=$law timeout 200 "${words[@]}" >out 2>err </dev/null
     seen=$?
     ends 0 '' "$line"
     [ -z "$output" ] || [ -s "$output" ] || [ -n "$(ls -A "$output" 2>/dev/null)" ] ||
