@@ -12,6 +12,7 @@
 #include "serving/openai_text.h"
 
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 enum {
@@ -463,7 +464,7 @@ enum { ROUTES = sizeof routes / sizeof *routes };
 /* In a time that does not tell how much of it was right. */
 static bool same_key(const char *key, const char *authorization) {
     size_t length = strlen(key);
-    if (strncmp(authorization, "Bearer ", 7) != 0 || strlen(authorization + 7) != length)
+    if (strncasecmp(authorization, "Bearer ", 7) != 0 || strlen(authorization + 7) != length)
         return false;
     unsigned char differs = 0;
     for (size_t i = 0; i < length; i++)
