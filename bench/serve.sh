@@ -28,7 +28,16 @@ read -ra levels <<<"${CLIENTS:-32 100}"
 work=$(mktemp -d)
 declare -A names=([core]='in process' [serve]=serve [peer]=llama-server)
 servers=()
-trap 'for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+finish() {
+    trap - EXIT
+    if [ -n "$clients" ]; then report || true; fi # broken off: what there is
+    for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+clients=''
+trap finish EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
 cd "$work"
 export HOME=$work
 threads=$(nproc)
@@ -75,6 +84,23 @@ against() { # WHAT A B: the ratio of the numbers in two files
     paste "$2" "$3" | "$ratio" ratio
 }
 
+report() { # of one level
+    local side whole file
+    whole=$(wc -l ./*.ttft 2>/dev/null | sort -n | awk 'NR == 1 { print $1 }')
+    [ "${whole:-0}" -gt 0 ] || return 0
+    for file in *.speed *.ttft; do sed -i "$((whole + 1)),\$d" "$file"; done # a round broken off
+    echo "$clients clients, $whole rounds of $((clients * each)) requests (medians)"
+    for side in $(tr ' ' '\n' <<<"$order" | sort); do
+        printf '  %-14s %8.0f tokens/s   TTFT p99 %7.1f ms\n' "${names[$side]}" \
+            "$(middle "$side.speed")" "$(middle "$side.ttft")"
+    done
+    against 'serve / in process, tokens/s' serve.speed core.speed
+    if [ -n "$peer" ]; then
+        against 'serve / llama-server, tokens/s' serve.speed peer.speed
+        against 'serve / llama-server, TTFT p99' serve.ttft peer.ttft
+    fi
+}
+
 for clients in "${levels[@]}"; do
     rm -rf ./*.speed ./*.ttft
     start serve 's|^listening on \([^ ]*\) .*|\1|p' "$program" serve model.gguf --port 0 \
@@ -99,14 +125,6 @@ for clients in "${levels[@]}"; do
     done
     if [ -n "$peer" ]; then stop; fi
     stop
-    echo "$clients clients, $pairs rounds of $((clients * each)) requests (medians)"
-    for side in $(tr ' ' '\n' <<<"$order" | sort); do
-        printf '  %-14s %8.0f tokens/s   TTFT p99 %7.1f ms\n' "${names[$side]}" \
-            "$(middle "$side.speed")" "$(middle "$side.ttft")"
-    done
-    against 'serve / in process, tokens/s' serve.speed core.speed
-    if [ -n "$peer" ]; then
-        against 'serve / llama-server, tokens/s' serve.speed peer.speed
-        against 'serve / llama-server, TTFT p99' serve.ttft peer.ttft
-    fi
+    report
+    clients=''
 done

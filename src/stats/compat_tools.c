@@ -91,6 +91,11 @@ static double vllm_ttft(const struct pyr_compat_view *view, size_t i) {
     return between(r->sent_ns, r->first_byte_ns ? r->first_byte_ns : r->first_content_ns);
 }
 
+/* Without content the last chunk is that with the role. */
+static double vllm_latency(const struct pyr_compat_view *view, size_t i) {
+    return at(view, i)->last_content_ns ? latency(view, i) : vllm_ttft(view, i);
+}
+
 static double vllm_tpot(const struct pyr_compat_view *view, size_t i) {
     double n = output_tokens(view, i);
     return n > 1 ? (latency(view, i) - vllm_ttft(view, i)) / (n - 1) : (double)NAN;
@@ -115,7 +120,7 @@ static const struct pyr_compat_formula vllm[] = {
     {"ITL", PYR_UNIT_NS, PYR_COMPAT_GAPS_FROM_A_BYTE, .closed = PYR_M_ITL, .open = PYR_M_ITL,
      .definition = "gaps between chunks, however many tokens a chunk holds; ours is per token: a "
                    "chunk of k tokens gives k values of gap/k"},
-    {"E2EL", PYR_UNIT_NS, PYR_COMPAT_EACH, .each = latency, .closed = PYR_M_LATENCY_SENT,
+    {"E2EL", PYR_UNIT_NS, PYR_COMPAT_EACH, .each = vllm_latency, .closed = PYR_M_LATENCY_SENT,
      .open = PYR_M_LATENCY_SCHED,
      .definition = "from sent to the last chunk; ours in open loop begins at the schedule"},
     {"Successful requests", PYR_UNIT_COUNT, PYR_COMPAT_WHOLE, .whole = completed,

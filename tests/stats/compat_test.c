@@ -47,14 +47,12 @@ static void add(struct pyr_lane *lane, struct pyr_request request, uint64_t sent
     pyr_lane_request(lane, &request);
 }
 
-static int write_run(void **state) {
-    (void)state;
+static struct pyr_recorder *begin_run(const char *name, uint64_t *now_ns) {
     char dir[400];
     struct pyr_err err;
-    uint64_t now_ns = ORIGIN;
-    const struct pyr_clock clock = {&now_ns};
+    const struct pyr_clock clock = {now_ns};
     assert_non_null(pyr_test_temp_dir(dir, sizeof dir));
-    snprintf(path, sizeof path, "%s/compat.pyr", dir);
+    snprintf(path, sizeof path, "%s/%s.pyr", dir, name);
     const struct pyr_recorder_config config = {
         .path = path, .lanes = 1, .inline_writer = true, .meta_json = "{\"command\": \"test\"}"};
     struct pyr_recorder *recorder;
@@ -63,6 +61,20 @@ static int write_run(void **state) {
     struct pyr_case plan = {.concurrency = 2, .suite = "concurrent", .id = "c2"};
     pyr_lane_case(lane, &plan);
     pyr_lane_mark(lane, PYR_MARK_PHASE_START, 0, 1, "measured");
+    return recorder;
+}
+
+static void end_run(struct pyr_recorder *recorder) {
+    struct pyr_err err;
+    pyr_lane_mark(pyr_recorder_lane(recorder, 0), PYR_MARK_PHASE_END, 0, 1, "measured");
+    assert_ok(err, pyr_recorder_close(recorder, &err));
+}
+
+static int write_run(void **state) {
+    (void)state;
+    uint64_t now_ns = ORIGIN;
+    struct pyr_recorder *recorder = begin_run("compat", &now_ns);
+    struct pyr_lane *lane = pyr_recorder_lane(recorder, 0);
     static const struct chunk a[] = {{10, 1}, {14, 2}, {24, 1}}, b[] = {{30, 1}, {36, 1}};
     add(lane,
         (struct pyr_request){.ordinal = 0,
@@ -78,8 +90,7 @@ static int write_run(void **state) {
     add(lane, (struct pyr_request){.ordinal = 2, .outcome = PYR_OUTCOME_RESET, .prompt_tokens = 20},
         30, 50, NULL, 0);
     now_ns = ORIGIN + 50 * MS;
-    pyr_lane_mark(lane, PYR_MARK_PHASE_END, 0, 1, "measured");
-    assert_ok(err, pyr_recorder_close(recorder, &err));
+    end_run(recorder);
     return 0;
 }
 
@@ -196,6 +207,59 @@ static void llmperf_divides_the_whole_answer_by_its_tokens(void **state) {
     pyr_arena_destroy(arena);
 }
 
+/* One token: sent 0, content 10, closed 12. None: sent 0, first byte 4, closed 8. */
+static void answers_of_one_token_or_none_count_as_each_tool_counts_them(void **state) {
+    (void)state;
+    char main_path[sizeof path];
+    memcpy(main_path, path, sizeof path);
+    uint64_t now_ns = ORIGIN;
+    struct pyr_recorder *recorder = begin_run("short", &now_ns);
+    struct pyr_lane *lane = pyr_recorder_lane(recorder, 0);
+    static const struct chunk one[] = {{10, 1}};
+    add(lane, (struct pyr_request){.ordinal = 0, .flags = PYR_REQUEST_STREAMED}, 0, 12, one, 1);
+    add(lane,
+        (struct pyr_request){
+            .ordinal = 1, .flags = PYR_REQUEST_STREAMED, .first_byte_ns = ORIGIN + 4 * MS},
+        0, 8, NULL, 0);
+    now_ns = ORIGIN + 12 * MS;
+    end_run(recorder);
+    static const struct {
+        const char *tool, *name;
+        uint64_t n;
+        double mean_ms;
+    } expected[] = {
+        {"vllm", "TTFT", 2, 7},
+        {"vllm", "TPOT", 0, 0},
+        {"vllm", "ITL", 0, 0},
+        {"vllm", "E2EL", 2, 7},
+        {"aiperf", "time_to_first_token", 1, 10},
+        {"aiperf", "time_to_second_token", 0, 0},
+        {"aiperf", "inter_token_latency", 0, 0},
+        {"aiperf", "output_token_throughput_per_user", 0, 0},
+        {"guidellm", "time_per_output_token_ms", 1, 10},
+        {"guidellm", "inter_token_latency_ms", 0, 0},
+        {"guidellm", "request_latency", 2, 10},
+        {"llmperf", "inter_token_latency_s", 2, 5},
+        {"llmperf", "ttft_s", 1, 10},
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        struct pyr_compat_result result;
+        struct pyr_err err;
+        arena = pyr_arena_create();
+        assert_ok(err, pyr_compat_make(path, expected[i].tool, arena, &result, &err));
+        const struct pyr_compat_row *seen = row(&result, expected[i].name);
+        if (seen->n != expected[i].n)
+            fail_msg("%s %s: %d values", expected[i].tool, expected[i].name, (int)seen->n);
+        if (expected[i].n > 0)
+            assert_near(seen->theirs.mean, NS(expected[i].mean_ms), 1);
+        else
+            assert_true(isnan(seen->theirs.mean));
+        pyr_arena_destroy(arena);
+    }
+    unlink(path);
+    memcpy(path, main_path, sizeof path);
+}
+
 static void an_unknown_tool_is_told_with_those_there_are(void **state) {
     (void)state;
     struct pyr_err err;
@@ -254,6 +318,7 @@ int main(void) {
         cmocka_unit_test(aiperf_calls_the_mean_of_a_request_its_inter_token_latency),
         cmocka_unit_test(guidellm_puts_ttft_into_tpot_and_weighs_by_tokens),
         cmocka_unit_test(llmperf_divides_the_whole_answer_by_its_tokens),
+        cmocka_unit_test(answers_of_one_token_or_none_count_as_each_tool_counts_them),
         cmocka_unit_test(an_unknown_tool_is_told_with_those_there_are),
         cmocka_unit_test(people_see_both_sides_and_the_reason),
         cmocka_unit_test(a_unit_in_the_name_is_kept),
