@@ -2,6 +2,8 @@
 #include "cli/cmds.h"
 
 #include "base/fs.h"
+#include "model/llama_find.h"
+#include "report/text.h"
 #include "sample/bandwidth.h"
 #include "sample/energy.h"
 #include "sample/machine.h"
@@ -25,7 +27,9 @@ struct findings {
     struct pyr_noise noise;
     struct pyr_bandwidth bandwidth;
     struct pyr_err bandwidth_err, energy_err;
-    bool bandwidth_known, energy_known, fit;
+    struct pyr_llama_paths engine;
+    struct pyr_err engine_err;
+    bool bandwidth_known, energy_known, engine_known, fit;
 };
 
 static void examine(const struct pyr_cli *cli, struct findings *f) {
@@ -46,6 +50,7 @@ static void examine(const struct pyr_cli *cli, struct findings *f) {
     f->energy_known = pyr_energy_open(&root, NULL, &energy, &f->energy_err);
     if (f->energy_known)
         pyr_energy_close(energy);
+    f->engine_known = pyr_llama_find(NULL, NULL, &f->engine, &f->engine_err);
 }
 
 static void add_warning(struct findings *f, const char *format, ...)
@@ -66,18 +71,20 @@ static void judge(struct findings *f) {
         f->fit = false;
         add_warning(f,
                     "one fixed loop takes %.0f %% longer at its p99 than at its median: "
-                    "something else uses these CPUs",
+                    "something else uses these CPUs; end it, or measure another time",
                     100 * f->noise.loop_spread);
     }
     if (f->noise.steal_share > UNFIT_STEAL) {
         f->fit = false;
-        add_warning(f, "the hypervisor gave %.1f %% of the CPU time to others",
+        add_warning(f,
+                    "the hypervisor gave %.1f %% of the CPU time to others; measure another time, "
+                    "or on a machine of your own",
                     100 * f->noise.steal_share);
     }
     if (f->noise.wake_p99_ns > LATE_WAKE_NS)
         add_warning(f,
                     "one thread in a hundred wakes %.1f ms late or more: open-loop schedules are "
-                    "off by as much",
+                    "off by as much; prefer closed loop, or fewer CPUs for the engine",
                     f->noise.wake_p99_ns / 1e6);
 }
 
@@ -113,6 +120,8 @@ static void write_json(const struct findings *f) {
     json_object_set_new(root, "memory_bandwidth", bandwidth);
     json_object_set_new(root, "energy",
                         json_string(f->energy_known ? "available" : f->energy_err.text));
+    json_object_set_new(root, "engine",
+                        json_string(f->engine_known ? f->engine.library : f->engine_err.text));
     json_object_set(root, "system_info", f->machine);
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
@@ -124,57 +133,76 @@ static const char *text_of(const json_t *object, const char *key) {
     return text ? text : "?";
 }
 
-static void put(const char *label, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(const struct pyr_paper *paper, const char *label, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-static void put(const char *label, const char *format, ...) {
+static void put(const struct pyr_paper *paper, const char *label, const char *format, ...) {
+    char mark[32], text[512];
     va_list args;
-    printf("  %-18s", label);
+    snprintf(mark, sizeof mark, "  %-12s", label);
     va_start(args, format);
-    vprintf(format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    putchar('\n');
+    pyr_paper_wrap(paper, PYR_STYLE_PLAIN, mark, text);
 }
 
-static void write_text(const struct findings *f) {
+static void put_noise(const struct pyr_paper *paper, const struct findings *f) {
     const struct pyr_noise *n = &f->noise;
-    const json_t *cpu = json_object_get(f->machine, "cpu");
-    const json_t *memory = json_object_get(f->machine, "memory");
-    printf("%s\n\n", f->fit ? "This machine can be measured on."
-                            : "This machine is not fit to measure on now.");
-    for (size_t i = 0; i < json_array_size(f->warnings); i++)
-        printf("  ! %s\n", json_string_value(json_array_get(f->warnings, i)));
-    if (json_array_size(f->warnings))
-        putchar('\n');
-    put("CPU", "%s, %lld of %lld CPUs allowed, %lld cores", text_of(cpu, "model"),
-        json_integer_value(json_object_get(cpu, "allowed")),
-        json_integer_value(json_object_get(cpu, "online")),
-        json_integer_value(json_object_get(cpu, "cores_allowed")));
-    put("governor", "%s", text_of(cpu, "governor"));
-    put("turbo", "%s", text_of(cpu, "turbo"));
-    put("memory", "%.3g GB, %.3g GB usable",
-        (double)json_integer_value(json_object_get(memory, "total_bytes")) / 1e9,
-        (double)json_integer_value(json_object_get(memory, "usable_bytes")) / 1e9);
-    put("GPU", "%s",
-        json_string_value(json_object_get(f->machine, "gpu_name"))
-            ? text_of(f->machine, "gpu_name")
-            : text_of(f->machine, "gpu_reason"));
-    put("energy", "%s", f->energy_known ? "available (RAPL)" : f->energy_err.text);
-    put("kernel", "%s, virtualised: %s", text_of(f->machine, "kernel"),
-        text_of(f->machine, "virtualised"));
     if (f->bandwidth_known)
-        put("memory read", "%.1f GB/s (%.1f to %.1f over %u passes, %u threads)%s",
+        put(paper, "memory read", "%.1f GB/s (%.1f to %.1f over %u passes, %u threads)%s",
             f->bandwidth.bytes_per_s / 1e9, f->bandwidth.lowest / 1e9, f->bandwidth.highest / 1e9,
             f->bandwidth.repetitions, f->bandwidth.threads,
             f->bandwidth.beyond_caches ? "" : "; within reach of the caches");
     else
-        put("memory read", "%s", f->bandwidth_err.text);
-    put("wake-up", "p50 %.0f us, p99 %.0f us, worst %.0f us late (n=%u)", n->wake_p50_ns / 1e3,
-        n->wake_p99_ns / 1e3, n->wake_max_ns / 1e3, n->wakes);
-    put("fixed loop", "p99 is %.1f %% above the median (n=%u)", 100 * n->loop_spread, n->loops);
+        put(paper, "memory read", "%s", f->bandwidth_err.text);
+    put(paper, "wake-up", "p50 %.0f us, p99 %.0f us, worst %.0f us late (n=%u)",
+        n->wake_p50_ns / 1e3, n->wake_p99_ns / 1e3, n->wake_max_ns / 1e3, n->wakes);
+    put(paper, "fixed loop", "p99 is %.1f %% above the median (n=%u)", 100 * n->loop_spread,
+        n->loops);
     if (isnan(n->steal_share))
-        put("stolen", "not available: the kernel does not tell");
+        put(paper, "stolen", "not available: the kernel does not tell");
     else
-        put("stolen", "%.1f %% of the CPU time", 100 * n->steal_share);
+        put(paper, "stolen", "%.1f %% of the CPU time", 100 * n->steal_share);
+}
+
+static void put_machine(const struct pyr_paper *paper, const struct findings *f) {
+    const json_t *cpu = json_object_get(f->machine, "cpu");
+    const json_t *memory = json_object_get(f->machine, "memory");
+    bool gpu = json_string_value(json_object_get(f->machine, "gpu_name"));
+    put(paper, "CPU", "%s, %lld of %lld CPUs allowed, %lld cores", text_of(cpu, "model"),
+        json_integer_value(json_object_get(cpu, "allowed")),
+        json_integer_value(json_object_get(cpu, "online")),
+        json_integer_value(json_object_get(cpu, "cores_allowed")));
+    put(paper, "governor", "%s", text_of(cpu, "governor"));
+    /* One reason for both, told once. */
+    if (strcmp(text_of(cpu, "turbo"), text_of(cpu, "governor")) != 0)
+        put(paper, "turbo", "%s", text_of(cpu, "turbo"));
+    put(paper, "memory", "%.3g GB, %.3g GB usable",
+        (double)json_integer_value(json_object_get(memory, "total_bytes")) / 1e9,
+        (double)json_integer_value(json_object_get(memory, "usable_bytes")) / 1e9);
+    put(paper, "GPU", "%s", text_of(f->machine, gpu ? "gpu_name" : "gpu_reason"));
+    put(paper, "energy", "%s", f->energy_known ? "available (RAPL)" : f->energy_err.text);
+    put(paper, "kernel", "%s, virtualised: %s", text_of(f->machine, "kernel"),
+        text_of(f->machine, "virtualised"));
+    put(paper, "engine", "%s", f->engine_known ? f->engine.library : f->engine_err.text);
+}
+
+static void write_text(const struct pyr_cli *cli, const struct findings *f) {
+    struct pyr_buf text = {0};
+    const struct pyr_paper paper = {.out = &text, .width = cli->width, .color = cli->color};
+    pyr_paper_put(&paper, f->fit ? PYR_STYLE_GOOD : PYR_STYLE_BAD,
+                  f->fit ? "This machine can be measured on."
+                         : "This machine is not fit to measure on now.");
+    pyr_buf_puts(&text, "\n\n");
+    for (size_t i = 0; i < json_array_size(f->warnings); i++)
+        pyr_paper_wrap(&paper, PYR_STYLE_WARN, "  ! ",
+                       json_string_value(json_array_get(f->warnings, i)));
+    if (json_array_size(f->warnings))
+        pyr_buf_putc(&text, '\n');
+    put_machine(&paper, f);
+    put_noise(&paper, f);
+    fwrite(text.data, 1, text.length, stdout);
+    pyr_buf_deinit(&text);
 }
 
 int pyr_cmd_doctor(struct pyr_cli *cli, struct pyr_err *err) {
@@ -189,7 +217,7 @@ int pyr_cmd_doctor(struct pyr_cli *cli, struct pyr_err *err) {
     if (format && strcmp(format, "json") == 0)
         write_json(&findings);
     else
-        write_text(&findings);
+        write_text(cli, &findings);
     json_decref(findings.machine);
     json_decref(findings.warnings);
     bool strict = pyr_given(&cli->args, PYR_OPT_STRICT_MACHINE);

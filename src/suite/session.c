@@ -332,8 +332,9 @@ static bool conclude(struct pyr_session *s, const struct pyr_outputs *outputs,
         return false;
     }
     if (s->ok == 0 && s->failed > 0)
-        return pyr_fail(err, PYR_E_ENGINE, "%s: all %llu requests failed; %s", s->options->target,
-                        (unsigned long long)s->failed, s->first_failure);
+        return pyr_fail(err, PYR_E_ENGINE, "%s: all %llu requests failed: %s; %s has each case",
+                        s->options->target, (unsigned long long)s->failed, s->first_failure,
+                        outcome->results_path);
     return true;
 }
 

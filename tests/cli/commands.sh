@@ -80,6 +80,7 @@ expect 2 'there is no such format' report no-such-run --format nonsense
 
 # The doctor, and completion for shells.
 expect 0 '' doctor --format json --threads 1 && printed '"schema": "pyrometer-doctor/1"'
+expect 0 '' doctor --threads 1 && printed 'engine  '
 expect 2 'doctor knows terminal and json' doctor --format xml
 expect 0 '' completion bash
 bash -n out || { echo "the completion is no bash"; failed=1; }
