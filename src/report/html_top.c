@@ -272,6 +272,15 @@ static void put_bullet(struct pyr_buf *out, const struct pyr_goal_result *row) {
 static void put_goals(struct pyr_buf *out, const struct pyr_result *result) {
     if (!result->goal_count)
         return;
+    if (result->stress) {
+        /* A search goes beyond what they allow: held against all of it they would say nothing. */
+        pyr_buf_puts(out, "<section><h2 id=\"goals\">Goals</h2><p>Each load of the search is held "
+                          "against ");
+        for (size_t i = 0; i < result->goal_count; i++)
+            pyr_html_element(out, i ? ", <b>" : "<b>", result->goals[i].goal->label, "</b>");
+        pyr_buf_puts(out, ".</p></section>");
+        return;
+    }
     pyr_buf_puts(out, "<section><h2 id=\"goals\">Goals</h2>" PYR_HTML_TABLE(
                           "t goals") "<thead><tr>" PYR_HTML_COL("verdict") PYR_HTML_COL("goal")
                           PYR_HTML_COL("seen, and the limit") PYR_HTML_COL("because")
