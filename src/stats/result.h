@@ -97,7 +97,7 @@ struct pyr_drift_result {
 /* Open loop with a cap: requests for which none of our own slots was free when they were due. Times
  * from the schedule hold that wait, times from the sending do not. */
 struct pyr_own_queue {
-    uint64_t waited, never_sent; /* never sent: no slot came free in time */
+    uint64_t waited, never_sent;                  /* never sent: no slot came free in time */
     double wait_p50_ns, wait_p99_ns, wait_max_ns; /* of those that were sent; NaN: none */
 };
 

@@ -106,7 +106,7 @@ struct pyr_target_info {
 
 struct pyr_attach {
     const struct pyr_clock *clock;
-    uint32_t max_in_flight;       /* never more than this many slots submitted and not given back */
+    uint32_t max_in_flight; /* never more than this many slots submitted and not given back */
     /* As many as are likely: a target with connections makes these before the start and the rest
      * when they are needed. 0: all. */
     uint32_t likely_in_flight;
