@@ -277,6 +277,10 @@ int pyr_measure(struct pyr_cli *cli, const struct pyr_bench_options *options, py
     bool ok = job(context, pyr_progress_update, &progress, &outcome, err);
     pyr_progress_clear(&progress);
     if (!ok) {
+        struct pyr_err dropped;
+        /* What was measured is worth seeing although the disk could not take it. */
+        if (outcome.result && err->code == PYR_E_IO)
+            (void)print_report(cli, &outcome, &dropped);
         pyr_result_destroy(outcome.result);
         return PYR_CLI_FAILED;
     }

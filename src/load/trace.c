@@ -104,17 +104,37 @@ static bool take_json_line(struct reader *reader, const char *line, size_t lengt
 
 /* --- CSV -------------------------------------------------------------------------------------- */
 
-/* The next field of a line as text, without blanks and quotes around it; false when there is none
- * or it is longer than anything we read. */
+/* What stands between quotes, of which two are one, cut to what we read; returns what is behind the
+ * last one. */
+static const char *quoted_field(const char *from, const char *end, char *field) {
+    size_t length = 0;
+    for (; from < end; from++) {
+        if (*from == '"' && !(from + 1 < end && from[1] == '"'))
+            break;
+        from += *from == '"';
+        if (length < FIELD_BYTES_MAX - 1)
+            field[length++] = *from;
+    }
+    field[length] = '\0';
+    return from;
+}
+
+/* The next field of a line as text, without blanks around it, cut to what we read; false when there
+ * is none. In quotes a comma is a comma (RFC 4180). */
 static bool next_field(const char **at, const char *end, char field[FIELD_BYTES_MAX]) {
     if (!*at)
         return false;
-    const char *from = *at, *comma = memchr(from, ',', (size_t)(end - from));
+    const char *from = *at;
+    while (from < end && *from != ',' && isspace((unsigned char)*from))
+        from++;
+    bool quoted = from < end && *from == '"';
+    const char *behind = quoted ? quoted_field(from + 1, end, field) : from;
+    const char *comma = memchr(behind, ',', (size_t)(end - behind));
     const char *to = comma ? comma : end;
     *at = comma ? comma + 1 : NULL;
-    while (from < to && (isspace((unsigned char)*from) || *from == '"'))
-        from++;
-    while (to > from && (isspace((unsigned char)to[-1]) || to[-1] == '"'))
+    if (quoted)
+        return true;
+    while (to > from && isspace((unsigned char)to[-1]))
         to--;
     size_t length =
         (size_t)(to - from) < FIELD_BYTES_MAX - 1 ? (size_t)(to - from) : FIELD_BYTES_MAX - 1;
@@ -235,8 +255,9 @@ static bool take_csv_line(struct reader *reader, const char *line, size_t length
             continue;
         if (!ok)
             return bad_line(reader,
-                            column == reader->time_column ? "TIMESTAMP is no date and time"
-                                                          : "holds no number of tokens",
+                            column == reader->time_column     ? "TIMESTAMP is no date and time"
+                            : column == reader->prompt_column ? "ContextTokens is no number"
+                                                              : "GeneratedTokens is no number",
                             err);
         seen++;
     }

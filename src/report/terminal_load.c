@@ -160,11 +160,14 @@ void pyr_terminal_levels(const struct pyr_paper *paper, struct pyr_arena *arena,
         put_level_table(&sheet, stress);
     put_level_reasons(&sheet, stress);
     const char *unit = stress->open_loop ? "requests/s" : "requests at once";
-    if (isnan(stress->max_sustainable_load))
+    bool passed = !isnan(stress->max_sustainable_load), failed = !isnan(stress->first_failing_load);
+    if (!passed && !failed)
+        pyr_buf_puts(&text, "unknown: no level could be decided; give it a longer --level-time");
+    else if (!passed)
         pyr_buf_puts(&text, "none of the loads tried");
     else
         pyr_buf_printf(&text, "%g %s", stress->max_sustainable_load, unit);
-    if (!isnan(stress->first_failing_load))
+    if (failed)
         pyr_buf_printf(&text, "; %g failed", stress->first_failing_load);
     if (stress->failed_by)
         pyr_buf_printf(&text, " by %s", stress->failed_by);
@@ -173,7 +176,7 @@ void pyr_terminal_levels(const struct pyr_paper *paper, struct pyr_arena *arena,
         between |= stress->levels[i].verdict == PYR_LEVEL_UNDECIDED &&
                    !(stress->levels[i].load < stress->max_sustainable_load) &&
                    !(stress->levels[i].load > stress->first_failing_load);
-    if (between)
+    if (between && (passed || failed))
         pyr_buf_puts(&text, "; what lies between is undecided: a longer --level-time may decide");
     pyr_buf_putc(paper->out, '\n');
     pyr_paper_wrap(paper, PYR_STYLE_BOLD, "Sustainable load  ", pyr_buf_text(&text));
@@ -189,7 +192,7 @@ static void put_phases(const struct sheet *sheet, const struct pyr_case_result *
     struct pyr_column columns[COLUMNS] = {
         {"phase", "", true},
         {"length", "s", false},
-        {open ? "asked" : "asked", open ? "/s" : "in flight", false},
+        {"asked", open ? "/s" : "users", false},
         {open ? "sent" : "achieved", open ? "/s" : "in flight", false},
         {"ok", "/s", false},
         {"failed", "", false},
@@ -302,7 +305,7 @@ static void put_time(struct pyr_buf *text, const struct sheet *sheet, double ns)
 static void put_punctuality(const struct sheet *sheet, const struct pyr_case_result *one,
                             const char *id) {
     const struct pyr_metric_result *late = pyr_case_metric(one, PYR_M_PACING_LATENESS);
-    if (!one->plan->open_loop || !late || late->n == 0)
+    if (!one->plan->open_loop || !late || late->n == 0 || one->plan->simulated)
         return;
     struct pyr_buf text = {0};
     pyr_buf_printf(&text, "%s: sent after the schedule by p50 ", id);

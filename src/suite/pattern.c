@@ -63,9 +63,11 @@ static void ramp(struct maker *m) {
     /* In fifths, so that latency can be read against load. */
     static const char *const names[] = {"ramp 0-20 %", "ramp 20-40 %", "ramp 40-60 %",
                                         "ramp 60-80 %", "ramp 80-100 %"};
+    uint64_t part = m->options->duration_ns / 6;
     for (int i = 0; i < 5; i++)
-        piece(m, names[i], m->options->duration_ns / 5, m->options->top * i / 5,
-              m->options->top * (i + 1) / 5);
+        piece(m, names[i], part, m->options->top * i / 5, m->options->top * (i + 1) / 5);
+    /* The way down shows whether the target comes back to what it was on the way up. */
+    piece(m, "ramp down", m->options->duration_ns - m->at_ns, m->options->top, 0);
 }
 
 static void spike(struct maker *m) {
@@ -138,7 +140,7 @@ enum { MAKERS = sizeof makers / sizeof *makers };
 
 const struct pyr_pattern_row pyr_pattern_rows[] = {
     {"steady", "ramp up, hold, ramp down"},
-    {"ramp", "a straight line from nothing to the most"},
+    {"ramp", "a straight line from nothing to the most, and down again"},
     {"spike", "a base with bursts of a period, height and width"},
     {"random", "a seeded random walk"},
     {"soak", "the most, for the whole time"},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "suite/pressure.h"
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "sample/machine.h"
@@ -12,13 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     CPU_THREADS_MAX = 1024,
     /* Large enough that the disk and not the page cache carries it once synced. */
     IO_BYTES = 64 << 20,
-    IO_BLOCK = 1 << 20
+    IO_BLOCK = 1 << 20,
+    PAGE_BYTES = 4096,
+    STEP_BYTES = 128 << 20 /* of filling and giving back, between two looks at the machine */
 };
 
 struct pyr_pressure {
@@ -26,7 +30,9 @@ struct pyr_pressure {
     pthread_t threads[CPU_THREADS_MAX + 2];
     size_t thread_count;
     unsigned char *memory;
-    size_t memory_bytes;
+    size_t mapped_bytes, memory_bytes; /* asked for; held now */
+    uint64_t reserve_bytes;            /* left to others at the start */
+    uint64_t given_back;
     int file;
 };
 
@@ -43,12 +49,40 @@ static void *compute(void *context) {
     return NULL;
 }
 
-/* Touches every page again and again, so that none can be taken back. */
+static uint64_t usable_bytes(void) {
+    static const struct pyr_root live = {""};
+    struct pyr_machine_limits limits;
+    pyr_machine_limits(&live, &limits);
+    return limits.memory_usable_bytes;
+}
+
+static void touch(struct pyr_pressure *p, size_t from, size_t to) {
+    for (size_t at = from; at < to && at < p->memory_bytes; at += PAGE_BYTES)
+        p->memory[at]++;
+}
+
+/* Gives memory back from its end until enough is usable again. */
+static void make_room(struct pyr_pressure *p) {
+    while (p->memory_bytes > 0 && usable_bytes() < p->reserve_bytes / 2) {
+        size_t less = p->memory_bytes < STEP_BYTES ? p->memory_bytes : STEP_BYTES;
+        p->memory_bytes -= less;
+        p->given_back += less;
+        madvise(p->memory + p->memory_bytes, less, MADV_DONTNEED);
+    }
+}
+
+/* Looks ten times a second whether the machine still has room, and touches all pages within ten
+ * seconds, so that none can be moved out, at next to no work: pressure on the CPU is asked for by
+ * itself. */
 static void *hold_memory(void *context) {
     struct pyr_pressure *p = context;
-    for (unsigned char round = 1; !stopped(p); round++)
-        for (size_t at = 0; at < p->memory_bytes && !stopped(p); at += 4096)
-            p->memory[at] = round;
+    const struct timespec tick = {.tv_nsec = 100 * PYR_NS_PER_MS};
+    for (size_t at = 0; !stopped(p); nanosleep(&tick, NULL)) {
+        make_room(p);
+        size_t slice = p->memory_bytes / 100 / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES;
+        touch(p, at, at + slice);
+        at = at + slice < p->memory_bytes ? at + slice : 0;
+    }
     return NULL;
 }
 
@@ -75,20 +109,28 @@ static bool start_thread(struct pyr_pressure *p, void *(*run)(void *), struct py
     return true;
 }
 
-static bool start_memory(struct pyr_pressure *p, uint64_t wanted, struct pyr_err *err) {
-    static const struct pyr_root live = {""};
-    struct pyr_machine_limits limits;
-    pyr_machine_limits(&live, &limits);
-    uint64_t ceiling = limits.memory_usable_bytes / 5 * 4;
-    if (ceiling == 0)
+static bool start_memory(struct pyr_pressure *p, const struct pyr_pressure_options *options,
+                         struct pyr_err *err) {
+    uint64_t usable = usable_bytes(), ceiling = usable / 5 * 4;
+    if (usable == 0)
         return pyr_fail(err, PYR_E_UNSUPPORTED,
                         "memory pressure: /proc/meminfo does not say what may be taken");
-    p->memory_bytes = (size_t)(wanted < ceiling ? wanted : ceiling);
-    p->memory =
-        mmap(NULL, p->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t wanted = options->memory_bytes < ceiling ? options->memory_bytes : ceiling;
+    p->reserve_bytes = usable - ceiling;
+    p->mapped_bytes = ((size_t)wanted + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    p->memory = mmap(NULL, p->mapped_bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p->memory == MAP_FAILED) {
         p->memory = NULL;
-        return pyr_fail_errno(err, errno, "memory pressure: cannot map %zu bytes", p->memory_bytes);
+        return pyr_fail_errno(err, errno, "memory pressure: cannot map %zu bytes", p->mapped_bytes);
+    }
+    madvise(p->memory, p->mapped_bytes, MADV_HUGEPAGE); /* fills many times as fast */
+    /* Step by step, because others may take memory at the same time. */
+    while (p->memory_bytes < p->mapped_bytes && !(options->stop && *options->stop) &&
+           usable_bytes() > p->reserve_bytes) {
+        size_t from = p->memory_bytes, left = p->mapped_bytes - from;
+        p->memory_bytes += left < STEP_BYTES ? left : STEP_BYTES;
+        touch(p, from, p->memory_bytes);
     }
     return start_thread(p, hold_memory, err);
 }
@@ -108,9 +150,10 @@ bool pyr_pressure_start(const struct pyr_pressure_options *options, struct pyr_p
     p->file = -1;
     bool ok = true;
     uint32_t cpu = options->cpu_threads < CPU_THREADS_MAX ? options->cpu_threads : CPU_THREADS_MAX;
+    /* Memory first: it fills faster while nothing else is pressed. */
+    ok = options->memory_bytes == 0 || start_memory(p, options, err);
     for (uint32_t i = 0; ok && i < cpu; i++)
         ok = start_thread(p, compute, err);
-    ok = ok && (options->memory_bytes == 0 || start_memory(p, options->memory_bytes, err));
     ok = ok && (!options->io || start_io(p, err));
     if (!ok) {
         pyr_pressure_stop(p);
@@ -121,15 +164,17 @@ bool pyr_pressure_start(const struct pyr_pressure_options *options, struct pyr_p
     return true;
 }
 
-void pyr_pressure_stop(struct pyr_pressure *p) {
+uint64_t pyr_pressure_stop(struct pyr_pressure *p) {
     if (!p)
-        return;
+        return 0;
     atomic_store(&p->stop, true);
     for (size_t i = 0; i < p->thread_count; i++)
         pthread_join(p->threads[i], NULL);
     if (p->memory)
-        munmap(p->memory, p->memory_bytes);
+        munmap(p->memory, p->mapped_bytes);
     if (p->file >= 0)
         close(p->file);
+    uint64_t given_back = p->given_back;
     pyr_free(p);
+    return given_back;
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * Pressure beside the load: threads that compute, memory that is held and touched, a file that is
- * written and synced. All of it stays under a ceiling read from the machine, and nothing is left
- * behind, not even by kill -9: the memory is this process's own, and the file has no name.
+ * written and synced. Memory stays under a ceiling read from the machine (/proc/meminfo, cgroup)
+ * and is given back when the machine runs low in spite of it. Nothing is left behind, not even by
+ * kill -9: threads and memory are this process's own, and the file has no name.
  */
 #ifndef PYR_SUITE_PRESSURE_H
 #define PYR_SUITE_PRESSURE_H
 
 #include "base/err.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +18,7 @@ struct pyr_pressure_options {
     uint32_t cpu_threads;  /* 0: none */
     uint64_t memory_bytes; /* 0: none; UINT64_MAX: as much as the ceiling allows */
     bool io;
+    const volatile sig_atomic_t *stop; /* gives up filling memory; NULL: none */
 };
 
 struct pyr_pressure; /* opaque */
@@ -27,9 +30,11 @@ struct pyr_pressure_info {
     bool io;
 };
 
-/* The ceiling on memory: what is usable now less a fifth of it, cgroup limits included. */
+/* Start it when the target is open: the ceiling on memory is what is usable then less a fifth of
+ * it. Memory is filled before this returns, so that the load meets all of it. */
 bool pyr_pressure_start(const struct pyr_pressure_options *options, struct pyr_pressure **pressure,
                         struct pyr_pressure_info *info, struct pyr_err *err);
-void pyr_pressure_stop(struct pyr_pressure *pressure); /* joins; NULL is allowed */
+/* Joins; NULL is allowed. Returns the bytes of memory that had to be given back meanwhile. */
+uint64_t pyr_pressure_stop(struct pyr_pressure *pressure);
 
 #endif

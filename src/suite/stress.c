@@ -197,8 +197,7 @@ static size_t sweep_loads(const struct stress *st, double *loads) {
     return count;
 }
 
-static void sweep(struct pyr_session *s, void *context) {
-    struct stress *st = context;
+static void sweep(struct pyr_session *s, struct stress *st) {
     double loads[LEVELS_MAX];
     size_t count = sweep_loads(st, loads);
     pyr_session_calibrate(s, most_load(st));
@@ -283,8 +282,7 @@ static void climb(struct pyr_session *s, struct stress *st, double most, struct 
 
 /* The climb, bisection below what did not hold; then above what is undecided, for where levels
  * surely fail; then the edges once more, with other draws. */
-static void search(struct pyr_session *s, void *context) {
-    struct stress *st = context;
+static void search(struct pyr_session *s, struct stress *st) {
     double most = most_load(st);
     struct bracket b = {0, NAN, NAN};
     pyr_session_calibrate(s, most);
@@ -318,8 +316,8 @@ static void search(struct pyr_session *s, void *context) {
                          most);
 }
 
-static void drive_one(struct pyr_session *s, void *context) {
-    pyr_session_calibrate(s, most_load(context));
+static void drive_one(struct pyr_session *s, struct stress *st) {
+    pyr_session_calibrate(s, most_load(st));
     pyr_cases_run(s, 0, 1);
 }
 
@@ -373,34 +371,57 @@ static bool prepare(struct stress *st, struct pyr_err *err) {
     return true;
 }
 
+static void tell_pressure(struct pyr_session *s, const struct pyr_pressure_info *taken) {
+    char memory[64] = "";
+    if (taken->memory_bytes)
+        snprintf(memory, sizeof memory, "%.0f MB of memory held",
+                 (double)taken->memory_bytes * 1e-6);
+    const char *parts[] = {taken->cpu_threads ? "a thread that computes" : "", memory,
+                           taken->io ? "a file written and synced" : ""};
+    char text[200] = "";
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (*parts[i])
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", *text ? ", " : "",
+                     parts[i]);
+    pyr_session_warn(s, PYR_NO_CASE, "pressure beside the load: %s", text);
+}
+
+/* Pressure begins when the target is open, so that what it takes is left of what the target needs.
+ */
+static void under_pressure(struct pyr_session *s, void *context) {
+    struct stress *st = context;
+    struct pyr_pressure_options wanted = st->options->pressure;
+    struct pyr_pressure *pressure = NULL;
+    struct pyr_pressure_info taken = {0};
+    wanted.stop = st->options->bench.stop;
+    uint64_t asked_ns = pyr_now_ns(&s->clock);
+    if (wanted.cpu_threads || wanted.memory_bytes || wanted.io) {
+        if (!pyr_pressure_start(&wanted, &pressure, &taken, &s->broken))
+            return;
+        tell_pressure(s, &taken);
+        s->deadline_ns += pyr_now_ns(&s->clock) - asked_ns; /* filling memory is none of the run */
+    }
+    if (st->options->breaking_point)
+        search(s, st);
+    else if (st->options->sweep)
+        sweep(s, st);
+    else
+        drive_one(s, st);
+    uint64_t given_back = pyr_pressure_stop(pressure);
+    if (given_back)
+        pyr_session_warn(s, PYR_NO_CASE,
+                         "%.0f MB of the memory held were given back: the machine ran low",
+                         (double)given_back * 1e-6);
+}
+
 bool pyr_stress_run(const struct pyr_stress_options *options, pyr_bench_progress_fn *progress,
                     void *progress_context, struct pyr_bench_outcome *outcome,
                     struct pyr_err *err) {
     memset(outcome, 0, sizeof *outcome);
     struct stress st = {.options = options, .arena = pyr_arena_create()};
     struct pyr_session_progress told = {progress, progress_context};
-    struct pyr_pressure *pressure = NULL;
-    struct pyr_pressure_info taken = {0};
-    const struct pyr_pressure_options *p = &options->pressure;
-    bool ok = prepare(&st, err);
-    if (ok && (p->cpu_threads || p->memory_bytes || p->io))
-        ok = pyr_pressure_start(p, &pressure, &taken, err);
-    if (pressure) {
-        const char **notes = pyr_arena_array(st.arena, st.plan.skipped_count + 1, sizeof *notes);
-        for (size_t i = 0; i < st.plan.skipped_count; i++)
-            notes[i] = st.plan.skipped[i];
-        notes[st.plan.skipped_count++] = pyr_arena_printf(
-            st.arena, "pressure beside the load: %u threads computing, %.0f MB held%s",
-            taken.cpu_threads, (double)taken.memory_bytes * 1e-6,
-            taken.io ? ", a file synced" : "");
-        st.plan.skipped = notes;
-    }
-    ok = ok && pyr_session_run(&options->bench, &st.plan, "stress_test_results", &told,
-                               options->breaking_point ? search
-                               : options->sweep        ? sweep
-                                                       : drive_one,
-                               &st, outcome, err);
-    pyr_pressure_stop(pressure);
+    bool ok = prepare(&st, err) && pyr_session_run(&options->bench, &st.plan, "stress_test_results",
+                                                   &told, under_pressure, &st, outcome, err);
     pyr_arena_destroy(st.arena);
     return ok;
 }

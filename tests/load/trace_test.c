@@ -65,6 +65,20 @@ static void csv_dates_are_instants(void **state) {
     pyr_arena_destroy(arena);
 }
 
+static void in_quotes_a_comma_is_a_comma(void **state) {
+    (void)state;
+    assert_ok(err, parse("\"GeneratedTokens\",\"Model\",\"TIMESTAMP\",\"ContextTokens\"\n"
+                         "\"44\",\"a,b\",\"2023-11-16 18:15:46.5\",\"374\"\n"
+                         "10,\"he said \"\"x, y\"\"\", 2023-11-16T18:15:47Z , 20\n",
+                         1));
+    assert_int_equal(trace.count, 2);
+    assert_int_equal(trace.entries[0].prompt_tokens, 374);
+    assert_int_equal(trace.entries[1].prompt_tokens, 20);
+    assert_int_equal(trace.entries[1].output_tokens, 10);
+    assert_int_equal(trace.due_ns[1], 500 * MS);
+    pyr_arena_destroy(arena);
+}
+
 static void a_malformed_line_is_named(void **state) {
     (void)state;
     static const struct {
@@ -84,7 +98,8 @@ static void a_malformed_line_is_named(void **state) {
          "whole number"},
         {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15,1,1\n", "line 2: TIMESTAMP"},
         {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-13-16 18:15:00,1,1\n", "line 2: TIMESTAMP"},
-        {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,1,1\n2,x,1\n", "line 3: holds no number"},
+        {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,1,1\n2,x,1\n",
+         "line 3: ContextTokens is no number"},
         {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,1\n", "line 2: has fewer columns"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -181,6 +196,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_lines_keep_their_times_lengths_and_blocks),
         cmocka_unit_test(csv_dates_are_instants),
+        cmocka_unit_test(in_quotes_a_comma_is_a_comma),
         cmocka_unit_test(a_malformed_line_is_named),
         cmocka_unit_test(the_same_blocks_are_the_same_tokens_and_no_others),
         cmocka_unit_test(text_is_about_as_long_and_says_that_it_is_an_estimate),
