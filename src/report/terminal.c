@@ -195,7 +195,10 @@ static void put_goals(struct writer *writer) {
                              label, (int)(widest - pyr_text_columns(label) + 2), "");
         const char *why = row->why ? row->why : "";
         /* A least is judged by what the target can do, a most must hold everywhere. */
-        const char *where = row->goal->at_least ? ", best in " : ", worst in ";
+        /* What is unknown was seen nowhere. */
+        const char *where = row->verdict == PYR_GOAL_UNKNOWN ? ", as in "
+                            : row->goal->at_least            ? ", best in "
+                                                             : ", worst in ";
         wrapf(writer, verdict_style(row->verdict), mark, "%s%s%s", why, row->case_id ? where : "",
               row->case_id ? row->case_id : "");
     }
