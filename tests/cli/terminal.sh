@@ -13,6 +13,10 @@ failed=0
 escape=$'\033'
 bench="$program bench sim: --suite concurrent --concurrency 1 --requests 5 --warmup 0 --no-calibrate"
 
+script -qec true /dev/null </dev/null >seen 2>&1 || {
+    echo "skipped: no terminal can be had here: $(head -n 1 seen)"
+    exit 77
+}
 on_terminal() { script -qec "$1" /dev/null </dev/null >seen 2>&1; }
 has() { grep -qF -- "$1" seen; }
 check() { # WHAT ok|not TEXT
