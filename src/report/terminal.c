@@ -446,14 +446,39 @@ static void put_suite(struct writer *writer, const struct pyr_suite_result *suit
 
 /* --- the end --------------------------------------------------------------------------------- */
 
+/* By how much the machine itself got slower from before the run to after it; 0 when unknown. */
+static double machine_change(const struct pyr_result *result) {
+    double before = (double)NAN, after = (double)NAN;
+    for (size_t i = 0; i < result->instrument_count; i++)
+        if (result->instrument[i].metric == PYR_M_MACHINE_LOOP_BEFORE)
+            before = result->instrument[i].value.value;
+        else if (result->instrument[i].metric == PYR_M_MACHINE_LOOP_AFTER)
+            after = result->instrument[i].value.value;
+    return before > 0 && after > 0 ? after / before - 1 : 0;
+}
+
 static void put_instrument(struct writer *writer) {
+    enum { MACHINE_MOVED_PERCENT = 3 }; /* a third of the usual threshold of a comparison */
     const struct pyr_result *result = writer->result;
-    if (!result->instrument_count && !result->noise_floor)
+    struct pyr_metric_result *own =
+        pyr_arena_array(writer->arena, result->instrument_count, sizeof *own);
+    size_t count = 0;
+    for (size_t i = 0; i < result->instrument_count; i++)
+        if (result->instrument[i].metric != PYR_M_MACHINE_LOOP_BEFORE &&
+            result->instrument[i].metric != PYR_M_MACHINE_LOOP_AFTER)
+            own[count++] = result->instrument[i];
+    double change = 100 * machine_change(result);
+    bool moved = fabs(change) > MACHINE_MOVED_PERCENT;
+    if (!count && !result->noise_floor && !moved)
         return;
     heading(writer, "Instrument", "how far our own figures can be off");
-    if (result->instrument_count)
-        put_metric_rows(writer, "own error", result->instrument, result->instrument_count,
-                        PYR_Q_P99);
+    if (count)
+        put_metric_rows(writer, "own error", own, count, PYR_Q_P99);
+    if (moved)
+        wrapf(writer, PYR_STYLE_WARN, "  ! ",
+              "a fixed loop of arithmetic took %+.1f %% after the run beside before it: the "
+              "machine's own speed moved",
+              change);
     if (result->noise_floor)
         wrapf(writer, PYR_STYLE_PLAIN, "  ",
               "Noise floor of this machine: %.1f %% (%s, %llu pairs); "

@@ -194,12 +194,15 @@ static bool is_blank(const char *text, size_t size) {
     return size == 0;
 }
 
-static json_t *fail_json(const char *name, const json_error_t *json, struct pyr_err *err) {
+/* `at_end`: nothing follows what could not be read, as where a word was cut in two. */
+static json_t *fail_json(const char *name, const json_error_t *json, bool at_end,
+                         struct pyr_err *err) {
     const char *cause = json->text;
-    if (strstr(cause, "end of file") || strstr(cause, "premature end"))
+    bool no_number = strstr(cause, "'NaN'") || strstr(cause, "'Infinity'") || strstr(cause, "'-'");
+    if (strstr(cause, "end of file") || strstr(cause, "premature end") || (at_end && !no_number))
         pyr_fail(err, PYR_E_INPUT, "%s: cut off at line %d; copy or write it again", name,
                  json->line);
-    else if (strstr(cause, "'NaN'") || strstr(cause, "'Infinity'") || strstr(cause, "'-'"))
+    else if (no_number)
         pyr_fail(err, PYR_E_INPUT,
                  "%s: line %d: %s: NaN and infinity are no JSON, and nothing can be compared with "
                  "them; write it again with its tool",
@@ -220,7 +223,8 @@ static json_t *parse(const char *name, const char *text, size_t size, struct pyr
         if (!value) {
             json.line += line;
             json_decref(lines);
-            return fail_json(name, &json, err);
+            size_t read = at + (size_t)json.position;
+            return fail_json(name, &json, read >= size || is_blank(text + read, size - read), err);
         }
         size_t used = (size_t)json.position;
         for (size_t i = at; i < at + used; i++)

@@ -26,7 +26,7 @@ struct maker {
     const char **warnings;
     size_t warning_count;
     const char *incomparable; /* why nothing may be judged, or NULL */
-    bool machine_moved;
+    double machine_moved;     /* by how much, as a logarithm; 0: not */
 };
 
 enum { MOST_WARNINGS = 64, MOST_ONLY = 1024 };
@@ -418,7 +418,9 @@ static void judge_all(struct maker *m) {
         if (m->incomparable) {
             metric->judgement.verdict = PYR_INCOMPARABLE;
             metric->judgement.reason = m->incomparable;
-        } else if (m->machine_moved && metric->judgement.verdict != PYR_INCOMPARABLE) {
+        } else if (m->machine_moved > 0 && metric->judgement.verdict != PYR_INCOMPARABLE &&
+                   metric->metric != PYR_M_ERROR_RATE &&
+                   fabs(log(metric->ratio.value)) <= 3 * m->machine_moved) {
             metric->judgement.verdict = PYR_INCONCLUSIVE;
             metric->judgement.reason = "the machine itself moved between the two";
         }
@@ -502,34 +504,71 @@ static void compare_outputs(struct maker *m, const struct pyr_kept_run *b) {
              m->out->outputs_different, m->out->outputs_compared);
 }
 
-static double bandwidth_of(const struct pyr_kept_run *const *runs, size_t count) {
+/* The program's own readings of the machine beside each run. */
+static const struct {
+    const char *name;
+    enum pyr_metric first, second; /* of one run; the same for a single one */
+} probes[] = {
+    {"memory bandwidth", PYR_M_MEMORY_BANDWIDTH, PYR_M_MEMORY_BANDWIDTH},
+    {"a fixed loop of arithmetic", PYR_M_MACHINE_LOOP_BEFORE, PYR_M_MACHINE_LOOP_AFTER},
+};
+enum { PROBES = sizeof probes / sizeof *probes };
+
+/* The geometric mean of a run's readings; NaN without any. */
+static double reading_of(const struct pyr_kept_run *run, size_t probe) {
     double logs = 0;
     size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < runs[i]->case_count; k++) {
-            const struct pyr_kept_metric *metric =
-                pyr_kept_metric(&runs[i]->cases[k], PYR_M_MEMORY_BANDWIDTH);
-            if (metric && metric->at[PYR_KEPT_VALUE].value > 0) {
-                logs += log(metric->at[PYR_KEPT_VALUE].value);
-                n++;
-            }
+    for (size_t k = 0; k < run->case_count; k++)
+        for (size_t i = 0; i < run->cases[k].metric_count; i++) {
+            const struct pyr_kept_metric *metric = &run->cases[k].metrics[i];
+            if ((metric->metric != probes[probe].first && metric->metric != probes[probe].second) ||
+                !(metric->at[PYR_KEPT_VALUE].value > 0))
+                continue;
+            logs += log(metric->at[PYR_KEPT_VALUE].value);
+            n++;
         }
     return n ? exp(logs / (double)n) : (double)NAN;
 }
 
-/* The program's own reading of the machine beside each run: if that moved by a third of the
- * threshold, nothing can be said of the target. */
+struct readings {
+    double mean, least, most;
+};
+
+static struct readings readings_of(const struct pyr_kept_run *const *runs, size_t count,
+                                   size_t probe) {
+    struct readings readings = {.mean = (double)NAN, .least = (double)NAN, .most = (double)NAN};
+    double logs = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        double reading = reading_of(runs[i], probe);
+        if (isnan(reading))
+            continue;
+        logs += log(reading);
+        n++;
+        readings.least = fmin(readings.least, reading);
+        readings.most = fmax(readings.most, reading);
+    }
+    if (n)
+        readings.mean = exp(logs / (double)n);
+    return readings;
+}
+
+/* If the machine moved by a third of the threshold, and out of the range that the baseline's runs
+ * saw, what is no larger than three times that says nothing about the target. */
 static void watch_machine(struct maker *m) {
-    double before = bandwidth_of(m->baseline, m->baseline_count);
-    double now = bandwidth_of(m->current, m->current_count);
-    double change = now / before - 1;
-    if (isnan(change) || fabs(change) <= m->options->threshold / 3)
-        return;
-    m->machine_moved = true;
-    warn(m,
-         "memory bandwidth, measured beside both, moved by %+.1f %%: the machine is not what it "
-         "was; compare with --ab, both alive and interleaved",
-         100 * change);
+    for (size_t probe = 0; probe < PROBES; probe++) {
+        struct readings before = readings_of(m->baseline, m->baseline_count, probe);
+        struct readings now = readings_of(m->current, m->current_count, probe);
+        double change = now.mean / before.mean - 1;
+        if (isnan(change) || fabs(change) <= m->options->threshold / 3 ||
+            (now.mean >= before.least && now.mean <= before.most))
+            continue;
+        m->machine_moved = fmax(m->machine_moved, fabs(log1p(change)));
+        warn(m,
+             "%s, measured beside both, moved by %+.1f %%: the machine is not what it was; compare "
+             "with --ab, both alive and interleaved",
+             probes[probe].name, 100 * change);
+    }
 }
 
 static double floor_of(const struct pyr_kept_run *const *runs, size_t count, double floor) {

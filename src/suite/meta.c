@@ -3,12 +3,17 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/hash.h"
 #include "sample/machine.h"
 #include "stats/comparison.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Text from outside may be no UTF-8, which JSON cannot hold: such bytes become '?'. */
 static json_t *text_or_null(const char *text) {
@@ -140,6 +145,31 @@ static json_t *count_or_null(uint64_t count) {
     return count ? json_integer((json_int_t)count) : json_null();
 }
 
+/* A digest of the file's size and of pieces all over it: another quantisation, training run or
+ * conversion differs in them, and a file of many gigabytes is not read for it. */
+static json_t *model_hash(const char *path) {
+    enum { PIECES = 256, PIECE_BYTES = 4096 };
+    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    struct stat status;
+    if (file < 0 || fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
+        if (file >= 0)
+            close(file);
+        return json_null();
+    }
+    uint64_t size = (uint64_t)status.st_size;
+    uint64_t hash = pyr_fnv1a64(PYR_FNV1A64_INIT, &size, sizeof size);
+    char bytes[PIECE_BYTES], text[32];
+    for (uint64_t i = 0; i < PIECES; i++) {
+        uint64_t at = size > PIECE_BYTES ? (size - PIECE_BYTES) / (PIECES - 1) * i : 0;
+        ssize_t got = pread(file, bytes, sizeof bytes, (off_t)at);
+        if (got > 0)
+            hash = pyr_fnv1a64(hash, bytes, (size_t)got);
+    }
+    close(file);
+    snprintf(text, sizeof text, "%016" PRIx64, hash);
+    return json_string(text);
+}
+
 static json_t *describe_target(const struct pyr_bench_options *o,
                                const struct pyr_target_info *info) {
     json_t *target = json_object();
@@ -154,6 +184,7 @@ static json_t *describe_target(const struct pyr_bench_options *o,
     json_object_set_new(target, "parameters", count_or_null(info->parameter_count));
     json_object_set_new(target, "weight_bytes", count_or_null(info->weight_bytes));
     json_object_set_new(target, "bytes_per_token", count_or_null(info->bytes_per_token));
+    json_object_set_new(target, "model_hash", model_hash(o->target));
     json_object_set_new(target, "vocabulary_size", count_or_null(info->vocabulary_size));
     json_object_set_new(target, "trained_context", count_or_null(info->tokens_per_sequence));
     return target;

@@ -128,6 +128,17 @@ static void probe_noise(struct pyr_session *s) {
                          noise.loop_p99_ns * 1e-6);
 }
 
+/* The same work in every run, so that a comparison sees when the machine itself got slower: the
+ * median of 60 turns of about a millisecond, which a neighbour's short bursts do not move. */
+static void probe_speed(struct pyr_session *s, enum pyr_metric metric) {
+    const struct pyr_noise_config config = {.wakes = 1, .loops = 60, .loop_rounds = 500000};
+    struct pyr_noise noise;
+    if (s->info.virtual_time)
+        return;
+    pyr_noise_measure(&config, &live_root, &s->clock, &noise);
+    pyr_lane_observe(pyr_session_lane(s), metric, PYR_NO_CASE, 0, noise.loop_p50_ns);
+}
+
 static bool start_sampler(struct pyr_session *s, struct pyr_err *err) {
     if (s->info.virtual_time)
         return true;
@@ -199,9 +210,11 @@ static bool record_run(struct pyr_session *s, const struct pyr_outputs *outputs,
     record_plan(s);
     open_energy(s);
     probe_noise(s);
+    probe_speed(s, PYR_M_MACHINE_LOOP_BEFORE);
     if (start_sampler(s, &s->broken))
         body(s, context);
     stop_sampler(s);
+    probe_speed(s, PYR_M_MACHINE_LOOP_AFTER);
     pyr_energy_close(s->energy);
     pyr_nvml_close(s->nvml);
     if (s->options->stop && *s->options->stop)

@@ -127,6 +127,8 @@ static void what_cannot_be_read_is_named(void **state) {
         {" \n ", "empty"},
         {"{\"results\": [", "cut off at line 1"},
         {"{\"avg_latency_ms\": 4", "cut off"},
+        {"{\"avg_latency_ms\": nu", "cut off"},
+        {"{\"avg_latency_ms\": \"4\\u00", "cut off"},
         {"{\n\"avg_latency_ms\": NaN}", "line 2"},
         {"{\"avg_latency_ms\": -Infinity}", "NaN and infinity"},
         {"{\"avg_latency_ms\": -4}", "'avg_latency_ms' is -4"},

@@ -275,6 +275,19 @@ static void a_machine_that_moved_decides_nothing(void **state) {
     close_scene(&scene);
 }
 
+static void a_slowdown_far_beyond_what_the_machine_moved_by_is_still_one(void **state) {
+    (void)state;
+    struct shape slow = usual;
+    slow.tok_s /= 2;
+    slow.bandwidth /= 1.08;
+    struct scene scene;
+    open_scene(&scene, 10, &slow);
+    assert_ok(scene.err, judge(&scene));
+    assert_int_equal(scene.seen->verdict, PYR_REGRESSED);
+    assert_non_null(strstr(scene.seen->warnings[0], "memory bandwidth"));
+    close_scene(&scene);
+}
+
 static void a_case_with_other_settings_under_the_same_name_is_not_judged(void **state) {
     (void)state;
     struct shape slow = usual;
@@ -375,6 +388,7 @@ int main(void) {
         cmocka_unit_test(nothing_in_common_is_an_error),
         cmocka_unit_test(a_metric_on_one_side_only_is_listed),
         cmocka_unit_test(a_machine_that_moved_decides_nothing),
+        cmocka_unit_test(a_slowdown_far_beyond_what_the_machine_moved_by_is_still_one),
         cmocka_unit_test(a_case_with_other_settings_under_the_same_name_is_not_judged),
         cmocka_unit_test(errors_are_compared_in_points),
         cmocka_unit_test(the_noise_floor_raises_the_gate),
