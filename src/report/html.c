@@ -67,6 +67,8 @@ static void put_metric_row(struct pyr_buf *out, const struct pyr_metric_result *
     if (info->kind == PYR_KIND_DISTRIBUTION) {
         pyr_buf_puts(out, "<td>");
         pyr_put_number(out, row->max * scale.factor);
+    } else {
+        pyr_buf_puts(out, "<td><td><td>");
     }
     pyr_buf_puts(out, "</tr>");
 }

@@ -73,6 +73,28 @@ static uint64_t count_requests(const struct pyr_result *result, uint64_t *ok) {
     return total;
 }
 
+/* What the instrument itself adds, where that was measured in this run. */
+static void put_own_error(struct pyr_buf *out, const struct pyr_result *result) {
+    bool any = false;
+    for (size_t i = 0; i < result->instrument_count; i++) {
+        const struct pyr_metric_result *row = &result->instrument[i];
+        struct pyr_estimate at = pyr_metric_headline(row);
+        if ((row->metric != PYR_M_TTFT_ERROR && row->metric != PYR_M_ITL_ERROR) ||
+            !pyr_estimate_is_known(&at))
+            continue;
+        struct pyr_scale scale = pyr_scale_for(pyr_metric_info(row->metric)->unit, at.value);
+        pyr_buf_printf(out, "%s%s ",
+                       any ? ", " : "<p>Our own error here: ", pyr_metric_info(row->metric)->label);
+        pyr_put_number(out, at.value * scale.factor);
+        pyr_buf_printf(out, " %s", pyr_html_unit(scale.unit));
+        any = true;
+    }
+    pyr_buf_puts(out, any ? " at the median.</p>" : "");
+    if (result->noise_floor)
+        pyr_buf_printf(out, "<p>Noise floor of the machine: %.1f %%.</p>",
+                       100 * result->noise_floor->ratio);
+}
+
 static void put_trust(struct pyr_buf *out, const struct pyr_result *result) {
     static const char question[] = "Can it be trusted?";
     size_t warnings = count_warnings(result);
@@ -98,6 +120,7 @@ static void put_trust(struct pyr_buf *out, const struct pyr_result *result) {
                       "No warning: the run was whole, and its figures carry their intervals.");
     if (result->partial)
         pyr_html_element(out, "<p><b>Partial:</b> ", result->partial, "</p>");
+    put_own_error(out, result);
     if (warnings)
         pyr_buf_printf(out, "<p class=\"dim\">%zu warning%s, below.</p>", warnings,
                        warnings == 1 ? "" : "s");
