@@ -170,7 +170,7 @@ void pyr_terminal_levels(const struct pyr_paper *paper, struct pyr_arena *arena,
     if (failed)
         pyr_buf_printf(&text, "; %g failed", stress->first_failing_load);
     if (stress->failed_by)
-        pyr_buf_printf(&text, " by %s", stress->failed_by);
+        pyr_buf_printf(&text, ": %s", stress->failed_by);
     bool between = false;
     for (size_t i = 0; i < stress->level_count; i++)
         between |= stress->levels[i].verdict == PYR_LEVEL_UNDECIDED &&
