@@ -6,9 +6,10 @@
 # 15M-shaped q8_0 model, 64 prompt tokens, 32 out, as many sequences as clients, all cores; rounds
 # of all, in turn, each in the reverse order of the one before.
 #
-#     [PAIRS=20] [CLIENTS="32 100"] [REQUESTS=5] [LLAMA_SERVER=path] [ENGINE_DIR=dir] bench/serve.sh [PROGRAM]
+#     [PAIRS=20] [CLIENTS="32 100"] [REQUESTS=5] [DATA=folder] [LLAMA_SERVER=path] [ENGINE_DIR=dir] bench/serve.sh [PROGRAM]
 #
-# REQUESTS: of each client in each round. The client is `pyrometer bench`, on the same cores.
+# REQUESTS: of each client in each round. DATA: a folder where the numbers are kept, so that it can be
+# done in parts: those of earlier runs count too. The client is `pyrometer bench`, on the same cores.
 #
 # Prompts are new in every round (its number is the seed) and share no prefix but what a server puts
 # in front, and llama-server is told to keep none (--no-cache-prompt, --cache-ram 0): with the same
@@ -26,6 +27,8 @@ ratio=$here/build/release/bench/sse # its "ratio": pairs, Hodges-Lehmann, 95 %
 pairs=${PAIRS:-20} each=${REQUESTS:-5}
 read -ra levels <<<"${CLIENTS:-32 100}"
 work=$(mktemp -d)
+if [ -n "${DATA:-}" ]; then mkdir -p "$DATA"; fi
+data=$(realpath "${DATA:-$work}") # LEVEL.SIDE.speed and .ttft
 declare -A names=([core]='in process' [serve]=serve [peer]=llama-server)
 servers=()
 finish() {
@@ -45,8 +48,8 @@ engine=()
 if [ -n "${ENGINE_DIR:-}" ]; then engine=(--engine-dir "$ENGINE_DIR"); fi
 "$program" model synth 15m model.gguf --weights q8_0 >/dev/null
 
-# measure NAME SEED CLIENTS TARGET ARGUMENT...: a number each appended to NAME.speed (tokens/s) and
-# NAME.ttft (p99, ms); "nan" below 100 requests
+# measure NAME SEED CLIENTS TARGET ARGUMENT...: a number each appended to NAME's speed (tokens/s) and
+# ttft (p99, ms); "nan" below 100 requests
 measure() {
     local name=$1 seed=$2 clients=$3 target=$4
     shift 4
@@ -56,9 +59,9 @@ measure() {
         { cat "$name.err"; exit 1; }
     jq -r '.benchmarks.concurrent.cases[0] | if .outcomes.ok != .outcomes.total
         then error("\(.outcomes)") else .metrics_whole.output_token_throughput.value end' \
-        "$name/results.json" >>"$name.speed"
+        "$name/results.json" >>"$data/$clients.$name.speed"
     jq -r '.benchmarks.concurrent.cases[0].metrics_whole.ttft_sent.p99.value
-        | if . then . / 1e6 else "nan" end' "$name/results.json" >>"$name.ttft"
+        | if . then . / 1e6 else "nan" end' "$name/results.json" >>"$data/$clients.$name.ttft"
 }
 # start NAME 'sed expression that finds the URL' COMMAND...: sets url
 start() {
@@ -85,24 +88,23 @@ against() { # WHAT A B: the ratio of the numbers in two files
 }
 
 report() { # of one level
-    local side whole file
-    whole=$(wc -l ./*.ttft 2>/dev/null | sort -n | awk 'NR == 1 { print $1 }')
+    local side whole file at=$data/$clients
+    whole=$(wc -l "$at".*.ttft 2>/dev/null | sort -n | awk 'NR == 1 { print $1 }')
     [ "${whole:-0}" -gt 0 ] || return 0
-    for file in *.speed *.ttft; do sed -i "$((whole + 1)),\$d" "$file"; done # a round broken off
+    for file in "$at".*; do sed -i "$((whole + 1)),\$d" "$file"; done # a round broken off
     echo "$clients clients, $whole rounds of $((clients * each)) requests (medians)"
     for side in $(tr ' ' '\n' <<<"$order" | sort); do
         printf '  %-14s %8.0f tokens/s   TTFT p99 %7.1f ms\n' "${names[$side]}" \
-            "$(middle "$side.speed")" "$(middle "$side.ttft")"
+            "$(middle "$at.$side.speed")" "$(middle "$at.$side.ttft")"
     done
-    against 'serve / in process, tokens/s' serve.speed core.speed
+    against 'serve / in process, tokens/s' "$at.serve.speed" "$at.core.speed"
     if [ -n "$peer" ]; then
-        against 'serve / llama-server, tokens/s' serve.speed peer.speed
-        against 'serve / llama-server, TTFT p99' serve.ttft peer.ttft
+        against 'serve / llama-server, tokens/s' "$at.serve.speed" "$at.peer.speed"
+        against 'serve / llama-server, TTFT p99' "$at.serve.ttft" "$at.peer.ttft"
     fi
 }
 
 for clients in "${levels[@]}"; do
-    rm -rf ./*.speed ./*.ttft
     start serve 's|^listening on \([^ ]*\) .*|\1|p' "$program" serve model.gguf --port 0 \
         --threads "$threads" --sequences "$clients" --context 128 "${engine[@]}"
     ours=$url peer='' order="core serve"
@@ -113,7 +115,8 @@ for clients in "${levels[@]}"; do
         peer=$url
         order+=" peer"
     fi
-    for ((round = 1; round <= pairs; round++)); do
+    from=$(wc -l 2>/dev/null <"$data/$clients.serve.ttft" || echo 0)
+    for ((round = from + 1; round <= from + pairs; round++)); do
         for side in $order; do
             case $side in
             core) measure core "$round" "$clients" model.gguf --threads "$threads" "${engine[@]}" ;;
