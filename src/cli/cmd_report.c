@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cmds.h"
 #include "cli/compat.h"
+#include "cli/judge.h"
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -9,12 +10,17 @@
 
 #include <string.h>
 
-/* A path as it is, else the name of a run below benchmark_results/history. */
-static const char *find_run(struct pyr_cli *cli, const char *run) {
-    if (pyr_fs_is_file(run) || pyr_fs_is_dir(run) || strchr(run, '/'))
-        return run;
-    const char *kept = pyr_arena_printf(cli->arena, "benchmark_results/history/%s", run);
-    return pyr_fs_is_dir(kept) ? kept : run;
+/* A path as it is, else the name of a run below benchmark_results/history, else one of the
+ * history: an id or latest. */
+static bool find_run(struct pyr_cli *cli, const char *said, const char **run, struct pyr_err *err) {
+    *run = said;
+    if (pyr_fs_is_file(said) || pyr_fs_is_dir(said) || strchr(said, '/') || strchr(said, '.'))
+        return true;
+    *run = pyr_arena_printf(cli->arena, "benchmark_results/history/%s", said);
+    if (pyr_fs_is_dir(*run))
+        return true;
+    return pyr_judge_run_file(cli, strcmp(said, "latest") == 0 ? NULL : said, run, err) ||
+           pyr_err_prefix(err, "%s: no such file or folder, and in the history", said);
 }
 
 static const struct pyr_report_format *find_format(const char *name, struct pyr_err *err) {
@@ -46,13 +52,14 @@ static bool write_result(const struct pyr_cli *cli, const struct pyr_result *res
 }
 
 int pyr_cmd_report(struct pyr_cli *cli, struct pyr_err *err) {
-    const char *name = cli->args.values[PYR_OPT_FORMAT].text;
-    if (pyr_given(&cli->args, PYR_OPT_COMPAT))
-        return pyr_compat_report(cli, find_run(cli, cli->args.operands[0]), err) ? 0
-                                                                                 : PYR_CLI_FAILED;
+    const char *name = cli->args.values[PYR_OPT_FORMAT].text, *run;
     const struct pyr_report_format *format = find_format(name ? name : "terminal", err);
+    if (!format || !find_run(cli, cli->args.operands[0], &run, err))
+        return PYR_CLI_FAILED;
+    if (pyr_given(&cli->args, PYR_OPT_COMPAT))
+        return pyr_compat_report(cli, run, err) ? 0 : PYR_CLI_FAILED;
     struct pyr_result *result;
-    if (!format || !pyr_result_make(find_run(cli, cli->args.operands[0]), &result, err))
+    if (!pyr_result_make(run, &result, err))
         return PYR_CLI_FAILED;
     bool ok = write_result(cli, result, format, err);
     pyr_result_destroy(result);

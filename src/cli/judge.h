@@ -24,6 +24,10 @@ void pyr_judge_keep(struct pyr_cli *cli, const struct pyr_result *result);
 void pyr_judge_keep_pairs(struct pyr_cli *cli, const struct pyr_comparison *comparison,
                           uint64_t started_unix_ns);
 
+/* The run file of a run in the history: by id, or (NULL) of the newest that has one. */
+bool pyr_judge_run_file(struct pyr_cli *cli, const char *id, const char **path,
+                        struct pyr_err *err);
+
 /* Compares what the two specs name (suite/history.h) by the command's options. */
 bool pyr_judge_compare(struct pyr_cli *cli, const char *baseline, const char *current,
                        struct pyr_comparison **comparison, struct pyr_err *err);

@@ -644,7 +644,7 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
 
     [PYR_OPT_HISTORY] = {.name = "--history",
                          .kind = PYR_KIND_TEXT,
-                         .commands = BENCH | STRESS | COMPARE | HISTORY | METRICS,
+                         .commands = BENCH | STRESS | COMPARE | HISTORY | METRICS | REPORT,
                          .argument = "FILE|URL",
                          .group = PAST,
                          .help = "where runs are kept: an SQLite file or postgresql://... (default "

@@ -76,6 +76,9 @@ expect 0 '' history show latest
 holds out 'measured beside sim:'
 holds out 'as a ratio to it'
 expect 0 '' history changes --case p64/o16/c2
+expect 0 '' report latest
+holds out 'concurrent'
+expect 1 'and in the history' report 1999
 expect 0 '' compare --ab sim: sim: --concurrency 2 --format json --quiet
 holds out '"kind": "pairs"'
 holds out '"source": "A against itself in this run"'
