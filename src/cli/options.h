@@ -61,6 +61,7 @@ enum pyr_cli_option {
     PYR_OPT_HEADER,
     PYR_OPT_BODY,
     PYR_OPT_CONNECTIONS,
+    PYR_OPT_LAUNCH,
     PYR_OPT_WAIT_READY,
     PYR_OPT_CA_FILE,
     PYR_OPT_INSECURE,

@@ -44,8 +44,13 @@ static bool wait_for(struct fetching *fetching, struct pyr_err *err) {
         uint64_t left_ns = fetching->deadline_ns - now_ns;
         struct timespec timeout = {.tv_sec = (time_t)(left_ns / PYR_NS_PER_S),
                                    .tv_nsec = (long)(left_ns % PYR_NS_PER_S)};
-        if (ppoll(&pollfd, 1, &timeout, NULL) != 0)
+        if (ppoll(&pollfd, 1, &timeout, NULL) > 0)
             return true;
+        if (pyr_clock_real_ns() < fetching->deadline_ns) {
+            fetching->fetched->failure = PYR_CONN_LOCAL;
+            return pyr_fail(err, PYR_E_INTERRUPTED, "%s: ended by a signal",
+                            fetching->endpoint->text);
+        }
     }
     fetching->fetched->failure = PYR_CONN_TIMEOUT;
     return pyr_fail(err, PYR_E_IO, "%s: no answer in time", fetching->endpoint->text);

@@ -278,11 +278,19 @@ static void mark_level(struct pyr_session *s, const struct watch *watch,
             (double)(result->measured_end_ns - result->measured_start_ns), watch->level.why);
 }
 
+/* Of a server that was launched for the run: with the first case, since nothing else names it. */
+static void observe_ready(const struct pyr_session *s, const struct pyr_case *record) {
+    if (record->index == 0 && s->info.spawn_ns && strcmp(s->info.kind, "http") == 0)
+        pyr_lane_observe(pyr_session_lane(s), PYR_M_READY_TIME, record->index, 0,
+                         (double)s->info.spawn_ns);
+}
+
 static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct pyr_plan_case *one,
                      uint32_t slots, struct pyr_err *err) {
     struct pyr_case record = one->record;
     record.simulated = s->info.simulated;
     pyr_lane_case(pyr_session_lane(s), &record);
+    observe_ready(s, &record);
     if (s->sampler)
         pyr_sampler_set_case(s->sampler, record.index);
     struct pyr_workload *workload = make_workload(s, one, slots, err);

@@ -26,6 +26,7 @@ static struct http_handle *handle_of(struct pyr_target_handle *base) {
 
 static void http_close(struct pyr_target *base) {
     struct http_target *target = target_of(base);
+    pyr_launch_stop(&target->launched);
     pyr_http_writer_release(target);
     for (unsigned i = 0; i < target->endpoint_count; i++)
         pyr_endpoint_close(&target->endpoints[i]);
@@ -77,7 +78,8 @@ static void http_describe(struct pyr_target *base, struct pyr_target_info *info)
     const struct pyr_http_options *options = &target->options;
     *info = (struct pyr_target_info){.counts_tokens = target->tokenize_path[0] != '\0',
                                      .streams = options->stream,
-                                     .spawn_ns = 0};
+                                     .pid = target->launched.pid,
+                                     .spawn_ns = options->launch ? target->ready_ns : 0};
     snprintf(info->kind, sizeof info->kind, "http");
     snprintf(info->name, sizeof info->name, "%s", options->model);
     snprintf(info->engine, sizeof info->engine, "%s%s%s", target->owner,

@@ -9,6 +9,8 @@
 #include <string.h>
 
 enum { KEY_BYTES_MAX = 8192 };
+/* Large models take minutes to load. */
+#define LAUNCH_WAIT_NS (300 * PYR_NS_PER_S)
 
 static bool read_switch(const char *key, const char *value, bool *on, struct pyr_err *err) {
     *on = strcmp(value, "on") == 0 || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
@@ -94,7 +96,8 @@ static bool read_option(struct pyr_http_options *options, const char *key, const
     static const char *const known[] = {
         "endpoint", "stream",          "header",   "body",       "api_key_file",
         "ca_file",  "cert_file",       "key_file", "insecure",   "connections",
-        "probe",    "connect_timeout", "http2",    "wait_ready", "max_tokens_field"};
+        "probe",    "connect_timeout", "http2",    "wait_ready", "max_tokens_field",
+        "launch"};
     bool off;
     uint64_t number;
     if (strcmp(key, "endpoint") == 0)
@@ -109,6 +112,10 @@ static bool read_option(struct pyr_http_options *options, const char *key, const
         return read_switch(key, value, &options->tls.insecure, err);
     if (strcmp(key, "probe") == 0)
         return read_switch(key, value, &options->probe, err);
+    if (strcmp(key, "launch") == 0) {
+        options->launch = value;
+        return *value || pyr_fail(err, PYR_E_USAGE, "launch: holds no command");
+    }
     if (strcmp(key, "wait_ready") == 0)
         return pyr_parse_duration_ns(value, &options->wait_ready_ns, err);
     if (strcmp(key, "connect_timeout") == 0)
@@ -158,6 +165,8 @@ bool pyr_http_options_read(const struct pyr_target_config *config, struct pyr_ht
     for (size_t i = 0; i < config->option_count; i++)
         if (!read_option(options, config->options[i].key, config->options[i].value, &reading, err))
             return false;
+    if (options->launch && !options->wait_ready_ns)
+        options->wait_ready_ns = LAUNCH_WAIT_NS;
     const char *key = reading.has_key ? NULL : getenv("OPENAI_API_KEY");
     if (key && *key && !add_key(options, key, "OPENAI_API_KEY", err))
         return false;

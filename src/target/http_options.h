@@ -13,16 +13,19 @@
  *     insecure=on                            no verification of certificates
  *     connections=N                          opened before the start; default one a slot
  *     connect_timeout=DURATION               for those; default 10s
- *     wait_ready=DURATION                    wait so long for the server to answer; default 0
- *     probe=on|off                           two tiny requests that find the dialect; default on
- *     max_tokens_field=NAME                  instead of the one found
- *     http2=off                              the only value handled
+ *     wait_ready=DURATION                    wait so long for the server to answer; default 0, with
+ *                                            launch 5m
+ *     launch=COMMAND                         the shell's command that starts the server; it is
+ * ended with the target probe=on|off                           two tiny requests that find the
+ * dialect; default on max_tokens_field=NAME                  instead of the one found http2=off the
+ * only value handled
  */
 #ifndef PYR_TARGET_HTTP_OPTIONS_H
 #define PYR_TARGET_HTTP_OPTIONS_H
 
 #include "base/buf.h"
 #include "net/endpoint.h"
+#include "target/launch.h"
 #include "target/target.h"
 
 enum { PYR_HTTP_ENDPOINTS_MAX = 16 };
@@ -35,6 +38,7 @@ struct pyr_http_options {
     struct pyr_tls_options tls;
     uint32_t connections; /* 0: one a slot */
     uint64_t connect_timeout_ns, wait_ready_ns;
+    const char *launch;     /* NULL: the server runs already */
     struct pyr_buf headers; /* lines, each ended by CRLF; holds the key: never printed */
     struct pyr_buf body;    /* ",\"key\":value..." */
     /* Found by the probe, or set. */
@@ -54,7 +58,8 @@ struct http_target {
     char tokenize_path[64];         /* "" when the server has none */
     bool tokenize_llama;            /* llama-server's shape of it */
     struct pyr_buf notes, cautions; /* see pyr_target_info */
-    uint64_t ready_ns;              /* how long wait_ready took */
+    uint64_t ready_ns;              /* how long wait_ready took; with launch from its start */
+    struct pyr_launch launched;
     /* Constant parts of a request. */
     char *heads[PYR_HTTP_ENDPOINTS_MAX]; /* up to "Content-Length: " */
     char *body_open, *body_close;

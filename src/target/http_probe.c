@@ -59,26 +59,75 @@ static void origin(const struct http_target *target, char *text, size_t size) {
 
 /* --- is it there, and where ------------------------------------------------------------------ */
 
+/* Starts the server, when nothing is there that would be taken for it. */
+static bool launch(struct http_target *target, const char *path, struct pyr_err *err) {
+    struct pyr_fetched fetched;
+    if (!target->options.launch)
+        return true;
+    bool taken = get(target, path, &fetched, NULL) || fetched.failure != PYR_CONN_REFUSED;
+    pyr_buf_deinit(&fetched.body);
+    if (taken)
+        return pyr_fail(err, PYR_E_INPUT,
+                        "%s: something answers there before the server is launched; end it, choose "
+                        "another port, or leave out the launch",
+                        target->endpoints[0].text);
+    return pyr_launch_start(target->options.launch, &target->launched, err);
+}
+
+/* What a server that is starting does: refuses, resets, says that it is not ready. */
+static bool is_starting(const struct pyr_fetched *fetched, bool answered) {
+    if (answered)
+        return fetched->status == 503 || fetched->status == 502;
+    return fetched->failure == PYR_CONN_REFUSED || fetched->failure == PYR_CONN_RESET ||
+           fetched->failure == PYR_CONN_TIMEOUT;
+}
+
+static bool fail_not_ready(struct http_target *target, const struct pyr_fetched *fetched,
+                           struct pyr_err *err) {
+    char words[200];
+    if (!target->launched.pid)
+        return fetched->failure == PYR_CONN_REFUSED
+                   ? pyr_err_prefix(err, "the server does not answer (is it running?)")
+                   : false;
+    pyr_launch_last_words(&target->launched, words, sizeof words);
+    return pyr_fail(err, PYR_E_IO,
+                    "%s: the launched server does not answer after %.1f s (--wait-ready TIME waits "
+                    "longer)%s%s",
+                    target->endpoints[0].text, (double)target->ready_ns / 1e9,
+                    words[0] ? "; its last words: " : "", words);
+}
+
+static void note_launch(struct http_target *target) {
+    char text[100];
+    snprintf(text, sizeof text, "The server was launched for this run and answered after %.3g s.",
+             (double)target->ready_ns / 1e9);
+    add_line(&target->notes, text);
+}
+
 static bool wait_ready(struct http_target *target, const char *path, struct pyr_fetched *fetched,
                        struct pyr_err *err) {
-    uint64_t start_ns = pyr_clock_real_ns();
+    char how[300];
+    uint64_t start_ns = target->launched.pid ? target->launched.started_ns : pyr_clock_real_ns();
     for (;;) {
         bool answered = get(target, path, fetched, err);
-        uint64_t waited_ns = pyr_clock_real_ns() - start_ns;
-        bool again = !answered ? fetched->failure == PYR_CONN_REFUSED ||
-                                     fetched->failure == PYR_CONN_RESET ||
-                                     fetched->failure == PYR_CONN_TIMEOUT
-                               : fetched->status == 503 || fetched->status == 502;
-        if (!again || waited_ns >= target->options.wait_ready_ns) {
-            target->ready_ns = waited_ns;
-            if (!answered && fetched->failure == PYR_CONN_REFUSED)
-                pyr_err_prefix(err, "the server does not answer (is it running?)");
+        target->ready_ns = pyr_clock_real_ns() - start_ns;
+        if (target->launched.pid && !pyr_launch_is_alive(&target->launched, how, sizeof how))
+            return pyr_fail(err, PYR_E_IO, "the launched server ended before it was ready, %s",
+                            how);
+        if (!is_starting(fetched, answered)) {
+            if (target->launched.pid && answered)
+                note_launch(target);
             return answered;
         }
+        if (target->ready_ns >= target->options.wait_ready_ns)
+            return answered || fail_not_ready(target, fetched, err);
         pyr_buf_deinit(&fetched->body);
-        /* A quarter of a second is small beside any server's start and no load on it. */
-        struct timespec pause = {.tv_nsec = 250000000};
-        nanosleep(&pause, NULL);
+        /* Short beside any server's start, and no load on it. A signal ends the wait. */
+        struct timespec pause = {.tv_nsec = target->launched.pid ? 20000000 : 250000000};
+        if (nanosleep(&pause, NULL) != 0)
+            return pyr_fail(err, PYR_E_INTERRUPTED,
+                            "%s: ended by a signal while waiting for the server",
+                            target->endpoints[0].text);
     }
 }
 
@@ -183,8 +232,8 @@ static bool find_models(struct http_target *target, struct pyr_err *err) {
             if (!target->base_paths[i][0])
                 snprintf(target->base_paths[i], sizeof target->base_paths[i], "/v1");
     snprintf(path, sizeof path, "%s/models", target->base_paths[0]);
-    struct pyr_fetched fetched;
-    bool good = wait_ready(target, path, &fetched, err);
+    struct pyr_fetched fetched = {0};
+    bool good = launch(target, path, err) && wait_ready(target, path, &fetched, err);
     if (good) {
         snprintf(target->software, sizeof target->software, "%s", fetched.server);
         good = read_models(target, path, &fetched, err);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "target/launch.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A server that frees a model's memory takes a second or two. */
+#define GRACE_NS (5 * PYR_NS_PER_S)
+
+static int open_output(void) {
+    const char *dir = getenv("TMPDIR");
+    int fd = open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+    return fd >= 0 ? fd : memfd_create("server output", MFD_CLOEXEC);
+}
+
+/* In the child, between fork and exec: only what is safe after a fork of a program with threads. */
+static void become(const char *command, int output, pid_t parent) {
+    sigset_t none;
+    sigemptyset(&none);
+    setpgid(0, 0);
+    /* When we are killed ourselves, the server does not stay behind. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(127);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    int null = open("/dev/null", O_RDONLY);
+    dup2(null, STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    _exit(127);
+}
+
+bool pyr_launch_start(const char *command, struct pyr_launch *launch, struct pyr_err *err) {
+    *launch = (struct pyr_launch){.output_fd = open_output(), .started_ns = pyr_clock_real_ns()};
+    if (launch->output_fd < 0)
+        return pyr_fail_errno(err, errno, "a file for the output of the launched server");
+    pid_t parent = getpid(), child = fork();
+    if (child == 0)
+        become(command, launch->output_fd, parent);
+    if (child < 0) {
+        int cause = errno;
+        pyr_launch_stop(launch);
+        return pyr_fail_errno(err, cause, "launch=%s", command);
+    }
+    setpgid(child, child); /* on both sides, so that neither has to wait for the other */
+    launch->pid = child;
+    return true;
+}
+
+void pyr_launch_last_words(const struct pyr_launch *launch, char *text, size_t size) {
+    char tail[1024];
+    off_t end = lseek(launch->output_fd, 0, SEEK_END);
+    off_t from = end > (off_t)sizeof tail - 1 ? end - ((off_t)sizeof tail - 1) : 0;
+    ssize_t got = pread(launch->output_fd, tail, sizeof tail - 1, from);
+    text[0] = '\0';
+    while (got > 0 && (unsigned char)tail[got - 1] <= ' ')
+        got--;
+    if (got <= 0)
+        return;
+    tail[got] = '\0';
+    const char *line = memrchr(tail, '\n', (size_t)got);
+    snprintf(text, size, "%s", line ? line + 1 : tail);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
+}
+
+static bool has_ended(struct pyr_launch *launch) {
+    if (!launch->over && launch->pid > 0 &&
+        waitpid(launch->pid, &launch->status, WNOHANG) == launch->pid)
+        launch->over = true;
+    return launch->over;
+}
+
+bool pyr_launch_is_alive(struct pyr_launch *launch, char *how, size_t size) {
+    if (!has_ended(launch))
+        return true;
+    char words[200], cause[64];
+    pyr_launch_last_words(launch, words, sizeof words);
+    if (WIFSIGNALED(launch->status))
+        snprintf(cause, sizeof cause, "%s", strsignal(WTERMSIG(launch->status)));
+    else
+        snprintf(cause, sizeof cause, "exit status %d", WEXITSTATUS(launch->status));
+    snprintf(how, size, "%s%s%s", cause, words[0] ? ": " : "", words);
+    return false;
+}
+
+/* Whether anything of the group is left; a zombie of ours is waited for. */
+static bool is_gone(struct pyr_launch *launch) {
+    return has_ended(launch) && kill(-launch->pid, 0) != 0 && errno == ESRCH;
+}
+
+void pyr_launch_stop(struct pyr_launch *launch) {
+    static const int signals[] = {SIGTERM, SIGKILL};
+    for (int i = 0; launch->pid > 0 && i < 2; i++) {
+        kill(-launch->pid, signals[i]);
+        uint64_t end_ns = pyr_clock_real_ns() + GRACE_NS;
+        while (!is_gone(launch) && pyr_clock_real_ns() < end_ns) {
+            struct timespec pause = {.tv_nsec = 5000000};
+            nanosleep(&pause, NULL);
+        }
+        if (is_gone(launch))
+            break;
+    }
+    if (launch->pid > 0 || launch->output_fd > 0)
+        close(launch->output_fd);
+    *launch = (struct pyr_launch){.output_fd = -1};
+}
