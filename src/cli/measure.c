@@ -41,6 +41,7 @@ static void fill_load(const struct pyr_args *args, struct pyr_bench_options *o) 
     else
         o->warmup_requests = v[PYR_OPT_WARMUP].number;
     o->think_ns = v[PYR_OPT_THINK_TIME].number;
+    o->heed_retry_after = pyr_given(args, PYR_OPT_RETRY_AFTER);
     o->timeout_ns = v[PYR_OPT_TIMEOUT].number;
     o->drain_ns = v[PYR_OPT_DRAIN].number;
     o->runs = v[PYR_OPT_RUNS].number;

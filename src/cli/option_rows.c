@@ -323,6 +323,12 @@ const struct pyr_option_row pyr_option_rows[PYR_OPT_COUNT] = {
                             .argument = "TIME",
                             .group = LOAD,
                             .help = "pause of each of the users in flight between requests"},
+    [PYR_OPT_RETRY_AFTER] = {.name = "--heed-retry-after",
+                             .kind = PYR_KIND_FLAG,
+                             .commands = BENCH | STRESS,
+                             .group = LOAD,
+                             .help = "a user who is turned away (429, 503) pauses as long as the "
+                                     "server asks; without it none does"},
     [PYR_OPT_TIMEOUT] = {.name = "--timeout",
                          .kind = PYR_KIND_DURATION,
                          .commands = BENCH | STRESS | RUN,

@@ -270,6 +270,9 @@ static const struct {
 } contradictions[] = {
     {PYR_OPT_RATE, PYR_OPT_THINK_TIME,
      "at a rate requests go out on time and nobody thinks; leave one out"},
+    {PYR_OPT_RATE, PYR_OPT_RETRY_AFTER,
+     "at a rate requests go out on time, whatever was said to those before; leave one out"},
+    {PYR_OPT_TRACE, PYR_OPT_RETRY_AFTER, "a trace has its own times; leave one out"},
     {PYR_OPT_TRACE, PYR_OPT_RATE, "a trace has its own times; see --trace-speed"},
     {PYR_OPT_TRACE, PYR_OPT_PROMPTS, "a trace has its own lengths; leave one out"},
     {PYR_OPT_TRACE, PYR_OPT_PROMPT_TOKENS, "a trace has its own lengths; leave one out"},

@@ -92,6 +92,7 @@ enum pyr_cli_option {
     PYR_OPT_LEVEL_TIME,
     PYR_OPT_WARMUP,
     PYR_OPT_THINK_TIME,
+    PYR_OPT_RETRY_AFTER,
     PYR_OPT_TIMEOUT,
     PYR_OPT_DRAIN,
     PYR_OPT_RUNS,

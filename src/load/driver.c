@@ -254,6 +254,7 @@ static void send_request(struct pyr_load *load, uint32_t index, uint32_t phase,
     pyr_workload_next(load->workload, index, slot);
     slot->seed = pyr_mix64(plan->seed + ordinal);
     slot->error_text = NULL;
+    slot->retry_after_ns = 0;
     slot->cancel_after_ns = PYR_NEVER;
     if (plan->cancel_share > 0 && pyr_rng_unit(&load->cancel_rng) < plan->cancel_share)
         slot->cancel_after_ns = plan->cancel_after_ns;
@@ -357,7 +358,8 @@ static void count_measured(struct pyr_load *load, const struct pyr_request *reco
 }
 
 /* When the user of a closed loop sends again. */
-static uint64_t user_due(struct pyr_load *load, const struct pyr_request *record) {
+static uint64_t user_due(struct pyr_load *load, const struct pyr_slot *slot) {
+    const struct pyr_request *record = &slot->record;
     double think_ns = (double)load->plan->think_ns;
     if (load->plan->think_exponential)
         think_ns *= pyr_rng_exponential(&load->think_rng);
@@ -365,6 +367,8 @@ static uint64_t user_due(struct pyr_load *load, const struct pyr_request *record
     if (record->outcome != PYR_OUTCOME_OK && record->outcome != PYR_OUTCOME_CANCELLED &&
         due_ns < record->scheduled_ns + FAILURE_PAUSE_NS)
         due_ns = record->scheduled_ns + FAILURE_PAUSE_NS;
+    if (load->plan->heed_retry_after && due_ns < later(record->closed_ns, slot->retry_after_ns))
+        due_ns = later(record->closed_ns, slot->retry_after_ns);
     return due_ns;
 }
 
@@ -394,7 +398,7 @@ static void end_request(struct pyr_load *load, struct pyr_slot *slot, uint64_t n
     if (plan->ended)
         plan->ended(plan->ended_context, slot);
     if (!plan->open_loop) {
-        pyr_due_push(&load->due, user_due(load, record), index);
+        pyr_due_push(&load->due, user_due(load, slot), index);
         return;
     }
     if (load->free_count == 0)

@@ -98,6 +98,7 @@ struct pyr_load_plan {
     const struct pyr_curve *concurrency_curve;
     uint64_t think_ns;      /* closed: between the end and the next request of a user */
     bool think_exponential; /* think_ns is the mean of an exponential distribution */
+    bool heed_retry_after;  /* closed: a rejected user pauses as long as the target asks */
     struct pyr_arrival_options arrivals; /* open */
 
     uint64_t warmup_requests, warmup_ns; /* the warm-up ends when both are reached */

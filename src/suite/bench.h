@@ -49,6 +49,7 @@ struct pyr_bench_options {
     uint64_t warmup_requests, warmup_ns; /* of each case; warmup_set: said, even if zero */
     bool warmup_set;
     uint64_t think_ns;
+    bool heed_retry_after;
     uint64_t timeout_ns; /* of one request */
     uint64_t drain_ns;
 

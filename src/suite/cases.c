@@ -115,6 +115,7 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         .open_loop = one->record.open_loop,
         .concurrency = one->record.concurrency,
         .think_ns = o->think_ns,
+        .heed_retry_after = o->heed_retry_after,
         .arrivals = {.kind = s->plan->arrival,
                      .rate = one->record.rate,
                      .cv = o->arrival_cv,

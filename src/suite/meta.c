@@ -119,6 +119,7 @@ static json_t *describe_config(const struct pyr_bench_options *o, const struct p
     json_object_set_new(config, "level_time_s", seconds(any->level_time_ns));
     json_object_set_new(config, "duration_s", seconds(plan->duration_ns));
     json_object_set_new(config, "think_s", seconds(o->think_ns));
+    json_object_set_new(config, "heed_retry_after", json_boolean(o->heed_retry_after));
     json_object_set_new(config, "timeout_s", o->timeout_ns ? seconds(o->timeout_ns) : json_null());
     json_object_set_new(config, "drain_s", seconds(o->drain_ns));
     json_object_set_new(config, "threads", describe_threads(plan));

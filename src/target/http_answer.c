@@ -7,6 +7,7 @@
  * with text in it. Other chunks carry a bound, the time since the read before.
  */
 #include "base/hash.h"
+#include "base/parse.h"
 #include "codec/json_scan.h"
 #include "target/http_call.h"
 
@@ -353,6 +354,9 @@ static enum pyr_outcome outcome_of_status(unsigned status) {
     return status / 100 == 5 ? PYR_OUTCOME_HTTP_5XX : PYR_OUTCOME_PROTOCOL;
 }
 
+/* A server that asks for more than a day has another reason than load. */
+enum { RETRY_AFTER_MAX_S = 86400 };
+
 static void judge_status(struct http_conn *conn, unsigned status) {
     struct pyr_delta_layout layout = {0};
     struct pyr_text_sink sink = {.hash = PYR_FNV1A64_INIT};
@@ -366,6 +370,10 @@ static void judge_status(struct http_conn *conn, unsigned status) {
         snprintf(text, sizeof text, "redirected to %s", conn->response.location);
     else if (conn->hold_bytes)
         excerpt(conn->hold, conn->hold_bytes, text, 80);
+    uint64_t pause_s;
+    /* The other form, a date, is told and not heeded: the server's clock is not ours. */
+    if (pyr_parse_u64(conn->response.retry_after, &pause_s, NULL) && pause_s <= RETRY_AFTER_MAX_S)
+        conn->slot->retry_after_ns = pause_s * PYR_NS_PER_S;
     if (conn->response.retry_after[0])
         pyr_http_fail(conn, outcome_of_status(status), "HTTP %u, retry after %s: %s", status,
                       conn->response.retry_after, text);

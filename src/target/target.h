@@ -58,6 +58,7 @@ struct pyr_slot {
     uint64_t cancel_after_ns; /* after sent; PYR_NEVER: not cancelled */
     struct pyr_limits limits; /* counted from sent (between_tokens: from the last token) */
     const char *error_text;   /* a sentence for a failed request, valid until the next submit */
+    uint64_t retry_after_ns;  /* a rejected request: the pause that the target asks for; 0: none */
     char *text;               /* with capture_text: (text_bytes), owned by the target until reset */
     size_t text_bytes;
     void *target_data;

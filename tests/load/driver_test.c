@@ -334,6 +334,22 @@ static void a_dead_target_is_not_asked_a_million_times(void **state) {
     end(&bench);
 }
 
+static void a_pause_that_the_target_asks_for_is_kept_only_when_told(void **state) {
+    (void)state;
+    for (int heeds = 0; heeds < 2; heeds++) {
+        struct bench bench;
+        begin(&bench);
+        bench.law.reject_every = 1;
+        bench.law.retry_after_ns = 250 * MS;
+        bench.plan.concurrency = 3;
+        bench.plan.heed_retry_after = heeds;
+        bench.plan.duration_ns = S;
+        run_case(&bench);
+        assert_int_equal(count_outcome(&bench, PYR_OUTCOME_REJECTED), heeds ? 3 * 4 : 300);
+        end(&bench);
+    }
+}
+
 /* --- open loop -------------------------------------------------------------------------------- */
 
 /* 100 requests/s for 60 s, 5 ms of service, one freeze of 1 s: latency from schedule shows the
@@ -629,6 +645,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_closed_loop_keeps_exactly_n_in_flight),
         cmocka_unit_test(users_think_between_their_requests),
+        cmocka_unit_test(a_pause_that_the_target_asks_for_is_kept_only_when_told),
         cmocka_unit_test(warm_up_by_count_and_by_time_is_marked_and_kept_apart),
         cmocka_unit_test(what_runs_at_the_end_drains_within_its_time),
         cmocka_unit_test(users_follow_a_curve_of_concurrency),

@@ -180,6 +180,7 @@ static size_t poll(struct pyr_target_handle *base, struct pyr_slot **done, size_
             job->slot->record.outcome = (uint8_t)outcome;
             job->slot->record.closed_ns = end_ns ? end_ns : now_ns;
             job->slot->error_text = "the fake says so";
+            job->slot->retry_after_ns = handle->target->law.retry_after_ns;
         }
         done[count++] = job->slot;
         uint64_t free_ns = job->start_ns ? job->slot->record.closed_ns : 0;

@@ -13,11 +13,12 @@ struct pyr_fake_law {
     uint64_t service_ns;
     uint32_t servers; /* 0: as many as asked */
     uint64_t freeze_start_ns, freeze_end_ns;
-    uint32_t short_by;     /* output tokens left out of each answer */
-    uint32_t reject_every; /* each n-th request is rejected at once; 0: none */
-    bool hang;             /* answers only what is cancelled */
-    bool keep;             /* breaks its contract: gives back nothing, cancelled or not */
-    bool text_only;        /* takes text; counts words unless cannot_count */
+    uint32_t short_by;       /* output tokens left out of each answer */
+    uint32_t reject_every;   /* each n-th request is rejected at once; 0: none */
+    uint64_t retry_after_ns; /* what a rejected request is told */
+    bool hang;               /* answers only what is cancelled */
+    bool keep;               /* breaks its contract: gives back nothing, cancelled or not */
+    bool text_only;          /* takes text; counts words unless cannot_count */
     bool cannot_count;
 };
 

@@ -121,6 +121,9 @@ static void every_fault_has_its_outcome(void **state) {
     http_world_run(&world, count);
     for (size_t i = 0; i < count; i++)
         judge(&expectations[i], &world.slots[i]);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(world.slots[i].retry_after_ns,
+                         strstr(expectations[i].plan, "retry_after=7") ? 7 * PYR_NS_PER_S : 0);
     /* And the connections are good for use again. */
     for (size_t i = 0; i < HTTP_SLOTS; i++)
         http_world_slot(&world, i, "");
