@@ -432,13 +432,41 @@ static void keep(double (*speeds)[PAIRS_MOST], uint32_t pair, const struct turn 
     speeds[ALL][pair] = turn->speed;
 }
 
+struct sides {
+    struct ours *ours; /* or, with self, */
+    struct bare *other;
+    struct bare *bare;
+};
+
+/* The side that is opened second was up to 13 % faster at decoding a model of 600 MB (self=1 shows
+ * it): processes take turns in which side that is, so that the bias goes out of their middle. */
+static struct sides open_sides(const struct settings *settings) {
+    struct sides sides = {0};
+    bool bare_first = settings->seed % 2 == 0;
+    if (!settings->self) {
+        sides.ours = ours_open(settings); /* the plug-in wants to open the library itself */
+        if (bare_first)
+            ours_close(sides.ours);
+    }
+    open_library();
+    if (bare_first)
+        sides.bare = bare_open(settings);
+    if (settings->self)
+        sides.other = bare_open(settings);
+    else if (bare_first)
+        sides.ours = ours_open(settings);
+    if (!bare_first)
+        sides.bare = bare_open(settings);
+    return sides;
+}
+
 static void compare(const struct settings *settings, struct pairs *pairs) {
     struct pyr_rng rng;
     struct turn turns[2] = {0};
     pyr_rng_init(&rng, settings->seed);
-    struct ours *ours = settings->self ? NULL : ours_open(settings);
-    open_library();
-    struct bare *bare = bare_open(settings), *other = settings->self ? bare_open(settings) : NULL;
+    struct sides sides = open_sides(settings);
+    struct ours *ours = sides.ours;
+    struct bare *bare = sides.bare, *other = sides.other;
     size_t count = (size_t)settings->sequences * settings->prompt;
     int32_t *prompts = pyr_xcalloc(count, sizeof *prompts);
     for (uint32_t pair = 0; pair < settings->pairs + 1; pair++) { /* the first is a warm-up */
