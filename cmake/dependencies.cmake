@@ -1,5 +1,6 @@
 # What the program links. One line a library, with the room that asked for it.
 pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET openssl)
+pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 
 # llhttp comes as C sources (Debian node-llhttp); they are not ours to warn about.
@@ -15,6 +16,7 @@ add_library(pyr_dependencies INTERFACE)
 target_link_libraries(pyr_dependencies INTERFACE
     PkgConfig::JANSSON  # report, store: results JSON
     PkgConfig::OPENSSL  # net: TLS
+    PkgConfig::NGHTTP2  # net: HTTP/2 frames
     PkgConfig::YAML     # suite: configuration files
     pyr_llhttp          # net: HTTP/1.1 heads and chunks
     Threads::Threads m ${CMAKE_DL_LIBS})

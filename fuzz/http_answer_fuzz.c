@@ -41,7 +41,7 @@ static enum pyr_outcome drive(struct http_conn *conn, const uint8_t *data, size_
         size_t count = end - at;
         char *piece = malloc(count);
         memcpy(piece, data + at, count);
-        struct pyr_read read = {piece, count, data[0] & 0x80 ? now_ns - 5 : 0, false};
+        struct pyr_read read = {piece, count, data[0] & 0x80 ? now_ns - 5 : 0, false, false};
         if (!usual || !pyr_http_answer_take_usual(conn, &read))
             over = pyr_http_answer_take(conn, &read, &clean);
         free(piece);

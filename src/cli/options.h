@@ -65,6 +65,8 @@ enum pyr_cli_option {
     PYR_OPT_WAIT_READY,
     PYR_OPT_CA_FILE,
     PYR_OPT_INSECURE,
+    PYR_OPT_HTTP2,
+    PYR_OPT_HTTP1,
     /* serving */
     PYR_OPT_PORT,
     PYR_OPT_HOST,

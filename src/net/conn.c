@@ -115,6 +115,8 @@ bool pyr_conn_start(struct pyr_conn *conn, uint64_t now_ns) {
 
 void pyr_conn_close(struct pyr_conn *conn, bool reset) {
     pyr_tls_stop(&conn->tls);
+    pyr_http2_destroy(conn->http2);
+    conn->http2 = NULL;
     if (conn->fd >= 0) {
         struct linger linger = {.l_onoff = 1, .l_linger = 0};
         if (reset)
@@ -128,11 +130,17 @@ void pyr_conn_close(struct pyr_conn *conn, bool reset) {
 
 /* --- set-up ---------------------------------------------------------------------------------- */
 
+/* The preface and the settings leave at once. */
+static bool begin_http2(struct pyr_conn *conn) {
+    conn->http2 = pyr_http2_create(conn->endpoint->url.tls);
+    return pyr_conn_flush(conn) || conn->failure == PYR_CONN_OK;
+}
+
 static bool begin_tls_or_ready(struct pyr_conn *conn) {
     if (!conn->endpoint->url.tls) {
         conn->state = PYR_CONN_READY;
         conn->wants_write = false;
-        return true;
+        return conn->endpoint->http2 != PYR_HTTP2_ON || begin_http2(conn);
     }
     conn->state = PYR_CONN_HANDSHAKE;
     return pyr_tls_start(&conn->tls, conn->endpoint) ||
@@ -205,6 +213,20 @@ static bool ask_for_tunnel(struct pyr_conn *conn) {
     }
 }
 
+static enum pyr_io take_plain(struct pyr_conn *conn, const struct pyr_conn_buffers *buffers,
+                              struct pyr_read *read);
+
+/* The server's settings may have come with its last word of the handshake: they are taken now, for
+ * the socket will not tell of them again. */
+static bool shaken(struct pyr_conn *conn, const struct pyr_conn_buffers *buffers) {
+    struct pyr_read read = {0};
+    conn->state = PYR_CONN_READY;
+    if (!pyr_tls_chose_http2(&conn->tls))
+        return conn->endpoint->http2 != PYR_HTTP2_ON ||
+               fail(conn, PYR_CONN_TLS, "the server does not offer HTTP/2 (http2=on asks for it)");
+    return begin_http2(conn) && take_plain(conn, buffers, &read) == PYR_IO_AGAIN;
+}
+
 static bool shake_hands(struct pyr_conn *conn, const struct pyr_conn_buffers *buffers) {
     for (;;) {
         enum pyr_tls_result result = pyr_tls_handshake(&conn->tls, conn->why, sizeof conn->why);
@@ -215,10 +237,8 @@ static bool shake_hands(struct pyr_conn *conn, const struct pyr_conn_buffers *bu
         }
         if (!flushed && conn->failure != PYR_CONN_OK)
             return false;
-        if (result == PYR_TLS_DONE) {
-            conn->state = PYR_CONN_READY;
-            return true;
-        }
+        if (result == PYR_TLS_DONE)
+            return shaken(conn, buffers);
         ssize_t got = recv(conn->fd, buffers->received, PYR_CONN_READ_BYTES, 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return true;
@@ -259,33 +279,34 @@ static uint64_t stamp_of(struct msghdr *message, const struct pyr_stamp_clock *c
     return 0;
 }
 
-enum pyr_io pyr_conn_read(struct pyr_conn *conn, const struct pyr_conn_buffers *buffers,
-                          const struct pyr_stamp_clock *clock, struct pyr_read *read) {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
-    struct iovec piece = {.iov_base = buffers->received, .iov_len = PYR_CONN_READ_BYTES};
-    struct msghdr message = {.msg_iov = &piece,
-                             .msg_iovlen = 1,
-                             .msg_control = conn->stamps ? control : NULL,
-                             .msg_controllen = conn->stamps ? sizeof control : 0};
-    ssize_t got;
-    do {
-        got = recvmsg(conn->fd, &message, 0);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        if (errno == EAGAIN)
-            return PYR_IO_AGAIN;
-        fail_errno(conn, errno);
-        return PYR_IO_FAILED;
-    }
-    if (got == 0)
+/* How the connection stands once the text that came was given. */
+static enum pyr_io io_of_http2(struct pyr_conn *conn) {
+    enum pyr_http2_state state = pyr_http2_state(conn->http2);
+    if (state == PYR_HTTP2_ALIVE)
+        return PYR_IO_AGAIN;
+    if (state == PYR_HTTP2_ENDED)
         return PYR_IO_EOF;
-    *read = (struct pyr_read){.bytes = buffers->received,
-                              .count = (size_t)got,
-                              .kernel_ns = conn->stamps ? stamp_of(&message, clock) : 0,
-                              .full = got == PYR_CONN_READ_BYTES};
-    if (!conn->tls.ssl)
-        return PYR_IO_DATA;
-    pyr_tls_received(&conn->tls, buffers->received, (size_t)got);
+    fail(conn, state == PYR_HTTP2_RESET ? PYR_CONN_RESET : PYR_CONN_PROTOCOL,
+         pyr_http2_why(conn->http2));
+    return PYR_IO_FAILED;
+}
+
+static enum pyr_io take_frames(struct pyr_conn *conn, const struct pyr_conn_buffers *buffers,
+                               struct pyr_read *read) {
+    read->count =
+        pyr_http2_received(conn->http2, read->bytes, read->count, buffers->text, &read->behind);
+    read->bytes = buffers->text;
+    if (!pyr_conn_flush(conn) && conn->failure != PYR_CONN_OK)
+        return PYR_IO_FAILED;
+    if (!read->count)
+        return io_of_http2(conn);
+    /* Another read then tells of the end. */
+    read->full |= pyr_http2_state(conn->http2) != PYR_HTTP2_ALIVE;
+    return PYR_IO_DATA;
+}
+
+static enum pyr_io take_plain(struct pyr_conn *conn, const struct pyr_conn_buffers *buffers,
+                              struct pyr_read *read) {
     ssize_t plain = pyr_tls_read(&conn->tls, buffers->plain, PYR_CONN_PLAIN_BYTES);
     if (plain == -2) {
         fail(conn, PYR_CONN_TLS, "what the peer sent is not TLS");
@@ -295,12 +316,49 @@ enum pyr_io pyr_conn_read(struct pyr_conn *conn, const struct pyr_conn_buffers *
         return PYR_IO_EOF;
     read->bytes = buffers->plain;
     read->count = (size_t)plain;
+    if (plain && conn->http2)
+        return take_frames(conn, buffers, read);
     return plain ? PYR_IO_DATA : PYR_IO_AGAIN;
 }
 
-bool pyr_conn_flush(struct pyr_conn *conn) {
+enum pyr_io pyr_conn_read(struct pyr_conn *conn, const struct pyr_conn_buffers *buffers,
+                          const struct pyr_stamp_clock *clock, struct pyr_read *read) {
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec piece = {.iov_base = buffers->received, .iov_len = PYR_CONN_READ_BYTES};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = conn->stamps ? control : NULL,
+                             .msg_controllen = conn->stamps ? sizeof control : 0};
+    ssize_t got;
+    if (conn->http2 && pyr_http2_state(conn->http2) != PYR_HTTP2_ALIVE)
+        return io_of_http2(conn);
+    do {
+        got = recvmsg(conn->fd, &message, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        if (errno == EAGAIN)
+            return PYR_IO_AGAIN;
+        fail_errno(conn, errno);
+        return PYR_IO_FAILED;
+    }
+    if (got == 0 && conn->http2) {
+        pyr_http2_closed(conn->http2);
+        return io_of_http2(conn);
+    }
+    if (got == 0)
+        return PYR_IO_EOF;
+    *read = (struct pyr_read){.bytes = buffers->received,
+                              .count = (size_t)got,
+                              .kernel_ns = conn->stamps ? stamp_of(&message, clock) : 0,
+                              .full = got == PYR_CONN_READ_BYTES};
     if (!conn->tls.ssl)
-        return true;
+        return conn->http2 ? take_frames(conn, buffers, read) : PYR_IO_DATA;
+    pyr_tls_received(&conn->tls, buffers->received, (size_t)got);
+    return take_plain(conn, buffers, read);
+}
+
+/* TLS's own bytes to the socket. */
+static bool flush_tls(struct pyr_conn *conn) {
     const char *bytes;
     size_t count;
     while ((count = pyr_tls_to_send(&conn->tls, &bytes)) > 0) {
@@ -317,7 +375,55 @@ bool pyr_conn_flush(struct pyr_conn *conn) {
     return true;
 }
 
+/* A full socket is no failure: then wants_write says so. */
+static bool send_frames(struct pyr_conn *conn, const char *bytes, size_t count) {
+    ssize_t sent = (ssize_t)count;
+    if (conn->tls.ssl) {
+        if (!pyr_tls_write(&conn->tls, bytes, count))
+            return fail(conn, PYR_CONN_TLS, "TLS could not take a frame");
+        pyr_http2_sent(conn->http2, count);
+        return flush_tls(conn);
+    }
+    sent = send(conn->fd, bytes, count, MSG_NOSIGNAL);
+    if (sent < 0) {
+        conn->wants_write = errno == EAGAIN || errno == EINTR;
+        return !conn->wants_write && fail_errno(conn, errno);
+    }
+    pyr_http2_sent(conn->http2, (size_t)sent);
+    conn->wants_write = (size_t)sent < count;
+    return !conn->wants_write;
+}
+
+bool pyr_conn_flush(struct pyr_conn *conn) {
+    const char *bytes;
+    size_t count;
+    if (conn->tls.ssl && !flush_tls(conn))
+        return false;
+    while (conn->http2 && (count = pyr_http2_to_send(conn->http2, &bytes)) > 0)
+        if (!send_frames(conn, bytes, count))
+            return false;
+    if (conn->http2)
+        conn->wants_write = false;
+    return true;
+}
+
+bool pyr_conn_is_spent(const struct pyr_conn *conn) {
+    return conn->http2 && pyr_http2_is_spent(conn->http2);
+}
+
+static ssize_t write_http2(struct pyr_conn *conn, const char *bytes, size_t count) {
+    pyr_http2_offer(conn->http2, bytes, count);
+    bool good = pyr_conn_flush(conn) || conn->failure == PYR_CONN_OK;
+    size_t left = pyr_http2_offered_left(conn->http2);
+    if (!good || (left && pyr_http2_state(conn->http2) != PYR_HTTP2_ALIVE &&
+                  io_of_http2(conn) == PYR_IO_FAILED))
+        return -1;
+    return (ssize_t)(count - left);
+}
+
 ssize_t pyr_conn_write(struct pyr_conn *conn, const char *bytes, size_t count) {
+    if (conn->http2)
+        return write_http2(conn, bytes, count);
     if (conn->tls.ssl) {
         if (!pyr_tls_write(&conn->tls, bytes, count)) {
             fail(conn, PYR_CONN_TLS, "TLS could not take the request");

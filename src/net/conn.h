@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A client connection: TCP (IPv4, IPv6) or a Unix socket, plain or TLS, straight or through a
- * proxy, never blocking. Its owner watches `fd` and calls pyr_conn_advance until it is READY, then
- * reads and writes. The owner's thread only.
+ * A client connection: TCP (IPv4, IPv6) or a Unix socket, plain or TLS, HTTP/1.1 or HTTP/2 (whose
+ * bytes are HTTP/1.1 to the owner: net/http2.h), straight or through a proxy, never blocking. Its
+ * owner watches `fd` and calls pyr_conn_advance until it is READY, then reads and writes. The
+ * owner's thread only.
  *
  * Reads carry the kernel's receive time where it is known (TCP with SO_TIMESTAMPNS). The kernel
  * keeps one stamp a read, that of the last segment in it: it is exact for the last byte only.
@@ -11,6 +12,7 @@
 #define PYR_NET_CONN_H
 
 #include "net/endpoint.h"
+#include "net/http2.h"
 #include "net/tls.h"
 
 #include <stddef.h>
@@ -31,8 +33,9 @@ enum pyr_conn_failure {
     PYR_CONN_TIMEOUT, /* the kernel gave up connecting */
     PYR_CONN_RESET,
     PYR_CONN_TLS,
-    PYR_CONN_PROXY, /* the proxy did not give a tunnel */
-    PYR_CONN_LOCAL  /* our own limit: descriptors, ports, memory */
+    PYR_CONN_PROXY,    /* the proxy did not give a tunnel */
+    PYR_CONN_PROTOCOL, /* not the HTTP/2 that it should be */
+    PYR_CONN_LOCAL     /* our own limit: descriptors, ports, memory */
 };
 
 struct pyr_conn {
@@ -43,6 +46,7 @@ struct pyr_conn {
     bool wants_write; /* watch for EPOLLOUT beside EPOLLIN */
     bool stamps;      /* the kernel stamps its reads */
     struct pyr_tls tls;
+    struct pyr_http2 *http2; /* NULL: HTTP/1.1, or nothing yet */
     const struct pyr_endpoint *endpoint;
     uint64_t started_ns; /* of the clock handed to start; set-up ends when advance says READY */
     unsigned address;    /* being tried */
@@ -55,10 +59,12 @@ struct pyr_conn {
 struct pyr_conn_buffers {
     char *received; /* (PYR_CONN_READ_BYTES) */
     char *plain;    /* (PYR_CONN_PLAIN_BYTES), TLS only; may be NULL otherwise */
+    char *text;     /* (PYR_CONN_TEXT_BYTES), HTTP/2 only; may be NULL with http2 off */
 };
 enum {
     PYR_CONN_READ_BYTES = 65536,
-    PYR_CONN_PLAIN_BYTES = PYR_CONN_READ_BYTES + 17408 /* and a record left from the read before */
+    PYR_CONN_PLAIN_BYTES = PYR_CONN_READ_BYTES + 17408 /* and a record left from the read before */,
+    PYR_CONN_TEXT_BYTES = PYR_CONN_PLAIN_BYTES + PYR_HTTP2_TEXT_EXTRA_BYTES
 };
 
 /* Offset from the kernel's CLOCK_REALTIME stamps to CLOCK_MONOTONIC. Measure again about each
@@ -88,16 +94,21 @@ struct pyr_read {
     size_t count;
     uint64_t kernel_ns; /* CLOCK_MONOTONIC; 0 unknown */
     bool full;          /* the socket may hold more; else it was drained */
+    bool behind;        /* further bytes came behind these, which are no part of the message */
 };
 
-/* One receive. AGAIN also when TLS needs more bytes for a record. */
+/* One receive. AGAIN also when TLS needs more bytes for a record, or HTTP/2 for a frame; look at
+ * wants_write after each read of HTTP/2. */
 enum pyr_io pyr_conn_read(struct pyr_conn *conn, const struct pyr_conn_buffers *buffers,
                           const struct pyr_stamp_clock *clock, struct pyr_read *read);
 
 /* Writes what the socket takes and returns that, or -1 (failure is set). TLS takes everything and
- * keeps what the socket does not: then wants_write is set and pyr_conn_flush goes on. */
+ * keeps what the socket does not: then wants_write is set and pyr_conn_flush goes on. HTTP/2 does
+ * so too, but takes no more than the server has window for: more after a read. */
 ssize_t pyr_conn_write(struct pyr_conn *conn, const char *bytes, size_t count);
 /* True when nothing is left to send; else AGAIN (failure OK) or failed. */
 bool pyr_conn_flush(struct pyr_conn *conn);
+/* After an answer: the connection cannot carry another request, although it is open. */
+bool pyr_conn_is_spent(const struct pyr_conn *conn);
 
 #endif

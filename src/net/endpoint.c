@@ -45,7 +45,7 @@ static bool resolve(struct pyr_endpoint *endpoint, const struct pyr_url *url, st
 bool pyr_endpoint_open(const char *url, const struct pyr_tls_options *tls,
                        pyr_environment *environment, struct pyr_endpoint *endpoint,
                        struct pyr_err *err) {
-    *endpoint = (struct pyr_endpoint){0};
+    *endpoint = (struct pyr_endpoint){.http2 = tls ? tls->http2 : PYR_HTTP2_AUTO};
     if (!pyr_url_parse(url, &endpoint->url, err))
         return false;
     snprintf(endpoint->text, sizeof endpoint->text, "%s", url);

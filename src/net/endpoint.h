@@ -14,10 +14,14 @@
 
 struct ssl_ctx_st;
 
+/* AUTO: over TLS, where the server chooses it. ON: also without TLS, and nothing else. */
+enum pyr_http2_use { PYR_HTTP2_AUTO, PYR_HTTP2_ON, PYR_HTTP2_OFF };
+
 struct pyr_tls_options {
     const char *ca_file;              /* PEM; NULL: the system's trust store */
     const char *cert_file, *key_file; /* client certificate, PEM; both or neither */
     bool insecure;                    /* no verification: only when the user asked for it */
+    enum pyr_http2_use http2;
 };
 
 enum { PYR_ENDPOINT_ADDRESSES_MAX = 8 };
@@ -35,6 +39,7 @@ struct pyr_endpoint {
     } addresses[PYR_ENDPOINT_ADDRESSES_MAX];
     unsigned address_count;
     struct ssl_ctx_st *tls; /* NULL for plain */
+    enum pyr_http2_use http2;
 };
 
 /* Fails with one line: a malformed URL, a name that does not resolve, certificate files that do not

@@ -61,6 +61,32 @@ static bool conn_fail(struct fetching *fetching, struct pyr_err *err) {
     return pyr_fail(err, PYR_E_IO, "%s: %s", fetching->endpoint->text, fetching->conn.why);
 }
 
+static bool take_read(struct fetching *fetching, enum pyr_http_result *result,
+                      struct pyr_err *err) {
+    struct pyr_stamp_clock clock = {0};
+    struct pyr_read read = {0};
+    enum pyr_io io;
+    size_t taken;
+    do {
+        io = pyr_conn_read(&fetching->conn, &fetching->buffers, &clock, &read);
+        if (io == PYR_IO_FAILED)
+            return conn_fail(fetching, err);
+        if (io == PYR_IO_DATA)
+            *result = pyr_http_response_feed(&fetching->response, read.bytes, read.count, &taken);
+        else if (io == PYR_IO_EOF)
+            *result = pyr_http_response_eof(&fetching->response);
+        if (fetching->too_long)
+            return pyr_fail(err, PYR_E_INPUT, "%s: the answer is longer than %zu bytes",
+                            fetching->endpoint->text, fetching->answer_max);
+        if (*result == PYR_HTTP_BAD)
+            return pyr_fail(err, PYR_E_INPUT, "%s: the answer is not HTTP (%s)",
+                            fetching->endpoint->text, fetching->response.message.reason);
+        /* The end of an HTTP/2 connection is told by a read, not by the socket. */
+    } while (io == PYR_IO_DATA && *result == PYR_HTTP_MORE && fetching->conn.http2 &&
+             pyr_http2_state(fetching->conn.http2) != PYR_HTTP2_ALIVE);
+    return true;
+}
+
 static bool connect_and_send(struct fetching *fetching, const char *request, size_t bytes,
                              struct pyr_err *err) {
     struct pyr_conn *conn = &fetching->conn;
@@ -72,42 +98,36 @@ static bool connect_and_send(struct fetching *fetching, const char *request, siz
         if (!pyr_conn_advance(conn, &fetching->buffers))
             return conn_fail(fetching, err);
     }
-    while (bytes) {
+    enum pyr_http_result result = PYR_HTTP_MORE;
+    while (bytes && result == PYR_HTTP_MORE) {
         ssize_t sent = pyr_conn_write(conn, request, bytes);
         if (sent < 0)
             return conn_fail(fetching, err);
         request += sent;
         bytes -= (size_t)sent;
-        if (bytes && !wait_for(fetching, err))
+        if (!bytes)
+            break;
+        if (!wait_for(fetching, err))
+            return false;
+        /* HTTP/2 may wait for window, which is read; or the answer comes early. */
+        if (conn->http2 && !take_read(fetching, &result, err))
             return false;
     }
     return true;
 }
 
 static bool receive(struct fetching *fetching, struct pyr_err *err) {
-    struct pyr_stamp_clock clock = {0};
+    enum pyr_http_result result = PYR_HTTP_MORE;
+    if (fetching->response.message.whole)
+        return true;
     for (;;) {
         if (fetching->conn.wants_write && !pyr_conn_flush(&fetching->conn) &&
             fetching->conn.failure != PYR_CONN_OK)
             return conn_fail(fetching, err);
         if (!wait_for(fetching, err))
             return false;
-        struct pyr_read read = {0};
-        enum pyr_io io = pyr_conn_read(&fetching->conn, &fetching->buffers, &clock, &read);
-        enum pyr_http_result result = PYR_HTTP_MORE;
-        size_t taken;
-        if (io == PYR_IO_FAILED)
-            return conn_fail(fetching, err);
-        if (io == PYR_IO_DATA)
-            result = pyr_http_response_feed(&fetching->response, read.bytes, read.count, &taken);
-        else if (io == PYR_IO_EOF)
-            result = pyr_http_response_eof(&fetching->response);
-        if (fetching->too_long)
-            return pyr_fail(err, PYR_E_INPUT, "%s: the answer is longer than %zu bytes",
-                            fetching->endpoint->text, fetching->answer_max);
-        if (result == PYR_HTTP_BAD)
-            return pyr_fail(err, PYR_E_INPUT, "%s: the answer is not HTTP (%s)",
-                            fetching->endpoint->text, fetching->response.message.reason);
+        if (!take_read(fetching, &result, err))
+            return false;
         if (result == PYR_HTTP_WHOLE)
             return true;
     }
@@ -130,11 +150,12 @@ static bool hangs_up(struct fetching *fetching, uint64_t linger_ns) {
 bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch *fetch,
                     struct pyr_fetched *fetched, struct pyr_err *err) {
     struct fetching *fetching = pyr_xcalloc(1, sizeof *fetching);
-    char *memory = pyr_xcalloc(1, PYR_CONN_READ_BYTES + PYR_CONN_PLAIN_BYTES);
+    char *memory = pyr_xcalloc(1, PYR_CONN_READ_BYTES + PYR_CONN_PLAIN_BYTES + PYR_CONN_TEXT_BYTES);
     *fetched = (struct pyr_fetched){0};
     fetching->endpoint = endpoint;
     fetching->fetched = fetched;
-    fetching->buffers = (struct pyr_conn_buffers){memory, memory + PYR_CONN_READ_BYTES};
+    fetching->buffers = (struct pyr_conn_buffers){
+        memory, memory + PYR_CONN_READ_BYTES, memory + PYR_CONN_READ_BYTES + PYR_CONN_PLAIN_BYTES};
     fetching->answer_max = fetch->answer_max ? fetch->answer_max : (size_t)4 << 20;
     fetching->deadline_ns =
         pyr_clock_real_ns() + (fetch->timeout_ns ? fetch->timeout_ns : 10 * PYR_NS_PER_S);
@@ -164,6 +185,7 @@ bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch 
     memcpy(fetched->content_type, fetching->response.content_type, sizeof fetched->content_type);
     memcpy(fetched->server, fetching->response.server, sizeof fetched->server);
     memcpy(fetched->location, fetching->response.location, sizeof fetched->location);
+    fetched->http2 = fetching->conn.http2 != NULL;
     pyr_conn_close(&fetching->conn, false);
     pyr_buf_deinit(&request);
     pyr_free(memory);

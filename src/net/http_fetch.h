@@ -28,6 +28,7 @@ struct pyr_fetched {
     char content_type[64], server[64], location[128];
     struct pyr_buf body; /* the caller's: released with pyr_buf_deinit, also after a failure */
     enum pyr_conn_failure failure; /* when the connection was the cause */
+    bool http2;                    /* the protocol that the server chose */
     bool hung_up; /* closed within `linger_ns` after an answer that let the connection live on */
 };
 

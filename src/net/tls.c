@@ -35,7 +35,9 @@ static bool load_files(SSL_CTX *context, const struct pyr_tls_options *options,
 
 bool pyr_tls_open(const struct pyr_tls_options *options, struct ssl_ctx_st **context,
                   struct pyr_err *err) {
-    static const unsigned char protocols[] = "\x08http/1.1";
+    /* In the order in which we want them. */
+    static const unsigned char protocols[] = "\x02h2\x08http/1.1";
+    const size_t http2_bytes = 3, all_bytes = sizeof protocols - 1;
     static const struct pyr_tls_options none;
     if (!options)
         options = &none;
@@ -44,7 +46,9 @@ bool pyr_tls_open(const struct pyr_tls_options *options, struct ssl_ctx_st **con
         return openssl_fail(err, "OpenSSL");
     SSL_CTX_set_min_proto_version(*context, TLS1_2_VERSION);
     SSL_CTX_set_verify(*context, options->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_alpn_protos(*context, protocols, sizeof protocols - 1);
+    size_t skipped = options->http2 == PYR_HTTP2_OFF ? http2_bytes : 0;
+    size_t offered = options->http2 == PYR_HTTP2_ON ? http2_bytes : all_bytes - skipped;
+    SSL_CTX_set_alpn_protos(*context, protocols + skipped, (unsigned)offered);
     if (!options->ca_file)
         SSL_CTX_set_default_verify_paths(*context);
     if (load_files(*context, options, err))
@@ -84,6 +88,13 @@ bool pyr_tls_start(struct pyr_tls *tls, const struct pyr_endpoint *endpoint) {
 void pyr_tls_stop(struct pyr_tls *tls) {
     SSL_free(tls->ssl);
     *tls = (struct pyr_tls){0};
+}
+
+bool pyr_tls_chose_http2(const struct pyr_tls *tls) {
+    const unsigned char *name;
+    unsigned bytes;
+    SSL_get0_alpn_selected(tls->ssl, &name, &bytes);
+    return bytes == 2 && memcmp(name, "h2", 2) == 0;
 }
 
 void pyr_tls_received(struct pyr_tls *tls, const char *bytes, size_t count) {

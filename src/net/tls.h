@@ -34,6 +34,9 @@ enum pyr_tls_result { PYR_TLS_DONE, PYR_TLS_WANTS_MORE, PYR_TLS_FAILED };
 bool pyr_tls_start(struct pyr_tls *tls, const struct pyr_endpoint *endpoint);
 void pyr_tls_stop(struct pyr_tls *tls);
 
+/* Of a handshake that is done: the server took our offer of HTTP/2. */
+bool pyr_tls_chose_http2(const struct pyr_tls *tls);
+
 /* Bytes from the socket. */
 void pyr_tls_received(struct pyr_tls *tls, const char *bytes, size_t count);
 /* Bytes for the socket: the pointer stays good until the next call; _sent drops the first. */

@@ -84,9 +84,9 @@ static void http_describe(struct pyr_target *base, struct pyr_target_info *info)
     snprintf(info->name, sizeof info->name, "%s", options->model);
     snprintf(info->engine, sizeof info->engine, "%s%s%s", target->owner,
              target->owner[0] && target->software[0] ? ", " : "", target->software);
-    snprintf(info->description, sizeof info->description, "%.100s, %s, %s%s%s",
+    snprintf(info->description, sizeof info->description, "%.100s, %s, %s%s%s%s",
              target->endpoints[0].text, pyr_http_api_path(options->api) + 1,
-             options->stream ? "streamed" : "not streamed",
+             options->stream ? "streamed" : "not streamed", target->http2 ? ", HTTP/2" : "",
              target->endpoint_count > 1 ? ", several endpoints" : "",
              options->tls.insecure && target->endpoints[0].url.tls ? ", certificate not verified"
                                                                    : "");
@@ -125,6 +125,7 @@ static void http_detach(struct pyr_target_handle *base) {
         munmap(handle->capture, PYR_HTTP_CAPTURE_BYTES);
     pyr_free(handle->buffers.received);
     pyr_free(handle->buffers.plain);
+    pyr_free(handle->buffers.text);
     pyr_free(handle->staging);
     pyr_unmap_bytes(handle->conns, handle->conn_count * sizeof *handle->conns);
     pyr_free(handle->heap);
@@ -137,6 +138,7 @@ static void http_detach(struct pyr_target_handle *base) {
 static void take_memory(struct http_handle *handle) {
     handle->buffers.received = pyr_xcalloc(1, PYR_CONN_READ_BYTES);
     handle->buffers.plain = pyr_xcalloc(1, PYR_CONN_PLAIN_BYTES);
+    handle->buffers.text = pyr_xcalloc(1, PYR_CONN_TEXT_BYTES);
     handle->staging = pyr_xcalloc(1, PYR_HTTP_STAGING_BYTES);
     handle->heap = pyr_xcalloc(handle->conn_count, sizeof *handle->heap);
     handle->waiting = pyr_xcalloc(handle->max_in_flight, sizeof *handle->waiting);

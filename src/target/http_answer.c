@@ -254,7 +254,7 @@ bool pyr_http_answer_take(struct http_conn *conn, const struct pyr_read *read, b
     begin_read(conn, read->kernel_ns);
     enum pyr_http_result result =
         pyr_http_response_feed(&conn->response, read->bytes, read->count, &taken);
-    if (result == PYR_HTTP_WHOLE)
+    if (result == PYR_HTTP_WHOLE || read->behind)
         conn->more_behind = true;
     record_read(conn);
     conn->last_read_ns = conn->best_ns;
@@ -263,7 +263,7 @@ bool pyr_http_answer_take(struct http_conn *conn, const struct pyr_read *read, b
         pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the answer is not HTTP: %s",
                       conn->response.message.reason);
     *clean = result == PYR_HTTP_WHOLE && taken == read->count && conn->response.keep_alive &&
-             !conn->handle->target->options.hangs_up;
+             !pyr_conn_is_spent(&conn->conn) && !conn->handle->target->options.hangs_up;
     /* A body that ran past its limit or broke the rules is not read to its end. */
     return result != PYR_HTTP_MORE || conn->failure != PYR_OUTCOME_OK;
 }
@@ -314,7 +314,7 @@ static const char *only_event(const char *bytes, size_t count, size_t *json_byte
 bool pyr_http_answer_take_usual(struct http_conn *conn, const struct pyr_read *read) {
     size_t data_bytes, json_bytes;
     uint32_t text_bytes;
-    if (!conn->between || !conn->slot)
+    if (!conn->between || !conn->slot || read->behind)
         return false;
     const char *data = only_chunk(read->bytes, read->count, &data_bytes);
     const char *json = data ? only_event(data, data_bytes, &json_bytes) : NULL;

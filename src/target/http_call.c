@@ -24,6 +24,7 @@ enum pyr_outcome pyr_http_outcome_of(enum pyr_conn_failure failure) {
     case PYR_CONN_LOCAL:
         return PYR_OUTCOME_LOCAL;
     case PYR_CONN_PROXY:
+    case PYR_CONN_PROTOCOL:
         return PYR_OUTCOME_PROTOCOL;
     case PYR_CONN_OK:
     case PYR_CONN_REFUSED:
@@ -328,6 +329,17 @@ static void on_eof(struct http_conn *conn) {
     finish_answer(conn, false);
 }
 
+/* A read of HTTP/2 may have something to send: an acknowledgement, or the rest of a request that
+ * had no window. */
+static void after_frames(struct http_conn *conn) {
+    if (!conn->conn.http2)
+        return;
+    if (conn->slot && conn->sending && !conn->conn.wants_write)
+        send_more(conn);
+    else
+        pyr_http_watch(conn);
+}
+
 /* Readiness comes once: all there is is read. A read that did not fill its buffer has drained the
  * socket, but not seen its end: `to_end` goes on to that. */
 static void on_readable(struct http_conn *conn, bool to_end) {
@@ -341,12 +353,14 @@ static void on_readable(struct http_conn *conn, bool to_end) {
         struct pyr_read read = {0};
         switch (pyr_conn_read(&conn->conn, &handle->buffers, &handle->stamp_clock, &read)) {
         case PYR_IO_AGAIN:
+            after_frames(conn);
             if (read.full)
                 continue;
             return;
         case PYR_IO_DATA:
             if (!pyr_http_answer_take_usual(conn, &read))
                 take_read(conn, &read);
+            after_frames(conn);
             if (!read.full && !to_end)
                 return;
             continue;

@@ -98,7 +98,7 @@ static bool read_option(struct pyr_http_options *options, const char *key, const
         "ca_file",  "cert_file",       "key_file", "insecure",   "connections",
         "probe",    "connect_timeout", "http2",    "wait_ready", "max_tokens_field",
         "launch"};
-    bool off;
+    bool on;
     uint64_t number;
     if (strcmp(key, "endpoint") == 0)
         return read_api(options, value, err);
@@ -120,10 +120,11 @@ static bool read_option(struct pyr_http_options *options, const char *key, const
         return pyr_parse_duration_ns(value, &options->wait_ready_ns, err);
     if (strcmp(key, "connect_timeout") == 0)
         return pyr_parse_duration_ns(value, &options->connect_timeout_ns, err);
-    if (strcmp(key, "http2") == 0)
-        return read_switch(key, value, &off, err) &&
-               (!off || pyr_fail(err, PYR_E_UNSUPPORTED,
-                                 "http2=%s: HTTP/2 is not handled; HTTP/1.1 is used", value));
+    if (strcmp(key, "http2") == 0) {
+        bool good = read_switch(key, value, &on, err);
+        options->tls.http2 = good && on ? PYR_HTTP2_ON : PYR_HTTP2_OFF;
+        return good;
+    }
     if (strcmp(key, "connections") == 0) {
         if (!pyr_parse_u64(value, &number, err))
             return false;

@@ -15,10 +15,11 @@
  *     connect_timeout=DURATION               for those; default 10s
  *     wait_ready=DURATION                    wait so long for the server to answer; default 0, with
  *                                            launch 5m
- *     launch=COMMAND                         the shell's command that starts the server; it is
- * ended with the target probe=on|off                           two tiny requests that find the
- * dialect; default on max_tokens_field=NAME                  instead of the one found http2=off the
- * only value handled
+ *     launch=COMMAND                         the shell's command that starts the server, which is
+ *                                            ended with the target
+ *     probe=on|off                           two tiny requests that find the dialect; default on
+ *     max_tokens_field=NAME                  instead of the one found
+ *     http2=on|off                           on: also without TLS; default where TLS offers it
  */
 #ifndef PYR_TARGET_HTTP_OPTIONS_H
 #define PYR_TARGET_HTTP_OPTIONS_H
@@ -58,6 +59,7 @@ struct http_target {
     char tokenize_path[64];         /* "" when the server has none */
     bool tokenize_llama;            /* llama-server's shape of it */
     struct pyr_buf notes, cautions; /* see pyr_target_info */
+    bool http2;                     /* the first endpoint chose it */
     uint64_t ready_ns;              /* how long wait_ready took; with launch from its start */
     struct pyr_launch launched;
     /* Constant parts of a request. */

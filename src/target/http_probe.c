@@ -235,6 +235,7 @@ static bool find_models(struct http_target *target, struct pyr_err *err) {
     struct pyr_fetched fetched = {0};
     bool good = launch(target, path, err) && wait_ready(target, path, &fetched, err);
     if (good) {
+        target->http2 = fetched.http2;
         snprintf(target->software, sizeof target->software, "%s", fetched.server);
         good = read_models(target, path, &fetched, err);
     }

@@ -66,7 +66,7 @@ static void woken(void *user) {
 
 static void open_world(const char *unix_path) {
     memset(&world, 0, sizeof world);
-    world.buffers = (struct pyr_conn_buffers){world.received, world.plain};
+    world.buffers = (struct pyr_conn_buffers){world.received, world.plain, NULL};
     pyr_stamp_clock_measure(&world.clock);
     struct pyr_http_server_config config = {.unix_path = unix_path,
                                             .connections_max = CONNECTIONS_MAX,

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,6 +82,26 @@ static void make_files(struct tls_relay *relay, const struct tls_relay_config *c
 /* --- the relay: one process a connection -------------------------------------------------------
  */
 
+static int connect_unix(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        _exit(1);
+    return fd;
+}
+
+static int choose_http2(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
+                        const unsigned char *in, unsigned in_bytes, void *user) {
+    (void)ssl, (void)user;
+    unsigned char *chosen;
+    if (SSL_select_next_proto(&chosen, out_bytes, (const unsigned char *)"\x02h2\x08http/1.1", 12,
+                              in, in_bytes) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
 static int connect_backend(uint16_t port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -90,13 +111,14 @@ static int connect_backend(uint16_t port) {
     return fd;
 }
 
-static void relay_connection(SSL_CTX *context, int client, uint16_t port) {
+static void relay_connection(SSL_CTX *context, int client, const struct tls_relay_config *config) {
     char bytes[16384];
     SSL *ssl = SSL_new(context);
     SSL_set_fd(ssl, client);
     if (SSL_accept(ssl) != 1)
         _exit(1);
-    int backend = connect_backend(port);
+    int backend = config->backend_unix ? connect_unix(config->backend_unix)
+                                       : connect_backend(config->backend_port);
     for (;;) {
         struct pollfd fds[2] = {{.fd = client, .events = POLLIN},
                                 {.fd = backend, .events = POLLIN}};
@@ -125,6 +147,8 @@ static void run(const struct tls_relay *relay, const struct tls_relay_config *co
     SSL_CTX_use_certificate_chain_file(context, relay->server_cert);
     SSL_CTX_use_PrivateKey_file(context, relay->server_key, SSL_FILETYPE_PEM);
     SSL_CTX_load_verify_locations(context, relay->ca, NULL);
+    if (config->backend_unix)
+        SSL_CTX_set_alpn_select_cb(context, choose_http2, NULL);
     if (config->wants_client)
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     for (;;) {
@@ -135,7 +159,7 @@ static void run(const struct tls_relay *relay, const struct tls_relay_config *co
             continue;
         if (fork() == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
-            relay_connection(context, client, config->backend_port);
+            relay_connection(context, client, config);
         }
         close(client);
     }

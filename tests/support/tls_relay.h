@@ -19,9 +19,10 @@ struct tls_relay {
 
 struct tls_relay_config {
     uint16_t backend_port;
-    bool expired;      /* the server's certificate */
-    bool wants_client; /* refuses clients without a certificate */
-    bool other_host;   /* the certificate names another host */
+    const char *backend_unix; /* instead, and then HTTP/2 is chosen where it is offered */
+    bool expired;             /* the server's certificate */
+    bool wants_client;        /* refuses clients without a certificate */
+    bool other_host;          /* the certificate names another host */
 };
 
 void tls_relay_start(struct tls_relay *relay, const struct tls_relay_config *config);

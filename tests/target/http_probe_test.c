@@ -95,8 +95,8 @@ static void what_is_wrong_is_said_in_one_line(void **state) {
     static const char *const half[] = {"cert_file=/x", NULL};
     snprintf(url, sizeof url, "https://127.0.0.1:1/v1");
     expect_refusal(url, half, "both cert_file and key_file");
-    static const char *const http2[] = {"http2=on", NULL};
-    expect_refusal(world.url, http2, "HTTP/2 is not handled");
+    static const char *const http2[] = {"http2=maybe", NULL};
+    expect_refusal(world.url, http2, "http2=maybe: must be on or off");
     snprintf(key_path, sizeof key_path, "api_key_file=%s/none", world.dir);
     const char *const missing[] = {key_path, NULL};
     expect_refusal(world.url, missing, "none");
