@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "load/driver.h"
 #include "load/workload.h"
+#include "sample/machine.h"
 #include "target/target.h"
 
 #include <math.h>
@@ -179,6 +180,12 @@ static bool split(struct target_arm *arm, struct pyr_target_config *config, stru
             options[config->option_count++] =
                 (struct pyr_target_option){.key = word, .value = equals + 1};
         }
+    }
+    if (!config->threads) { /* as many as bench would take */
+        static const struct pyr_root live = {""};
+        struct pyr_machine_limits limits;
+        pyr_machine_limits(&live, &limits);
+        config->threads = limits.compute_threads;
     }
     return config->spec || pyr_fail(err, PYR_E_USAGE, "'': name a target or a command");
 }
