@@ -2,6 +2,7 @@
 #include "net/http_message.h"
 
 #include <string.h>
+#include <strings.h>
 
 static struct pyr_http_parser *self(llhttp_t *parser) {
     return (struct pyr_http_parser *)parser; /* its first member */
@@ -214,7 +215,7 @@ void pyr_http_head_init(struct pyr_http_head *head, pyr_http_body *body, void *u
 enum pyr_http_result pyr_http_head_feed(struct pyr_http_head *head, const char *bytes, size_t count,
                                         size_t *taken) {
     enum pyr_http_result result = parser_feed(&head->message, bytes, count, taken);
-    head->expect_continue = strcmp(head->expect, "100-continue") == 0;
+    head->expect_continue = strcasecmp(head->expect, "100-continue") == 0;
     if (result == PYR_HTTP_WHOLE)
         head->keep_alive = llhttp_should_keep_alive(&head->message.parser);
     return result;
@@ -239,6 +240,7 @@ const char *pyr_http_status_text(unsigned status) {
                  {405, "Method Not Allowed"},
                  {408, "Request Timeout"},
                  {413, "Content Too Large"},
+                 {414, "URI Too Long"},
                  {429, "Too Many Requests"},
                  {431, "Request Header Fields Too Large"},
                  {500, "Internal Server Error"},

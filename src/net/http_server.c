@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* LINGERING: all is written and our side closed; what still comes is read and dropped, for a close
@@ -26,12 +27,15 @@ struct pyr_http_exchange {
     struct pyr_http_exchange *previous, *next; /* of all connections, or of the dead */
     int fd;
     enum phase phase;
-    bool chunked, keep_alive, close_when_written, dead, watching_write;
+    bool chunked, keep_alive, close_when_written, dead;
+    bool corked;       /* what is written waits for the uncork */
+    uint32_t watched;  /* events asked of the loop */
     uint64_t since_ns; /* the request began to come in; 0: idle */
     uint64_t idle_ns;  /* when it last became idle */
+    uint64_t moved_ns; /* when the queue was last empty, or became shorter */
     struct pyr_http_head head;
     struct pyr_buf body;
-    bool body_too_long;
+    unsigned refusal;     /* status that the body called for; 0: none */
     struct pyr_buf ahead; /* received beyond the request being answered */
     struct pyr_buf queue;
     size_t queue_sent;
@@ -46,12 +50,22 @@ struct pyr_http_server {
     bool stopping;
     bool deaf; /* no connection could be taken: the listener is not watched for a while */
     unsigned count;
+    size_t held_bytes; /* of all bodies */
     struct pyr_http_exchange *connections, *dead;
-    uint64_t swept_ns;
+    uint64_t swept_ns, sweep_every_ns;
+    time_t date_s;
+    char date[64];  /* the head line of that second */
     char *received; /* (READ_BYTES) */
 };
 
-enum { READ_BYTES = 65536, EVENTS = 64 };
+enum {
+    READ_BYTES = 65536,
+    EVENTS = 64,
+    /* Requests are not read beyond that while others wait for their answer, nor answered while so
+     * much of the answers before was not taken. */
+    AHEAD_BYTES = 64 << 10,
+    KEPT_BYTES = 64 << 10 /* a buffer that grew beyond is given back after its request */
+};
 #define LINGER_NS (2 * PYR_NS_PER_S) /* longer than any round trip that a client needs to close */
 
 /* --- connections ----------------------------------------------------------------------------- */
@@ -97,6 +111,7 @@ static void free_dead(struct pyr_http_server *server) {
     while (server->dead) {
         struct pyr_http_exchange *one = server->dead;
         server->dead = one->next;
+        server->held_bytes -= one->body.length;
         pyr_buf_deinit(&one->body);
         pyr_buf_deinit(&one->ahead);
         pyr_buf_deinit(&one->queue);
@@ -104,20 +119,41 @@ static void free_dead(struct pyr_http_server *server) {
     }
 }
 
-static void watch(struct pyr_http_exchange *exchange, bool write) {
-    if (exchange->dead || write == exchange->watching_write)
+static bool may_go_on(const struct pyr_http_exchange *exchange) {
+    return exchange->phase == READING && pyr_http_queued(exchange) <= AHEAD_BYTES;
+}
+
+/* Asks the loop for what this connection waits for. One that sends more than is read ahead is only
+ * watched for its end. */
+static void watch(struct pyr_http_exchange *exchange) {
+    bool full = exchange->ahead.length >= AHEAD_BYTES;
+    bool write = (!exchange->corked && exchange->queue.length > 0) ||
+                 (exchange->ahead.length > 0 && may_go_on(exchange));
+    uint32_t events = (full ? EPOLLRDHUP : EPOLLIN) | (write ? EPOLLOUT : 0);
+    if (exchange->dead || events == exchange->watched)
         return;
-    exchange->watching_write = write;
-    pyr_loop_change(&exchange->server->loop, exchange->fd, EPOLLIN | (write ? EPOLLOUT : 0),
-                    exchange);
+    exchange->watched = events;
+    pyr_loop_change(&exchange->server->loop, exchange->fd, events, exchange);
 }
 
 static void on_body(void *user, const char *bytes, size_t count) {
     struct pyr_http_exchange *exchange = user;
-    if (exchange->body.length + count > exchange->server->config.body_max)
-        exchange->body_too_long = true;
-    else
+    struct pyr_http_server *server = exchange->server;
+    if (exchange->body.length + count > server->config.body_max) {
+        exchange->refusal = 413;
+    } else if (server->held_bytes + count > server->config.bodies_max) {
+        exchange->refusal = 503;
+    } else if (!exchange->refusal) {
+        server->held_bytes += count;
         pyr_buf_append(&exchange->body, bytes, count);
+    }
+}
+
+static void empty(struct pyr_buf *buf) {
+    if (buf->capacity > KEPT_BYTES)
+        pyr_buf_deinit(buf);
+    else
+        pyr_buf_clear(buf);
 }
 
 static void await_request(struct pyr_http_exchange *exchange) {
@@ -125,20 +161,28 @@ static void await_request(struct pyr_http_exchange *exchange) {
     exchange->chunked = false;
     exchange->since_ns = 0;
     exchange->idle_ns = pyr_clock_real_ns();
-    exchange->body_too_long = false;
+    exchange->refusal = 0;
     exchange->data = NULL;
-    pyr_buf_clear(&exchange->body);
+    exchange->server->held_bytes -= exchange->body.length;
+    empty(&exchange->body);
     pyr_http_head_init(&exchange->head, on_body, exchange);
 }
 
 /* Makes room for a new connection by closing the one that has been idle for longest, which its
- * client will open again if it still wants it. False: none is idle. */
+ * client will open again if it still wants it; where none is idle, the one whose request has been
+ * coming in for longest. False: all have requests under way. */
 static bool drop_idlest(struct pyr_http_server *server) {
     struct pyr_http_exchange *idlest = NULL;
-    for (struct pyr_http_exchange *one = server->connections; one; one = one->next)
-        if (one->phase == READING && !one->since_ns && pyr_http_queued(one) == 0 &&
-            (!idlest || one->idle_ns < idlest->idle_ns))
+    for (struct pyr_http_exchange *one = server->connections; one; one = one->next) {
+        if (one->phase != READING || pyr_http_queued(one) > 0)
+            continue;
+        bool better = !idlest || (!one->since_ns && idlest->since_ns);
+        if (idlest && !one->since_ns == !idlest->since_ns)
+            better = (one->since_ns ? one->since_ns : one->idle_ns) <
+                     (idlest->since_ns ? idlest->since_ns : idlest->idle_ns);
+        if (better)
             idlest = one;
+    }
     if (idlest)
         kill_connection(idlest, false);
     return idlest;
@@ -163,6 +207,7 @@ static void accept_connections(struct pyr_http_server *server) {
         struct pyr_http_exchange *exchange = pyr_xcalloc(1, sizeof *exchange);
         exchange->server = server;
         exchange->fd = fd;
+        exchange->watched = EPOLLIN;
         if (!pyr_loop_add(&server->loop, fd, EPOLLIN, exchange)) {
             close(fd);
             pyr_free(exchange);
@@ -179,24 +224,24 @@ static void accept_connections(struct pyr_http_server *server) {
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-/* Sends what is queued; false when the connection was lost. */
-static bool flush_queue(struct pyr_http_exchange *exchange) {
+/* Sends what is queued; false when the connection is lost. */
+static bool send_queue(struct pyr_http_exchange *exchange) {
     while (exchange->queue_sent < exchange->queue.length) {
         ssize_t sent = send(exchange->fd, exchange->queue.data + exchange->queue_sent,
                             exchange->queue.length - exchange->queue_sent, MSG_NOSIGNAL);
         if (sent < 0 && (errno == EAGAIN || errno == EINTR))
             break;
-        if (sent < 0) {
-            lose_connection(exchange);
+        if (sent < 0)
             return false;
-        }
         exchange->queue_sent += (size_t)sent;
+        exchange->moved_ns = 0;
     }
     if (exchange->queue_sent == exchange->queue.length) {
-        pyr_buf_clear(&exchange->queue);
+        empty(&exchange->queue);
         exchange->queue_sent = 0;
+    } else if (!exchange->moved_ns) {
+        exchange->moved_ns = pyr_clock_real_ns();
     }
-    watch(exchange, exchange->queue.length > 0);
     return true;
 }
 
@@ -205,16 +250,18 @@ static bool flush_queue(struct pyr_http_exchange *exchange) {
 static void put(struct pyr_http_exchange *exchange, const char *bytes, size_t count) {
     if (exchange->dead)
         return;
-    if (exchange->queue.length == 0) {
+    if (exchange->queue.length == 0 && !exchange->corked) {
         ssize_t sent = send(exchange->fd, bytes, count, MSG_NOSIGNAL);
         if (sent < 0)
             sent = 0;
         bytes += sent;
         count -= (size_t)sent;
+        if (count)
+            exchange->moved_ns = pyr_clock_real_ns();
     }
     if (count) {
         pyr_buf_append(&exchange->queue, bytes, count);
-        watch(exchange, true);
+        watch(exchange);
     }
 }
 
@@ -234,13 +281,25 @@ bool pyr_http_raw(struct pyr_http_exchange *exchange, const void *bytes, size_t 
     return true;
 }
 
+static const char *date_line(struct pyr_http_server *server) {
+    time_t now_s = time(NULL);
+    struct tm utc;
+    if (now_s != server->date_s && gmtime_r(&now_s, &utc))
+        strftime(server->date, sizeof server->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+    server->date_s = now_s;
+    return server->date;
+}
+
 static void put_head(struct pyr_http_exchange *exchange, struct pyr_buf *buf, unsigned status,
                      const char *content_type, const char *fields) {
     pyr_buf_printf(buf, "HTTP/1.1 %u %s\r\n", status, pyr_http_status_text(status));
+    pyr_buf_puts(buf, date_line(exchange->server));
     if (content_type)
         pyr_buf_printf(buf, "Content-Type: %s\r\n", content_type);
     if (!exchange->keep_alive)
         pyr_buf_puts(buf, "Connection: close\r\n");
+    else if (exchange->head.message.parser.http_minor == 0) /* whose rule is to close */
+        pyr_buf_puts(buf, "Connection: keep-alive\r\n");
     if (fields)
         pyr_buf_puts(buf, fields);
 }
@@ -262,9 +321,7 @@ static void finish(struct pyr_http_exchange *exchange) {
         return;
     }
     await_request(exchange);
-    /* A request that came meanwhile is taken up by the event that this brings. */
-    if (exchange->ahead.length)
-        watch(exchange, true);
+    watch(exchange); /* for a request that came meanwhile */
 }
 
 void pyr_http_reply(struct pyr_http_exchange *exchange, unsigned status, const char *content_type,
@@ -311,19 +368,32 @@ bool pyr_http_write(struct pyr_http_exchange *exchange, const void *bytes, size_
         put(exchange, bytes, count);
         return true;
     }
-    /* Small pieces, the rule, go out in one send with their frame. */
-    char frame[2048];
+    /* A piece goes out in one send with its frame. */
+    char frame[24];
     int head = snprintf(frame, sizeof frame, "%zx\r\n", count);
-    if (count <= sizeof frame - 32) {
-        memcpy(frame + head, bytes, count);
-        memcpy(frame + (size_t)head + count, "\r\n", 2);
-        put(exchange, frame, (size_t)head + count + 2);
-    } else {
-        put(exchange, frame, (size_t)head);
-        put(exchange, bytes, count);
-        put(exchange, "\r\n", 2);
-    }
+    bool corked = exchange->corked;
+    exchange->corked = true;
+    put(exchange, frame, (size_t)head);
+    put(exchange, bytes, count);
+    put(exchange, "\r\n", 2);
+    if (!corked)
+        pyr_http_uncork(exchange);
     return true;
+}
+
+void pyr_http_cork(struct pyr_http_exchange *exchange) {
+    exchange->corked = true;
+}
+
+void pyr_http_uncork(struct pyr_http_exchange *exchange) {
+    exchange->corked = false;
+    if (exchange->dead)
+        return;
+    send_queue(exchange); /* a loss is found by the next step */
+    if (exchange->close_when_written && exchange->phase != LINGERING &&
+        pyr_http_queued(exchange) == 0)
+        linger(exchange);
+    watch(exchange);
 }
 
 void pyr_http_end(struct pyr_http_exchange *exchange) {
@@ -347,10 +417,24 @@ void *pyr_http_exchange_get(const struct pyr_http_exchange *exchange) {
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-static void refuse(struct pyr_http_exchange *exchange, unsigned status) {
+static void refuse(struct pyr_http_exchange *exchange, unsigned status, const char *why) {
+    const struct pyr_http_server_config *config = &exchange->server->config;
     exchange->phase = ANSWERING;
     exchange->keep_alive = false;
-    pyr_http_reply_text(exchange, status, "text/plain", pyr_http_status_text(status));
+    if (config->refused)
+        config->refused(config->user, exchange, status, why);
+    else
+        pyr_http_reply_text(exchange, status, "text/plain", pyr_http_status_text(status));
+}
+
+static void refuse_body(struct pyr_http_exchange *exchange, unsigned status) {
+    char why[96];
+    if (status == 413)
+        snprintf(why, sizeof why, "the body is longer than the %zu bytes that are taken",
+                 exchange->server->config.body_max);
+    else
+        snprintf(why, sizeof why, "too many long bodies at once: try again later");
+    refuse(exchange, status, why);
 }
 
 static void handle_request(struct pyr_http_exchange *exchange) {
@@ -375,22 +459,25 @@ static void handle_request(struct pyr_http_exchange *exchange) {
 
 /* Takes bytes as far as the end of a request; the rest waits until that one is answered. */
 static void take(struct pyr_http_exchange *exchange, const char *bytes, size_t count) {
-    while (count && exchange->phase == READING && !exchange->dead) {
+    while (count && may_go_on(exchange) && !exchange->dead) {
         if (!exchange->since_ns)
             exchange->since_ns = pyr_clock_real_ns();
-        bool head_was_done = exchange->head.message.head_done;
+        const struct pyr_http_parser *message = &exchange->head.message;
+        bool head_was_done = message->head_done;
         size_t taken;
         enum pyr_http_result result = pyr_http_head_feed(&exchange->head, bytes, count, &taken);
         if (result == PYR_HTTP_BAD) {
-            refuse(exchange,
-                   exchange->head.message.head_bytes > PYR_HTTP_HEAD_BYTES_MAX ? 431 : 400);
+            bool long_head = message->head_bytes > PYR_HTTP_HEAD_BYTES_MAX;
+            bool long_target = message->target_length + 1 >= message->target_size;
+            refuse(exchange, long_head ? 431 : long_target ? 414 : 400, message->reason);
             return;
         }
         /* What is left of a body with a length, of a chunk of another. */
-        bool head_done = exchange->head.message.head_done;
-        if (exchange->body_too_long || (head_done && exchange->head.message.parser.content_length >
-                                                         exchange->server->config.body_max)) {
-            refuse(exchange, 413);
+        bool head_done = message->head_done;
+        if (head_done && message->parser.content_length > exchange->server->config.body_max)
+            exchange->refusal = 413;
+        if (exchange->refusal) {
+            refuse_body(exchange, exchange->refusal);
             return;
         }
         bytes += taken;
@@ -405,7 +492,7 @@ static void take(struct pyr_http_exchange *exchange, const char *bytes, size_t c
 }
 
 static void take_ahead(struct pyr_http_exchange *exchange) {
-    while (exchange->ahead.length && exchange->phase == READING && !exchange->dead) {
+    while (exchange->ahead.length && may_go_on(exchange) && !exchange->dead) {
         struct pyr_buf ahead = exchange->ahead;
         exchange->ahead = (struct pyr_buf){0};
         take(exchange, ahead.data, ahead.length);
@@ -417,7 +504,7 @@ static void receive(struct pyr_http_exchange *exchange) {
     ssize_t got = recv(exchange->fd, exchange->server->received, READ_BYTES, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (got <= 0 || exchange->ahead.length + (size_t)got > exchange->server->config.body_max) {
+    if (got <= 0) {
         lose_connection(exchange);
         return;
     }
@@ -430,8 +517,10 @@ static void serve_events(struct pyr_http_exchange *exchange, uint32_t events) {
     if (exchange->dead)
         return;
     if (events & EPOLLOUT) {
-        if (!flush_queue(exchange))
+        if (!send_queue(exchange)) {
+            lose_connection(exchange);
             return;
+        }
         if (pyr_http_queued(exchange) == 0) {
             if (exchange->close_when_written && exchange->phase != LINGERING)
                 linger(exchange);
@@ -439,12 +528,15 @@ static void serve_events(struct pyr_http_exchange *exchange, uint32_t events) {
                 exchange->server->config.writable(exchange->server->config.user, exchange);
         }
     }
+    if (!exchange->dead && (events & EPOLLRDHUP))
+        lose_connection(exchange);
     if (!exchange->dead && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
         receive(exchange);
     take_ahead(exchange);
+    watch(exchange);
 }
 
-/* Once a second: requests that take too long to come in, clients that do not close. */
+/* Requests that take too long to come in, answers that nobody takes, clients that do not close. */
 static void sweep(struct pyr_http_server *server, uint64_t now_ns) {
     server->swept_ns = now_ns;
     if (server->deaf && server->listener >= 0)
@@ -454,7 +546,9 @@ static void sweep(struct pyr_http_server *server, uint64_t now_ns) {
         next = one->next;
         if (one->phase == READING && one->since_ns &&
             now_ns - one->since_ns > server->config.request_time_ns)
-            refuse(one, 408);
+            refuse(one, 408, "the request took too long to come in");
+        else if (pyr_http_queued(one) > 0 && now_ns - one->moved_ns > server->config.write_time_ns)
+            lose_connection(one);
         else if (one->phase == LINGERING && now_ns - one->since_ns > LINGER_NS)
             kill_connection(one, false);
     }
@@ -479,7 +573,7 @@ void pyr_http_server_step(struct pyr_http_server *server, uint64_t timeout_ns) {
         }
     }
     uint64_t now_ns = pyr_clock_real_ns();
-    if (now_ns - server->swept_ns > PYR_NS_PER_S)
+    if (now_ns - server->swept_ns > server->sweep_every_ns)
         sweep(server, now_ns);
     free_dead(server);
 }
@@ -505,7 +599,14 @@ bool pyr_http_server_open(const struct pyr_http_server_config *config,
     own->connections_max = own->connections_max ? own->connections_max : 1024;
     own->body_max = own->body_max ? own->body_max : (size_t)16 << 20;
     own->queue_max = own->queue_max ? own->queue_max : (size_t)1 << 20;
+    own->bodies_max = own->bodies_max ? own->bodies_max : 64 * own->body_max;
     own->request_time_ns = own->request_time_ns ? own->request_time_ns : 30 * PYR_NS_PER_S;
+    own->write_time_ns = own->write_time_ns ? own->write_time_ns : 60 * PYR_NS_PER_S;
+    server->sweep_every_ns = PYR_NS_PER_S;
+    if (own->request_time_ns < server->sweep_every_ns)
+        server->sweep_every_ns = own->request_time_ns;
+    if (own->write_time_ns < server->sweep_every_ns)
+        server->sweep_every_ns = own->write_time_ns;
     raise_descriptors(own->connections_max);
     server->received = pyr_xcalloc(1, READ_BYTES);
     server->swept_ns = pyr_clock_real_ns();

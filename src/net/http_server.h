@@ -37,15 +37,22 @@ struct pyr_http_server_config {
     const char *host;      /* NULL: 127.0.0.1. A name or address to listen on */
     uint16_t port;         /* 0: any free one */
     const char *unix_path; /* instead of host and port; the socket file is removed at close */
-    /* 0: 1024. A new one beyond takes the place of the one that has been idle for longest, and is
-     * closed at once where none is idle. The process's limit of open files is raised for so many
+    /* 0: 1024. A new one beyond takes the place of the one that has been idle for longest, else of
+     * the one whose request has been coming in for longest, and is closed at once where all have
+     * requests under way. The process's limit of open files is raised for so many
      * as far as it may be. */
     unsigned connections_max;
     size_t body_max;          /* 0: 16 MiB; a longer one gets 413 */
+    size_t bodies_max;        /* 0: 64 body_max; of all bodies coming in; beyond gets 503 */
     size_t queue_max;         /* 0: 1 MiB of an answer waiting to be written */
     uint64_t request_time_ns; /* 0: 30 s; a request that takes longer to come in gets 408 */
+    uint64_t write_time_ns;   /* 0: 60 s; a client that takes nothing for so long is dropped */
     void (*handle)(void *user, struct pyr_http_exchange *exchange,
                    const struct pyr_http_request *request);
+    /* A request that is refused here (400, 408, 413, 414, 431, 503; `why` is a sentence): must
+     * answer with pyr_http_reply. NULL: the status as text. */
+    void (*refused)(void *user, struct pyr_http_exchange *exchange, unsigned status,
+                    const char *why);
     /* The client went away before the end of its answer: the exchange is no longer valid. */
     void (*gone)(void *user, struct pyr_http_exchange *exchange);
     /* What was queued has been written: more may be. May be NULL. */
@@ -85,6 +92,10 @@ void pyr_http_begin(struct pyr_http_exchange *exchange, unsigned status, const c
                     const char *fields);
 bool pyr_http_write(struct pyr_http_exchange *exchange, const void *bytes, size_t count);
 void pyr_http_end(struct pyr_http_exchange *exchange);
+/* Between the two everything that is written is kept, to go out in one send; the exchange may be
+ * ended between them. */
+void pyr_http_cork(struct pyr_http_exchange *exchange);
+void pyr_http_uncork(struct pyr_http_exchange *exchange);
 size_t pyr_http_queued(const struct pyr_http_exchange *exchange); /* bytes not yet written */
 
 /* For tests and faults: bytes as they are, outside any framing; and an end without one (with

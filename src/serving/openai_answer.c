@@ -12,14 +12,14 @@ static const char *kept(struct pyr_arena *arena, struct pyr_buf *buf) {
 }
 
 void pyr_openai_frame_init(struct pyr_openai_frame *frame, struct pyr_arena *arena,
-                           enum pyr_openai_api api, bool stream, uint64_t id, uint64_t created,
-                           const char *model) {
+                           enum pyr_openai_api api, bool stream, uint32_t index, uint64_t id,
+                           uint64_t created, const char *model) {
     bool chat = api == PYR_OPENAI_CHAT;
     const char *object = !chat    ? "text_completion"
                          : stream ? "chat.completion.chunk"
                                   : "chat.completion";
     struct pyr_buf buf = {0};
-    *frame = (struct pyr_openai_frame){.api = api};
+    *frame = (struct pyr_openai_frame){.api = api, .index = index};
     pyr_buf_printf(&buf, "{\"id\":\"%s-%016llx\",\"object\":\"%s\",\"created\":%llu,\"model\":",
                    chat ? "chatcmpl" : "cmpl", (unsigned long long)id, object,
                    (unsigned long long)created);
@@ -27,7 +27,7 @@ void pyr_openai_frame_init(struct pyr_openai_frame *frame, struct pyr_arena *are
     pyr_buf_putc(&buf, ',');
     frame->head = kept(arena, &buf);
     if (stream) {
-        pyr_buf_printf(&buf, "data: %s\"choices\":[{\"index\":0,%s\"", frame->head,
+        pyr_buf_printf(&buf, "data: %s\"choices\":[{\"index\":%u,%s\"", frame->head, index,
                        chat ? "\"delta\":{\"content\":" : "\"text\":");
         frame->open_bytes = buf.length;
         frame->open = kept(arena, &buf);
@@ -41,9 +41,9 @@ void pyr_openai_frame_init(struct pyr_openai_frame *frame, struct pyr_arena *are
 void pyr_openai_event_begin(const struct pyr_openai_frame *frame, struct pyr_buf *out) {
     if (frame->api == PYR_OPENAI_CHAT)
         pyr_buf_printf(out,
-                       "data: %s\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\","
+                       "data: %s\"choices\":[{\"index\":%u,\"delta\":{\"role\":\"assistant\","
                        "\"content\":\"\"},\"finish_reason\":null}]}\n\n",
-                       frame->head);
+                       frame->head, frame->index);
 }
 
 static void put_chances(const struct pyr_buf *chances, struct pyr_buf *out) {
@@ -73,10 +73,14 @@ static void put_usage(const struct pyr_openai_usage *usage, struct pyr_buf *out)
 }
 
 void pyr_openai_event_finish(const struct pyr_openai_frame *frame, const char *reason,
-                             const struct pyr_openai_usage *usage, struct pyr_buf *out) {
+                             struct pyr_buf *out) {
     bool chat = frame->api == PYR_OPENAI_CHAT;
-    pyr_buf_printf(out, "data: %s\"choices\":[{\"index\":0,%s,\"finish_reason\":\"%s\"}]}\n\n",
-                   frame->head, chat ? "\"delta\":{}" : "\"text\":\"\"", reason);
+    pyr_buf_printf(out, "data: %s\"choices\":[{\"index\":%u,%s,\"finish_reason\":\"%s\"}]}\n\n",
+                   frame->head, frame->index, chat ? "\"delta\":{}" : "\"text\":\"\"", reason);
+}
+
+void pyr_openai_event_end(const struct pyr_openai_frame *frame,
+                          const struct pyr_openai_usage *usage, struct pyr_buf *out) {
     if (usage) {
         pyr_buf_printf(out, "data: %s\"choices\":[],", frame->head);
         put_usage(usage, out);
@@ -85,16 +89,25 @@ void pyr_openai_event_finish(const struct pyr_openai_frame *frame, const char *r
     pyr_buf_puts(out, "data: [DONE]\n\n");
 }
 
-void pyr_openai_answer(const struct pyr_openai_frame *frame, const char *text, size_t bytes,
-                       const struct pyr_buf *chances, const char *reason,
-                       const struct pyr_openai_usage *usage, struct pyr_buf *out) {
+void pyr_openai_answer_begin(const struct pyr_openai_frame *frame, struct pyr_buf *out) {
+    pyr_buf_puts(out, frame->head);
+    pyr_buf_puts(out, "\"choices\":[");
+}
+
+void pyr_openai_answer_choice(const struct pyr_openai_frame *frame, const char *text, size_t bytes,
+                              const struct pyr_buf *chances, const char *reason,
+                              struct pyr_buf *out) {
     bool chat = frame->api == PYR_OPENAI_CHAT;
-    pyr_buf_printf(out, "%s\"choices\":[{\"index\":0,%s\"", frame->head,
+    pyr_buf_printf(out, "%s{\"index\":%u,%s\"", frame->index ? "," : "", frame->index,
                    chat ? "\"message\":{\"role\":\"assistant\",\"content\":" : "\"text\":");
     pyr_escape_json(out, text, bytes);
     pyr_buf_puts(out, chat ? "\"}" : "\"");
     put_chances(chances, out);
-    pyr_buf_printf(out, ",\"finish_reason\":\"%s\"}],", reason);
+    pyr_buf_printf(out, ",\"finish_reason\":\"%s\"}", reason);
+}
+
+void pyr_openai_answer_end(const struct pyr_openai_usage *usage, struct pyr_buf *out) {
+    pyr_buf_puts(out, "],");
     put_usage(usage, out);
     pyr_buf_putc(out, '}');
 }
@@ -124,11 +137,17 @@ void pyr_openai_event_error(unsigned status, const char *message, struct pyr_buf
     pyr_buf_puts(out, "\n\n");
 }
 
-void pyr_openai_models(const char *model, uint64_t created, uint32_t context, struct pyr_buf *out) {
-    pyr_buf_puts(out, "{\"object\":\"list\",\"data\":[{\"id\":");
+void pyr_openai_model(const char *model, uint64_t created, uint32_t context, struct pyr_buf *out) {
+    pyr_buf_puts(out, "{\"id\":");
     pyr_quote_json(out, model);
     pyr_buf_printf(out,
                    ",\"object\":\"model\",\"created\":%llu,\"owned_by\":\"pyrometer\","
-                   "\"max_model_len\":%u}]}",
+                   "\"max_model_len\":%u}",
                    (unsigned long long)created, context);
+}
+
+void pyr_openai_models(const char *model, uint64_t created, uint32_t context, struct pyr_buf *out) {
+    pyr_buf_puts(out, "{\"object\":\"list\",\"data\":[");
+    pyr_openai_model(model, created, context, out);
+    pyr_buf_puts(out, "]}");
 }

@@ -2,9 +2,11 @@
 #include "serving/openai_request.h"
 
 #include "base/buf.h"
+#include "base/parse.h"
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What one parse shares. */
@@ -48,14 +50,15 @@ static bool take_count(struct parse *p, const char *name, uint32_t least, uint32
     return true;
 }
 
-static bool take_real(struct parse *p, const char *name, double most, float *real) {
+static bool take_real(struct parse *p, const char *name, int least, int most, float *real) {
     json_t *value = field(p, name);
+    char why[48];
     if (!value)
         return true;
     double number = json_number_value(value);
-    if (!json_is_number(value) || !(number >= 0) || number > most)
-        return refuse(p, name,
-                      most > 1 ? "wants a number from 0 to 2" : "wants a number from 0 to 1");
+    snprintf(why, sizeof why, "wants a number from %d to %d", least, most);
+    if (!json_is_number(value) || !(number >= least && number <= most))
+        return refuse(p, name, why);
     *real = (float)number;
     return true;
 }
@@ -206,6 +209,30 @@ static bool take_stops(struct parse *p) {
     return true;
 }
 
+/* {"TOKEN": BIAS, ...} */
+static bool take_biases(struct parse *p) {
+    static const char why[] = "wants an object of token numbers, each with a number from -100 to "
+                              "100";
+    json_t *map = field(p, "logit_bias"), *value;
+    struct pyr_sampling *sampling = &p->request->sampling;
+    const char *name;
+    if (!map)
+        return true;
+    if (!json_is_object(map))
+        return refuse(p, "logit_bias", why);
+    struct pyr_bias *biases = pyr_arena_array(p->arena, json_object_size(map) + 1, sizeof *biases);
+    json_object_foreach(map, name, value) {
+        uint64_t token;
+        double bias = json_number_value(value);
+        if (!pyr_parse_u64(name, &token, NULL) || token > INT32_MAX || !json_is_number(value) ||
+            !(bias >= -100 && bias <= 100))
+            return refuse(p, "logit_bias", why);
+        biases[sampling->bias_count++] = (struct pyr_bias){(int32_t)token, (float)bias};
+    }
+    sampling->biases = biases;
+    return true;
+}
+
 static bool take_sampling(struct parse *p) {
     struct pyr_sampling *sampling = &p->request->sampling;
     json_t *seed = field(p, "seed");
@@ -217,9 +244,14 @@ static bool take_sampling(struct parse *p) {
         json_object_del(p->root, "top_k");
     p->request->seeded = seed != NULL;
     sampling->seed = (uint64_t)json_integer_value(seed);
-    return take_real(p, "temperature", 2, &sampling->temperature) &&
-           take_real(p, "top_p", 1, &sampling->top_p) &&
-           take_count(p, "top_k", 0, &sampling->top_k);
+    return take_real(p, "temperature", 0, 2, &sampling->temperature) &&
+           take_real(p, "top_p", 0, 1, &sampling->top_p) &&
+           take_real(p, "min_p", 0, 1, &sampling->min_p) &&
+           take_count(p, "top_k", 0, &sampling->top_k) &&
+           take_real(p, "presence_penalty", -2, 2, &sampling->presence) &&
+           take_real(p, "frequency_penalty", -2, 2, &sampling->frequency) &&
+           take_real(p, "repeat_penalty", 0, 2, &sampling->repetition) &&
+           take_real(p, "repetition_penalty", 0, 2, &sampling->repetition) && take_biases(p);
 }
 
 /* Whether a value asks for what everybody gets: absent, null, false, 0, empty. */
@@ -251,29 +283,66 @@ static bool take_chances(struct parse *p, enum pyr_openai_api api) {
     return true;
 }
 
-/* What would change the answer and is not served. */
+/* What would change the answer and is not served, beside what asks for nothing (is_nothing) and the
+ * number that means the same. */
+static const struct unserved {
+    const char *name;
+    double neutral;
+} unserved[] = {{"tools", 0},
+                {"functions", 0},
+                {"suffix", 0},
+                {"audio", 0},
+                {"best_of", 1},
+                {"use_beam_search", 0},
+                {"length_penalty", 1},
+                {"typical_p", 1},
+                {"tfs_z", 1},
+                {"top_a", 0},
+                {"mirostat", 0},
+                {"dry_multiplier", 0},
+                {"xtc_probability", 0},
+                {"dynatemp_range", 0},
+                {"top_n_sigma", -1},
+                {"grammar", 0},
+                {"json_schema", 0},
+                {"guided_json", 0},
+                {"guided_regex", 0},
+                {"guided_choice", 0},
+                {"guided_grammar", 0},
+                {"structured_outputs", 0},
+                {"stop_token_ids", 0},
+                {"bad_words", 0},
+                {"allowed_token_ids", 0},
+                {"include_stop_str_in_output", 0},
+                {"continue_final_message", 0},
+                {"chat_template", 0},
+                {"truncate_prompt_tokens", 0},
+                {"prompt_logprobs", 0},
+                {"lora", 0}};
+
 static bool check_unserved(struct parse *p) {
-    static const char *const unserved[] = {"echo",
-                                           "suffix",
-                                           "tools",
-                                           "functions",
-                                           "logit_bias",
-                                           "presence_penalty",
-                                           "frequency_penalty",
-                                           "use_beam_search"};
-    static const char *const singles[] = {"n", "best_of"};
-    for (size_t i = 0; i < sizeof unserved / sizeof *unserved; i++)
-        if (!is_nothing(field(p, unserved[i])))
-            return refuse(p, unserved[i], "is not served here; leave it out");
-    for (size_t i = 0; i < sizeof singles / sizeof *singles; i++) {
-        json_t *value = field(p, singles[i]);
-        if (value && json_integer_value(value) != 1)
-            return refuse(p, singles[i], "only 1 is served; send more requests instead");
+    for (size_t i = 0; i < sizeof unserved / sizeof *unserved; i++) {
+        json_t *value = field(p, unserved[i].name);
+        bool neutral =
+            json_is_number(value) && !(fabs(json_number_value(value) - unserved[i].neutral) > 0);
+        if (!is_nothing(value) && !neutral)
+            return refuse(p, unserved[i].name, "is not served here; leave it out");
     }
-    const char *format = json_string_value(json_object_get(field(p, "response_format"), "type"));
-    if (format && strcmp(format, "text") != 0)
+    json_t *format = field(p, "response_format");
+    const char *type = json_string_value(json_object_get(format, "type"));
+    if (format && (!type || strcmp(type, "text") != 0))
         return refuse(p, "response_format", "only text is served");
     return true;
+}
+
+static bool take_echo(struct parse *p, enum pyr_openai_api api) {
+    struct pyr_openai_request *request = p->request;
+    if (!take_bool(p, "echo", &request->echo))
+        return false;
+    if (request->echo && api == PYR_OPENAI_CHAT)
+        return refuse(p, "echo", "is served for /v1/completions only");
+    return !request->echo || !request->chances ||
+           refuse(p, "echo", "is not served together with logprobs");
 }
 
 static bool take_generation(struct parse *p, enum pyr_openai_api api) {
@@ -283,13 +352,15 @@ static bool take_generation(struct parse *p, enum pyr_openai_api api) {
         return refuse(p, "stream_options", "wants an object");
     request->include_usage = json_is_true(json_object_get(options, "include_usage"));
     request->special = true;
+    request->choices = 1;
     return (api == PYR_OPENAI_CHAT ? take_messages(p) : take_prompt(p, "prompt")) &&
            take_count(p, "max_tokens", 1, &request->output_tokens) &&
            take_count(p, "max_completion_tokens", 1, &request->output_tokens) &&
            take_count(p, "min_tokens", 0, &request->least_tokens) &&
            take_bool(p, "ignore_eos", &request->ignore_end) &&
            take_bool(p, "stream", &request->stream) && take_sampling(p) && take_stops(p) &&
-           take_chances(p, api) && check_unserved(p);
+           take_chances(p, api) && take_count(p, "n", 1, &request->choices) && take_echo(p, api) &&
+           check_unserved(p);
 }
 
 static bool take_all(struct parse *p, enum pyr_openai_api api) {

@@ -83,6 +83,50 @@ int32_t pyr_argmax_allowed(const float *row, uint32_t count, const bool *banned)
     return best;
 }
 
+bool pyr_adjusts(const struct pyr_sampling *sampling) {
+    bool repetition = sampling->repetition > 0 && !(fabsf(sampling->repetition - 1) <= 0);
+    return repetition || fabsf(sampling->presence) > 0 || fabsf(sampling->frequency) > 0 ||
+           sampling->bias_count > 0;
+}
+
+/* The times in the answer, above the bit that says that it was seen at all. */
+enum { SEEN = 1, ONCE = 2 };
+
+static void mark(struct pyr_tokens tokens, uint32_t count, uint32_t mark, uint32_t *seen) {
+    for (uint32_t i = 0; i < tokens.count; i++)
+        if ((uint32_t)tokens.token[i] < count)
+            seen[tokens.token[i]] = (seen[tokens.token[i]] | SEEN) + mark;
+}
+
+static void penalise(struct pyr_tokens tokens, uint32_t count, const struct pyr_sampling *sampling,
+                     uint32_t *seen, float *adjusted) {
+    float repetition = sampling->repetition > 0 ? sampling->repetition : 1;
+    for (uint32_t i = 0; i < tokens.count; i++) {
+        uint32_t token = (uint32_t)tokens.token[i];
+        if (token >= count || !seen[token])
+            continue;
+        uint32_t times = seen[token] / ONCE;
+        float value = adjusted[token];
+        value = value > 0 ? value / repetition : value * repetition;
+        value -= sampling->frequency * (float)times + (times ? sampling->presence : 0);
+        adjusted[token] = value;
+        seen[token] = 0;
+    }
+}
+
+void pyr_adjust(const float *row, uint32_t count, const struct pyr_sampling *sampling,
+                struct pyr_tokens prompt, struct pyr_tokens answer, uint32_t *seen,
+                float *adjusted) {
+    memcpy(adjusted, row, (size_t)count * sizeof *row);
+    mark(prompt, count, 0, seen);
+    mark(answer, count, ONCE, seen);
+    penalise(prompt, count, sampling, seen, adjusted);
+    penalise(answer, count, sampling, seen, adjusted);
+    for (uint32_t i = 0; i < sampling->bias_count; i++)
+        if ((uint32_t)sampling->biases[i].token < count)
+            adjusted[sampling->biases[i].token] += sampling->biases[i].bias;
+}
+
 /* True when a is likelier than b. */
 static bool above(struct pyr_candidate a, struct pyr_candidate b) {
     return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
@@ -146,7 +190,8 @@ int32_t pyr_sample(const float *row, uint32_t count, const bool *banned,
     double total = 0;
     for (uint32_t i = 0; i < count; i++) {
         float weight = expf((row[i] - row[best]) / sampling->temperature);
-        if (!(weight > 0) || (banned && banned[i])) /* NaN, or too small to be drawn */
+        /* NaN, or too small to be drawn; the likeliest weighs 1 */
+        if (!(weight > 0) || weight < sampling->min_p || (banned && banned[i]))
             continue;
         workspace[filled++] = (struct pyr_candidate){.weight = weight, .token = (int32_t)i};
         total += (double)weight;

@@ -45,8 +45,10 @@ struct pyr_serving {
     bool order_has_holes; /* some in `order` have ended */
     bool kv_pressure;     /* no room was found; until a request ends */
 
-    struct pyr_batch batch; /* arrays of (info.batch_tokens) */
-    struct pyr_candidate *candidates;
+    struct pyr_batch batch;           /* arrays of (info.batch_tokens) */
+    struct pyr_candidate *candidates; /* (vocabulary), as the next two */
+    float *adjusted;
+    uint32_t *seen; /* zeros */
     struct request_list queue, finished;
     uint32_t limited; /* requests in our hands that have limits */
     struct pyr_serving_counters counters;
@@ -98,6 +100,8 @@ static void take_memory(struct pyr_serving *serving) {
     serving->batch.seq = pyr_xcalloc(info->batch_tokens, sizeof *serving->batch.seq);
     serving->batch.want = pyr_xcalloc(info->batch_tokens, sizeof *serving->batch.want);
     serving->candidates = pyr_xcalloc(serving->vocabulary, sizeof *serving->candidates);
+    serving->adjusted = pyr_xcalloc(serving->vocabulary, sizeof *serving->adjusted);
+    serving->seen = pyr_xcalloc(serving->vocabulary, sizeof *serving->seen);
 }
 
 bool pyr_serving_create(const struct pyr_engine *engine, struct pyr_model *model,
@@ -160,6 +164,8 @@ void pyr_serving_destroy(struct pyr_serving *serving) {
     if (!serving)
         return;
     serving->engine->context_destroy(serving->context);
+    pyr_free(serving->seen);
+    pyr_free(serving->adjusted);
     pyr_free(serving->candidates);
     pyr_free(serving->batch.want);
     pyr_free(serving->batch.seq);
@@ -513,10 +519,19 @@ static int32_t choose(struct pyr_serving *serving, struct sequence *sequence, co
     uint32_t given = request->record->output_tokens;
     bool may_end = !request->exact_output && given >= request->least_tokens;
     const bool *banned = may_end ? NULL : serving->pieces->is_end;
+    const float *logits = row;
+    if (pyr_adjusts(sampling)) {
+        const int32_t *output =
+            serving->outputs + (size_t)request->sequence * serving->info.tokens_per_sequence;
+        pyr_adjust(row, serving->vocabulary, sampling,
+                   (struct pyr_tokens){request->prompt, request->prompt_tokens},
+                   (struct pyr_tokens){output, given}, serving->seen, serving->adjusted);
+        logits = serving->adjusted;
+    }
     int32_t token = sampling->temperature > 0
-                        ? pyr_sample(row, serving->vocabulary, banned, sampling, &sequence->rng,
+                        ? pyr_sample(logits, serving->vocabulary, banned, sampling, &sequence->rng,
                                      serving->candidates)
-                        : pyr_argmax_allowed(row, serving->vocabulary, banned);
+                        : pyr_argmax_allowed(logits, serving->vocabulary, banned);
     if (request->chances && token >= 0)
         pyr_chances(row, serving->vocabulary, token,
                     request->chances + (size_t)given * request->chance_count,

@@ -28,6 +28,7 @@ struct world {
 };
 
 static struct world world;
+static uint64_t world_write_ns, world_request_ns; /* 0: the default */
 
 static void handle(void *user, struct pyr_http_exchange *exchange,
                    const struct pyr_http_request *request) {
@@ -72,6 +73,9 @@ static void open_world(const char *unix_path) {
                                             .connections_max = CONNECTIONS_MAX,
                                             .body_max = 300000,
                                             .queue_max = 100000,
+                                            .bodies_max = 400000,
+                                            .write_time_ns = world_write_ns,
+                                            .request_time_ns = world_request_ns,
                                             .handle = handle,
                                             .gone = gone,
                                             .writable = writable,
@@ -389,6 +393,177 @@ static void a_full_server_closes_the_idlest_connection(void **state) {
     close_world();
 }
 
+/* Answers that nobody reads are not heaped up, however many requests are sent ahead. */
+static void who_does_not_read_is_not_answered_on_and_on(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn;
+    static const char ask[] = "GET /later HTTP/1.1\r\n\r\n";
+    static char block[30000];
+    struct pyr_buf many = {0};
+    for (int i = 0; i < 500; i++)
+        pyr_buf_puts(&many, ask);
+    connect_client(&conn);
+    int blocked = 0, answered = 0;
+    size_t sent = 0;
+    while (blocked < 200) { /* until nothing moves any more */
+        ssize_t taken = pyr_conn_write(&conn, many.data + sent % (sizeof ask - 1),
+                                       many.length - sent % (sizeof ask - 1));
+        assert_true(taken >= 0);
+        sent += (size_t)taken;
+        step();
+        struct pyr_http_exchange *one = world.stream;
+        world.stream = NULL;
+        if (one) {
+            pyr_http_reply(one, 200, "text/plain", NULL, block, sizeof block);
+            answered++;
+        }
+        blocked = taken || one ? 0 : blocked + 1;
+        assert_true(answered < 5000);
+    }
+    assert_int_equal(world.handled, answered);
+    assert_int_equal(pyr_http_server_connections(world.server), 1);
+    /* It goes on as soon as it reads. */
+    for (int more = answered + 20; answered < more;) {
+        struct pyr_read read = {0};
+        pyr_conn_read(&conn, &world.buffers, &world.clock, &read);
+        step();
+        struct pyr_http_exchange *one = world.stream;
+        world.stream = NULL;
+        if (one) {
+            pyr_http_reply(one, 200, "text/plain", NULL, block, sizeof block);
+            answered++;
+        }
+    }
+    /* And is noticed when it goes, though its requests are not read. */
+    world.stream = NULL;
+    while (!world.stream) {
+        struct pyr_read read = {0};
+        pyr_conn_read(&conn, &world.buffers, &world.clock, &read);
+        step();
+    }
+    pyr_conn_close(&conn, false);
+    while (!world.gone)
+        step();
+    assert_int_equal(pyr_http_server_connections(world.server), 0);
+    pyr_buf_deinit(&many);
+    close_world();
+}
+
+static void who_takes_nothing_is_dropped_in_the_end(void **state) {
+    (void)state;
+    world_write_ns = 1;
+    open_world(NULL);
+    struct pyr_conn conn;
+    static char block[50000];
+    connect_client(&conn);
+    send_text(&conn, "GET /stream HTTP/1.1\r\n\r\n");
+    while (!world.stream)
+        step();
+    struct pyr_http_exchange *exchange = world.stream;
+    while (pyr_http_write(world.stream, block, sizeof block))
+        ;
+    while (!world.gone)
+        step();
+    assert_ptr_equal(world.gone, exchange);
+    pyr_conn_close(&conn, false);
+    world_write_ns = 0;
+    close_world();
+}
+
+static void a_request_that_does_not_end_is_refused(void **state) {
+    (void)state;
+    world_request_ns = 1;
+    open_world(NULL);
+    struct pyr_conn conn;
+    struct pyr_buf text = {0};
+    connect_client(&conn);
+    send_text(&conn, "GET /slow HTTP/1.1\r\nX: ");
+    assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
+    assert_non_null(strstr(text.data, "HTTP/1.1 408"));
+    pyr_conn_close(&conn, false);
+    world_request_ns = 0;
+    pyr_buf_deinit(&text);
+    close_world();
+}
+
+static void bodies_are_bounded_together(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn first, second;
+    struct pyr_buf text = {0}, big = {0};
+    connect_client(&first);
+    connect_client(&second);
+    pyr_buf_puts(&big, "POST /x HTTP/1.1\r\nContent-Length: 250001\r\n\r\n");
+    for (int i = 0; i < 250000; i++)
+        pyr_buf_putc(&big, 'x');
+    send_text(&first, big.data);
+    for (int i = 0; i < 100; i++)
+        step();
+    send_text(&second, big.data);
+    assert_int_equal(read_until(&second, &text, "never"), PYR_IO_EOF);
+    assert_non_null(strstr(text.data, "HTTP/1.1 503"));
+    send_text(&first, "x");
+    assert_int_equal(read_until(&first, &text, "/x"), PYR_IO_DATA);
+    pyr_conn_close(&first, false);
+    pyr_conn_close(&second, false);
+    /* The room is there again. */
+    connect_client(&second);
+    pyr_buf_putc(&big, 'x');
+    send_text(&second, big.data);
+    assert_int_equal(read_until(&second, &text, "/x"), PYR_IO_DATA);
+    pyr_conn_close(&second, false);
+    pyr_buf_deinit(&text);
+    pyr_buf_deinit(&big);
+    close_world();
+}
+
+static void what_is_corked_goes_out_together(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn;
+    struct pyr_buf text = {0};
+    connect_client(&conn);
+    send_text(&conn, "GET /later HTTP/1.1\r\nConnection: close\r\n\r\n");
+    while (!world.stream)
+        step();
+    pyr_http_cork(world.stream);
+    pyr_http_begin(world.stream, 200, "text/plain", NULL);
+    pyr_http_write(world.stream, "ab", 2);
+    pyr_http_end(world.stream);
+    assert_true(pyr_http_queued(world.stream) > 0);
+    pyr_http_uncork(world.stream);
+    struct pyr_read read = {0};
+    while (pyr_conn_read(&conn, &world.buffers, &world.clock, &read) == PYR_IO_AGAIN)
+        step();
+    pyr_buf_append(&text, read.bytes, read.count);
+    assert_non_null(strstr(pyr_buf_text(&text), "\r\nDate: "));
+    assert_non_null(strstr(pyr_buf_text(&text), "\r\n\r\n2\r\nab\r\n0\r\n\r\n"));
+    assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
+    pyr_conn_close(&conn, false);
+    pyr_buf_deinit(&text);
+    close_world();
+}
+
+static void a_client_of_http_1_0_is_kept_when_it_asks(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn;
+    struct pyr_buf text = {0};
+    connect_client(&conn);
+    for (int i = 0; i < 2; i++) {
+        send_text(&conn, "GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        assert_int_equal(read_until(&conn, &text, "/x"), PYR_IO_DATA);
+        assert_non_null(strstr(text.data, "Connection: keep-alive"));
+    }
+    send_text(&conn, "GET /x HTTP/1.0\r\n\r\n");
+    assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
+    assert_non_null(strstr(text.data, "Connection: close"));
+    pyr_conn_close(&conn, false);
+    pyr_buf_deinit(&text);
+    close_world();
+}
+
 static void wake_and_limits_hold(void **state) {
     (void)state;
     open_world(NULL);
@@ -414,6 +589,12 @@ int main(void) {
         cmocka_unit_test(stop_lets_open_answers_end),
         cmocka_unit_test(a_unix_socket_works_the_same),
         cmocka_unit_test(a_full_server_closes_the_idlest_connection),
+        cmocka_unit_test(who_does_not_read_is_not_answered_on_and_on),
+        cmocka_unit_test(who_takes_nothing_is_dropped_in_the_end),
+        cmocka_unit_test(a_request_that_does_not_end_is_refused),
+        cmocka_unit_test(bodies_are_bounded_together),
+        cmocka_unit_test(what_is_corked_goes_out_together),
+        cmocka_unit_test(a_client_of_http_1_0_is_kept_when_it_asks),
         cmocka_unit_test(wake_and_limits_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

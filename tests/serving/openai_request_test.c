@@ -45,7 +45,10 @@ static void every_field_is_taken(void **state) {
                          "{\"model\":\"m\",\"prompt\":[1,2,3],\"max_tokens\":7,\"min_tokens\":5,"
                          "\"temperature\":0.5,\"top_p\":0.9,\"top_k\":40,\"seed\":42,"
                          "\"stop\":[\"a\",\"bc\"],\"ignore_eos\":true,\"stream\":true,"
-                         "\"stream_options\":{\"include_usage\":true},\"n\":1,\"logprobs\":null,"
+                         "\"stream_options\":{\"include_usage\":true},\"n\":3,\"logprobs\":null,"
+                         "\"min_p\":0.1,\"presence_penalty\":-1.5,\"frequency_penalty\":2,"
+                         "\"repeat_penalty\":1.25,\"logit_bias\":{\"7\":-100,\"8\":2},"
+                         "\"echo\":true,\"typical_p\":1,\"mirostat\":0,\"best_of\":1,"
                          "\"tools\":[],\"user\":\"somebody\"}"));
     assert_string_equal(request.model, "m");
     assert_int_equal(request.token_count, 3);
@@ -59,6 +62,16 @@ static void every_field_is_taken(void **state) {
     assert_true(request.seeded && request.ignore_end && request.stream && request.include_usage);
     assert_int_equal(request.stop_count, 2);
     assert_string_equal(request.stops[1].text, "bc");
+    assert_int_equal(request.choices, 3);
+    assert_true(request.echo);
+    assert_near((double)request.sampling.min_p, 0.1, 1e-6);
+    assert_near((double)request.sampling.presence, -1.5, 0);
+    assert_near((double)request.sampling.frequency, 2, 0);
+    assert_near((double)request.sampling.repetition, 1.25, 0);
+    assert_int_equal(request.sampling.bias_count, 2);
+    for (int i = 0; i < 2; i++)
+        assert_near((double)request.sampling.biases[i].bias,
+                    request.sampling.biases[i].token == 7 ? -100 : 2, 0);
 }
 
 static void one_user_message_stands_as_it_is(void **state) {
@@ -138,7 +151,23 @@ static void each_bad_body_is_refused_with_its_reason(void **state) {
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"top_p\":1.5}", "0 to 1", "top_p"},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"stream\":1}", "true or false", "stream"},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"stop\":\"\"}", "1 to 256", "stop"},
-        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"n\":2}", "only 1", "n"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"n\":0}", "at least 1", "n"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"best_of\":2}", "not served", "best_of"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"mirostat\":2}", "not served", "mirostat"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"presence_penalty\":-2.5}", "from -2 to 2",
+         "presence_penalty"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"min_p\":-1}", "from 0 to 1", "min_p"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logit_bias\":[1]}", "an object of",
+         "logit_bias"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logit_bias\":{\"a\":1}}", "an object of",
+         "logit_bias"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logit_bias\":{\"5\":101}}", "an object of",
+         "logit_bias"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"echo\":true,\"logprobs\":1}",
+         "together with logprobs", "echo"},
+        {PYR_OPENAI_CHAT, "{" HI ",\"echo\":true}", "/v1/completions only", "echo"},
+        {PYR_OPENAI_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}", "not JSON",
+         NULL},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logprobs\":21}", "at most 20", "logprobs"},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logprobs\":true}", "whole number",
          "logprobs"},

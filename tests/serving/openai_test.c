@@ -313,6 +313,91 @@ static void a_stop_string_ends_the_answer_before_it(void **state) {
     close_world();
 }
 
+static void several_answers_to_one_prompt_share_a_request(void **state) {
+    (void)state;
+    char text[512], seen[2048], thrice[2048];
+    static const char *const streams[] = {"false", "true"};
+    open_world(2, 4, NULL, (struct fake_plan){0});
+    expected_text(prompt, 3, 20, text);
+    for (int i = 0; i < 2; i++) {
+        struct client client;
+        char body[256];
+        snprintf(body, sizeof body,
+                 "{" PROMPT ",\"n\":3,\"max_tokens\":20,\"ignore_eos\":true,\"stream\":%s,"
+                 "\"stream_options\":{\"include_usage\":true}}",
+                 streams[i]);
+        client_send(&client, "POST", "/v1/completions", NULL, body);
+        const char *answer = await_end(&client);
+        gather(answer, "\"text\":\"", seen, sizeof seen);
+        assert_int_equal(strlen(seen), 3 * strlen(text));
+        snprintf(thrice, sizeof thrice, "%s%s%s", text, text, text);
+        if (i == 0)
+            assert_string_equal(seen, thrice);
+        for (int k = 0; k < 3; k++) {
+            char index[32];
+            snprintf(index, sizeof index, "\"index\":%d,", k);
+            assert_non_null(strstr(answer, index));
+        }
+        assert_non_null(strstr(answer, "\"prompt_tokens\":3,\"completion_tokens\":60"));
+        client_close(&client);
+    }
+    expect("POST", "/v1/completions", NULL, "{" PROMPT ",\"n\":7}", 400,
+           "n: at most 6 are served at once");
+    assert_int_equal(ended(PYR_OPENAI_OK), 2);
+    close_world();
+}
+
+/* All or none: what is left of the queue would do for fewer. */
+static void several_answers_need_room_for_all(void **state) {
+    (void)state;
+    struct client first;
+    open_world(1, 2, NULL, (struct fake_plan){0});
+    pthread_mutex_lock(&world.held);
+    client_send(&first, "POST", "/v1/completions", NULL,
+                "{" PROMPT ",\"n\":2,\"max_tokens\":5,\"ignore_eos\":true}");
+    pyr_openai_step(world.server, PYR_NS_PER_MS);
+    pyr_openai_step(world.server, PYR_NS_PER_MS);
+    expect("POST", "/v1/completions", NULL, "{" PROMPT ",\"n\":2}", 429, "Retry-After: 1");
+    pthread_mutex_unlock(&world.held);
+    assert_non_null(strstr(await_end(&first), "completion_tokens\":10"));
+    client_close(&first);
+    expect("POST", "/v1/completions", NULL, "{" PROMPT ",\"n\":3,\"max_tokens\":2}", 200, "");
+    close_world();
+}
+
+static void an_echo_begins_with_the_prompt(void **state) {
+    (void)state;
+    char text[512], seen[512];
+    static const char *const streams[] = {"false", "true"};
+    open_world(1, 1, NULL, (struct fake_plan){0});
+    strcpy(text, "005006007");
+    expected_text(prompt, 3, 4, text + 9);
+    for (int i = 0; i < 2; i++) {
+        struct client client;
+        char body[256];
+        snprintf(body, sizeof body,
+                 "{" PROMPT ",\"echo\":true,\"max_tokens\":4,\"ignore_eos\":true,\"stream\":%s}",
+                 streams[i]);
+        client_send(&client, "POST", "/v1/completions", NULL, body);
+        gather(await_end(&client), "\"text\":\"", seen, sizeof seen);
+        assert_string_equal(seen, text);
+        client_close(&client);
+    }
+    close_world();
+}
+
+static void a_bias_changes_what_is_said(void **state) {
+    (void)state;
+    char text[512], body[256];
+    open_world(1, 1, NULL, (struct fake_plan){0});
+    expected_text(prompt, 3, 2, text);
+    snprintf(body, sizeof body, "{" PROMPT ",\"max_tokens\":1,\"logit_bias\":{\"%d\":100}}",
+             atoi(text) == 123 ? 124 : 123);
+    expect("POST", "/v1/completions", NULL, body, 200,
+           atoi(text) == 123 ? "\"text\":\"124\"" : "\"text\":\"123\"");
+    close_world();
+}
+
 static void many_clients_at_once_get_each_their_own(void **state) {
     (void)state;
     struct client clients[CLIENTS];
@@ -412,6 +497,8 @@ static void what_cannot_be_served_is_said_why(void **state) {
            "300 is no token of this model");
     expect("GET", "/v1/completions", NULL, "", 405, "Allow: POST");
     expect("GET", "/v2", NULL, "", 404, "/v1/chat/completions");
+    expect("GET", "/v1/models/gpt", NULL, "", 404, "no such path");
+    expect("!", "/v2", NULL, "", 400, "\"type\":\"invalid_request_error\"");
     expect("POST", "/v1/completions", "Origin: http://example.org\r\n", "{" PROMPT "}", 403,
            "other sites");
     close_world();
@@ -421,7 +508,8 @@ static void the_other_paths_answer(void **state) {
     (void)state;
     open_world(1, 4, NULL, (struct fake_plan){0});
     expect("GET", "/health", NULL, "", 200, "{\"status\":\"ok\"}");
-    expect("GET", "/v1/models", NULL, "", 200, "\"id\":\"fake\"");
+    expect("GET", "/v1/models", NULL, "", 200, "\"data\":[{\"id\":\"fake\"");
+    expect("GET", "/v1/models/fake", NULL, "", 200, "\r\n\r\n{\"id\":\"fake\"");
     expect("POST", "/tokenize", NULL, "{\"prompt\":[1,2]}", 200,
            "{\"count\":2,\"max_model_len\":128,\"tokens\":[1,2]}");
     expect("POST", "/v1/completions", NULL, "{" PROMPT ",\"max_tokens\":3,\"ignore_eos\":true}",
@@ -441,6 +529,24 @@ static void without_the_key_only_health_is_told(void **state) {
     expect("GET", "/v1/models", "Authorization: Bearer secret1\r\n", "", 401, "invalid_api_key");
     expect("GET", "/v1/models", "Authorization: Bearer secret\r\n", "", 200, "fake");
     expect("GET", "/health", NULL, "", 200, "ok");
+    close_world();
+}
+
+static void a_page_of_this_machine_may_ask(void **state) {
+    (void)state;
+    static const char here[] = "Origin: http://localhost:3000\r\n",
+                      there[] = "Origin: http://example.org\r\n";
+    open_world(1, 4, NULL, (struct fake_plan){0});
+    expect("OPTIONS", "/v1/completions", here, "", 204, "Access-Control-Allow-Methods: POST");
+    expect("OPTIONS", "/v1/models", here, "", 204, "Access-Control-Allow-Headers: Authorization");
+    expect("OPTIONS", "/v1/models", there, "", 403, "other sites");
+    expect("GET", "/v1/models", here, "", 200, "Access-Control-Allow-Origin: *");
+    close_world();
+    /* With a key it is the key that counts, which a browser's question does not carry. */
+    open_world(1, 4, "secret", (struct fake_plan){0});
+    expect("OPTIONS", "/v1/completions", there, "", 204, "Access-Control-Allow-Methods: POST");
+    expect("OPTIONS", "/v2", there, "", 401, "");
+    expect("POST", "/v1/completions", there, "{" PROMPT "}", 401, "");
     close_world();
 }
 
@@ -473,6 +579,11 @@ int main(void) {
         cmocka_unit_test(a_long_body_is_answered_like_a_short_one),
         cmocka_unit_test(how_likely_tokens_were_is_told),
         cmocka_unit_test(a_conversation_has_the_format_of_its_model),
+        cmocka_unit_test(several_answers_to_one_prompt_share_a_request),
+        cmocka_unit_test(several_answers_need_room_for_all),
+        cmocka_unit_test(an_echo_begins_with_the_prompt),
+        cmocka_unit_test(a_bias_changes_what_is_said),
+        cmocka_unit_test(a_page_of_this_machine_may_ask),
         cmocka_unit_test(many_clients_at_once_get_each_their_own),
         cmocka_unit_test(more_than_fit_are_sent_away_until_one_is_over),
         cmocka_unit_test(a_client_that_goes_away_frees_its_place),

@@ -152,6 +152,40 @@ static void a_banned_token_is_never_chosen(void **state) {
     assert_int_equal(pyr_sample(law, 4, banned, &sampling, &rng, workspace), 2);
 }
 
+static void min_p_keeps_what_is_likely_enough(void **state) {
+    (void)state;
+    uint32_t drawn[4];
+    const float row[4] = {logf(0.5f), logf(0.3f), logf(0.15f), logf(0.05f)};
+    count_draws(row, 4, (struct pyr_sampling){.temperature = 1, .min_p = 0.4f}, drawn);
+    assert_share(drawn[0], 0.5 / 0.8);
+    assert_share(drawn[1], 0.3 / 0.8);
+    assert_int_equal(drawn[2] + drawn[3], 0);
+}
+
+static void what_was_said_before_counts_as_the_penalties_say(void **state) {
+    (void)state;
+    static const int32_t prompt[] = {0, 1, 1, 99}, answer[] = {2, 1, 2, -1};
+    static const float row[6] = {2, 2, -2, 2, 2, NAN};
+    static const struct pyr_bias biases[] = {{4, -3}, {77, 1}};
+    const struct pyr_sampling sampling = {
+        .presence = 0.5f, .frequency = 0.25f, .repetition = 2, .biases = biases, .bias_count = 2};
+    static const double wanted[5] = {2. / 2,              /* in the prompt */
+                                     2. / 2 - 0.5 - 0.25, /* and once in the answer */
+                                     -2 * 2 - 0.5 - 0.5,  /* twice in the answer */
+                                     2, 2 - 3};
+    uint32_t seen[6] = {0};
+    float adjusted[6];
+    assert_true(pyr_adjusts(&sampling));
+    assert_false(pyr_adjusts(&(struct pyr_sampling){.repetition = 1}));
+    for (int round = 0; round < 2; round++) { /* it leaves no traces */
+        pyr_adjust(row, 6, &sampling, (struct pyr_tokens){prompt, 4},
+                   (struct pyr_tokens){answer, 4}, seen, adjusted);
+        for (int i = 0; i < 5; i++)
+            assert_near((double)adjusted[i], wanted[i], 1e-6);
+        assert_true(isnan(adjusted[5]));
+    }
+}
+
 static void chances_are_the_logarithms_of_the_softmax_best_first(void **state) {
     (void)state;
     struct pyr_chance chances[6];
@@ -187,6 +221,8 @@ int main(void) {
         cmocka_unit_test(the_same_seed_gives_the_same_draws),
         cmocka_unit_test(temperature_zero_is_greedy),
         cmocka_unit_test(a_banned_token_is_never_chosen),
+        cmocka_unit_test(min_p_keeps_what_is_likely_enough),
+        cmocka_unit_test(what_was_said_before_counts_as_the_penalties_say),
         cmocka_unit_test(chances_are_the_logarithms_of_the_softmax_best_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the server share (serving/openai.h is what others see): the server itself,
+ * and the requests with a prompt, which are the affair of openai_calls.c. All of it belongs to the
+ * thread that talks HTTP.
+ */
+#ifndef PYR_SERVING_OPENAI_SERVER_H
+#define PYR_SERVING_OPENAI_SERVER_H
+
+#include "base/buf.h"
+#include "net/http_server.h"
+#include "serving/openai.h"
+#include "serving/openai_engine.h"
+#include "serving/openai_prompt.h"
+
+struct pyr_openai_call; /* openai_calls.c */
+
+struct pyr_openai {
+    struct pyr_openai_config config;
+    struct pyr_clock clock;
+    struct pyr_http_server *http;
+    struct pyr_openai_engine *engine;
+    struct pyr_openai_source source;
+    struct pyr_openai_desk *desk;
+    struct pyr_serving_info info;
+    struct pyr_openai_call *first, *last; /* in order of arrival */
+    uint32_t job_count;                   /* answers under way: one for each choice of each call */
+    uint64_t next_id, created;
+    bool stopping;
+    struct pyr_buf out, chances; /* reused */
+    struct pyr_openai_totals totals;
+};
+
+/* Head lines of every answer. A page of another site gets none (403) where no key is asked for,
+ * and needs the key where it is: so whoever gets an answer may read it. */
+#define PYR_OPENAI_FIELDS "Server: pyrometer/" PYR_VERSION "\r\nAccess-Control-Allow-Origin: *\r\n"
+
+void pyr_openai_reply_json(struct pyr_http_exchange *exchange, unsigned status,
+                           const struct pyr_buf *body);
+/* param and code may be NULL. */
+void pyr_openai_reply_error(struct pyr_http_exchange *exchange, unsigned status,
+                            const char *message, const char *param, const char *code);
+
+/* A request with a prompt: answered now or later. */
+void pyr_openai_take(struct pyr_openai *server, enum pyr_openai_api api,
+                     struct pyr_http_exchange *exchange, const struct pyr_http_request *http);
+/* The engine or the desk has something. */
+void pyr_openai_go_on(struct pyr_openai *server);
+/* As the callbacks of net/http_server.h. */
+void pyr_openai_gone(struct pyr_openai *server, struct pyr_http_exchange *exchange);
+void pyr_openai_writable(struct pyr_openai *server, struct pyr_http_exchange *exchange);
+/* Asks that all be over soon. */
+void pyr_openai_break_off(struct pyr_openai *server);
+void pyr_openai_drop_calls(struct pyr_openai *server); /* engine and desk are gone */
+
+#endif
