@@ -174,7 +174,8 @@ const struct pyr_command pyr_commands[] = {
      .description =
          "Starts a server whose tokens leave at known instants in a process of its own, drives it "
          "as bench drives any server, and holds the recorded times against the true ones. bench "
-         "of a server does the same at its highest level unless --no-calibrate is given.",
+         "and stress do the same at the end of a run, at its own loads, unless --no-calibrate is "
+         "given.",
      .examples = EXAMPLES("pyrometer calibrate",
                           "pyrometer calibrate --concurrency 1000 --token-rate 50 --uniform"),
      .run = pyr_cmd_calibrate},

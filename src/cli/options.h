@@ -78,6 +78,8 @@ enum pyr_cli_option {
     PYR_OPT_STREAMS, /* calibrate's --concurrency */
     PYR_OPT_TOKEN_RATE,
     PYR_OPT_UNIFORM,
+    PYR_OPT_UNIX_SOCKET,
+    PYR_OPT_IN_PROCESS,
     PYR_OPT_PASS_TIME, /* calibrate's --duration */
     /* how */
     PYR_OPT_CONFIG,

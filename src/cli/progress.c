@@ -67,6 +67,12 @@ void pyr_progress_format(const struct pyr_bench_progress *figures, bool bar, uns
         add_clock(line, size, figures->remaining_s);
         add(line, size, " left");
     }
+    if (figures->stage) {
+        add(line, size, " | %s", figures->stage);
+        if (bar && width > 1 && strlen(line) > width - 1)
+            line[width - 1] = '\0';
+        return;
+    }
     if (figures->case_id)
         add(line, size, " | %u/%u %s", figures->case_index + 1, figures->case_count,
             figures->case_id);
@@ -96,7 +102,9 @@ void pyr_progress_update(void *context, const struct pyr_bench_progress *figures
     struct pyr_progress *progress = context;
     char line[LINE_BYTES], out[LINE_BYTES + 16];
     uint64_t now = pyr_now_ns(progress->clock);
-    if (progress->style == PYR_PROGRESS_NONE || now < progress->due_ns)
+    bool new_stage = figures->stage && figures->stage != progress->stage;
+    progress->stage = figures->stage;
+    if (progress->style == PYR_PROGRESS_NONE || (now < progress->due_ns && !new_stage))
         return;
     bool bar = progress->style == PYR_PROGRESS_BAR;
     progress->due_ns = now + (bar ? REDRAW_NS : LINE_NS);

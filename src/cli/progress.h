@@ -20,6 +20,7 @@ struct pyr_progress {
     unsigned width;                /* of the terminal, asked anew at each draw where it is one */
     const struct pyr_clock *clock; /* of the person who watches: real time, whatever is measured */
     uint64_t due_ns;               /* not drawn before */
+    const char *stage;             /* the last one */
     bool drawn;                    /* a line stands on the terminal */
 };
 

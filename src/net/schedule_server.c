@@ -8,6 +8,7 @@
 #include "net/http_server.h"
 #include "net/schedule_plan.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -43,7 +44,7 @@ struct stream {
 struct schedule_server {
     struct pyr_http_server *http;
     struct pyr_plan plan;
-    const char *model, *unix_path, *log_path;
+    const char *model, *unix_path, *log_path, *folder;
     uint64_t port, log_records;
     uint64_t freeze_at_ns, freeze_for_ns, first_request_ns;
     bool spin;
@@ -546,10 +547,12 @@ static bool open_log(struct schedule_server *server, struct pyr_err *err) {
         return true;
     size_t bytes = sizeof *server->log + server->log_records * sizeof *server->log->records;
     int fd = open(server->log_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0) {
+    /* A hole that a full disk cannot fill would end the process at the first store. */
+    int failed = fd < 0 ? errno : posix_fallocate(fd, 0, (off_t)bytes);
+    if (failed) {
         if (fd >= 0)
             close(fd);
-        return pyr_fail_errno(err, errno, "%s", server->log_path);
+        return pyr_fail_errno(err, failed, "%s", server->log_path);
     }
     server->log = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     close(fd);
@@ -580,6 +583,8 @@ static bool parse_option(struct schedule_server *server, const char *name, const
         server->unix_path = value;
     else if (strcmp(name, "--model") == 0)
         server->model = value;
+    else if (strcmp(name, "--owns-folder") == 0)
+        server->folder = value;
     else
         return pyr_fail(err, PYR_E_USAGE, "%s: no such option", name);
     return true;
@@ -607,7 +612,21 @@ static bool open_server(struct schedule_server *server, int argc, char **argv,
     return open_log(server, err) && pyr_http_server_open(&config, &server->http, err);
 }
 
+/* Files of whoever started us, who may have been killed. */
+static void remove_folder(const char *path) {
+    DIR *dir = path ? opendir(path) : NULL;
+    struct dirent *entry;
+    if (!dir)
+        return;
+    while ((entry = readdir(dir)))
+        if (entry->d_name[0] != '.')
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    closedir(dir);
+    rmdir(path);
+}
+
 int pyr_schedule_server_main(int argc, char **argv) {
+    pid_t parent = getppid();
     struct schedule_server server = {
         .plan = PYR_PLAN_DEFAULT, .model = "scheduled", .log_records = 1000000};
     struct sigaction action = {.sa_handler = ask_stop};
@@ -616,6 +635,8 @@ int pyr_schedule_server_main(int argc, char **argv) {
     sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) /* it ended before we asked to be told */
+        return 0;
     prctl(PR_SET_TIMERSLACK, 1);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
@@ -634,5 +655,7 @@ int pyr_schedule_server_main(int argc, char **argv) {
     run(&server);
     pyr_http_server_close(server.http);
     pyr_free(server.heap);
+    if (getppid() != parent)
+        remove_folder(server.folder);
     return 0;
 }

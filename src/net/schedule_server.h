@@ -6,13 +6,14 @@
  * of its own:
  *
  *     [--port N] [--unix PATH] [--plan KEY=VALUE,...] [--log FILE] [--log-records N]
- *     [--freeze-at S --freeze-for S] [--model NAME] [--spin]
+ *     [--freeze-at S --freeze-for S] [--model NAME] [--spin] [--owns-folder DIR]
  *
  * The plan is that of every request whose prompt does not begin with "plan:KEYS;". "port N" is
  * printed on stdout once it listens (127.0.0.1; "unix PATH" for a socket). Each event carries the
  * clock read just before its send as the digits of its text; the same goes to the log
  * (codec/schedule_log.h). --freeze-at stops the whole process so many seconds after its first
- * request, for --freeze-for seconds. It ends on SIGTERM or SIGINT, and with its parent.
+ * request, for --freeze-for seconds. It ends on SIGTERM or SIGINT, and with its parent; the folder
+ * and the files in it are then removed, which the parent could not.
  */
 #ifndef PYR_NET_SCHEDULE_SERVER_H
 #define PYR_NET_SCHEDULE_SERVER_H

@@ -190,4 +190,7 @@ struct pyr_goal {
 
 #define PYR_NO_CASE UINT32_MAX
 
+/* Cases of this suite tell how well the instrument does at a load, and are none of the target's. */
+#define PYR_CALIBRATION_SUITE "calibration"
+
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "report/calibration.h"
 #include "report/figures.h"
 #include "report/formats.h"
 #include "report/html_charts.h"
@@ -286,9 +287,12 @@ static void put_capacity(struct pyr_buf *out, const struct pyr_result *result) {
 static void put_instrument(struct pyr_buf *out, const struct pyr_result *result) {
     pyr_buf_puts(out, "<section><h2 id=\"instrument\">Instrument</h2><p>How far our own figures "
                       "can be off.</p>");
-    if (result->instrument_count)
-        put_metrics(out, result->instrument, result->instrument_count);
-    else
+    struct pyr_metric_result rows[PYR_METRIC_COUNT];
+    size_t count = pyr_calibrations_leave(result, rows);
+    pyr_calibrations_html(out, result);
+    if (count)
+        put_metrics(out, rows, count);
+    else if (!result->calibration_count)
         pyr_buf_puts(out, "<p>Its own error was not measured in this run: <code>pyrometer "
                           "calibrate</code> does.</p>");
     if (result->noise_floor) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "report/calibration.h"
 #include "report/figures.h"
 #include "report/formats.h"
 #include "report/json_load.h"
@@ -433,6 +434,7 @@ static json_t *instrument_json(const struct pyr_result *result) {
     pyr_json_put(object, "chunks", pyr_json_count(result->chunks));
     pyr_json_put(object, "metrics", metrics_json(result->instrument, result->instrument_count));
     pyr_json_put(object, "noise_floor", floor);
+    pyr_calibrations_json(object, result);
     return object;
 }
 

@@ -2,6 +2,7 @@
 #include "report/markdown.h"
 
 #include "codec/escape.h"
+#include "report/calibration.h"
 #include "report/figures.h"
 #include "report/formats.h"
 #include "report/json_text.h"
@@ -219,8 +220,11 @@ static void put_suite_details(struct pyr_buf *out, const struct pyr_suite_result
 
 static void put_instrument(struct pyr_buf *out, const struct pyr_result *result) {
     pyr_buf_puts(out, "## Instrument\n\n");
-    if (result->instrument_count)
-        put_metrics(out, "own error", result->instrument, result->instrument_count);
+    pyr_calibrations_markdown(out, result);
+    struct pyr_metric_result rows[PYR_METRIC_COUNT];
+    size_t count = pyr_calibrations_leave(result, rows);
+    if (count)
+        put_metrics(out, result->calibration_count ? "beside it" : "own error", rows, count);
     if (result->noise_floor) {
         pyr_buf_printf(out, "Noise floor of this machine: %.1f %% (%llu pairs, ",
                        100 * result->noise_floor->ratio,
@@ -286,7 +290,7 @@ void pyr_markdown_put(struct pyr_buf *out, const struct pyr_result *result, size
     }
     put_environment(&section, &meta);
     add_section(&paper, &section);
-    if (result->instrument_count || result->noise_floor) {
+    if (result->instrument_count || result->calibration_count || result->noise_floor) {
         put_instrument(&section, result);
         add_section(&paper, &section);
     }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "report/calibration.h"
 #include "report/figures.h"
 #include "report/formats.h"
 #include "report/meta.h"
@@ -460,20 +461,20 @@ static double machine_change(const struct pyr_result *result) {
 static void put_instrument(struct writer *writer) {
     enum { MACHINE_MOVED_PERCENT = 3 }; /* a third of the usual threshold of a comparison */
     const struct pyr_result *result = writer->result;
-    struct pyr_metric_result *own =
-        pyr_arena_array(writer->arena, result->instrument_count, sizeof *own);
-    size_t count = 0;
-    for (size_t i = 0; i < result->instrument_count; i++)
-        if (result->instrument[i].metric != PYR_M_MACHINE_LOOP_BEFORE &&
-            result->instrument[i].metric != PYR_M_MACHINE_LOOP_AFTER)
-            own[count++] = result->instrument[i];
+    struct pyr_metric_result own[PYR_METRIC_COUNT];
+    size_t left = pyr_calibrations_leave(result, own), count = 0;
+    for (size_t i = 0; i < left; i++)
+        if (own[i].metric != PYR_M_MACHINE_LOOP_BEFORE && own[i].metric != PYR_M_MACHINE_LOOP_AFTER)
+            own[count++] = own[i];
     double change = 100 * machine_change(result);
     bool moved = fabs(change) > MACHINE_MOVED_PERCENT;
-    if (!count && !result->noise_floor && !moved)
+    if (!count && !result->calibration_count && !result->noise_floor && !moved)
         return;
     heading(writer, "Instrument", "how far our own figures can be off");
+    pyr_calibrations_terminal(&writer->paper, writer->arena, result);
     if (count)
-        put_metric_rows(writer, "own error", own, count, PYR_Q_P99);
+        put_metric_rows(writer, result->calibration_count ? "beside it" : "own error", own, count,
+                        PYR_Q_P99);
     if (moved)
         wrapf(writer, PYR_STYLE_WARN, "  ! ",
               "a fixed loop of arithmetic took %+.1f %% after the run beside before it: the "

@@ -10,6 +10,7 @@
 #include "stats/collect.h"
 #include "stats/drift.h"
 #include "stats/goals.h"
+#include "stats/instrument.h"
 #include "stats/request_metrics.h"
 #include "stats/result.h"
 #include "stats/sample.h"
@@ -404,6 +405,8 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
     struct pyr_window steady = {data, data->steady, &data->in_steady, goals, goal_count};
     struct pyr_window whole = {data, data->measured, &data->in_measured, goals, goal_count};
     result->whole_s = (double)(data->measured.end_ns - data->measured.start_ns) * 1e-9;
+    result->events_per_s =
+        result->whole_s > 0 ? (double)data->in_measured.chunks / result->whole_s : (double)NAN;
     result->steady_s = (double)(data->steady.end_ns - data->steady.start_ns) * 1e-9;
     pyr_window_metrics(&steady, arena, &result->metrics, &result->metric_count);
     if (data->steady.start_ns == data->measured.start_ns &&
@@ -523,6 +526,9 @@ bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_e
     struct pyr_arena *arena = pyr_arena_create();
     struct pyr_result *result = pyr_arena_alloc(arena, sizeof *result);
     struct pyr_case_result *cases = pyr_arena_array(arena, collected->case_count, sizeof *cases);
+    struct pyr_case_result *calibrations =
+        pyr_arena_array(arena, collected->case_count, sizeof *calibrations);
+    size_t count = 0;
     result->arena = arena;
     result->run_path = pyr_arena_strdup(arena, run_path);
     result->meta_json = pyr_arena_strdup(arena, pyr_runfile_meta(collected->file));
@@ -530,7 +536,10 @@ bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_e
         /* The plan outlives the collection. */
         struct pyr_case *plan = pyr_arena_alloc(arena, sizeof *plan);
         *plan = *collected->cases[i].plan;
-        collected->cases[i].plan = cases[i].plan = plan;
+        collected->cases[i].plan = plan;
+        if (pyr_is_calibration(plan))
+            continue;
+        cases[i].plan = plan;
         result->simulated |= plan->simulated != 0;
         find_steady(&collected->cases[i], &cases[i]);
     }
@@ -539,13 +548,23 @@ bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_e
     result->partial = partial ? pyr_arena_strdup(arena, partial) : NULL;
     result->interrupted = collected->signal != 0;
     for (size_t i = 0; i < collected->case_count; i++) {
+        const struct pyr_case_data *data = &collected->cases[i];
+        if (pyr_is_calibration(data->plan)) {
+            calibrations[result->calibration_count].plan = data->plan;
+            pyr_calibration_make(data, arena, &calibrations[result->calibration_count++]);
+            continue;
+        }
         analyse_case(&collected->cases[i], collected, arena, &cases[i]);
         if (!result->invalid)
-            result->invalid = check_generator(&collected->cases[i], &cases[i], arena);
+            result->invalid = check_generator(data, &cases[i], arena);
+        cases[count++] = cases[i];
     }
-    group_suites(result, cases, collected->case_count);
-    pyr_observed_metrics(collected->loose, collected->loose_count, arena, &result->instrument,
-                         &result->instrument_count);
+    group_suites(result, cases, count);
+    result->calibrations = calibrations;
+    const struct pyr_metric_result *loose;
+    size_t loose_count;
+    pyr_observed_metrics(collected->loose, collected->loose_count, arena, &loose, &loose_count);
+    pyr_instrument_make(result, loose, loose_count);
     result->requests = collected->requests;
     result->chunks = collected->chunks;
     run_warnings(result, collected);

@@ -107,6 +107,7 @@ struct pyr_case_result {
     uint64_t total, ok, flag_short, flag_no_done;
     double whole_s, steady_s; /* lengths of the two windows */
     double cut_s;             /* where the steady window begins within the measured phase */
+    double events_per_s;      /* content chunks that came in, over the measured phase */
     enum pyr_steadiness steadiness;
     bool saturating;        /* queue and TTFT both still rising at the end */
     const char *saturation; /* the evidence where it ended the case early, else NULL */
@@ -199,9 +200,18 @@ struct pyr_result {
     const char *invalid; /* why the measurement is not to be trusted (exit 4), or NULL */
     const struct pyr_suite_result *suites;
     size_t suite_count;
-    /* Observations of the instrument's own error, case-less metrics. */
+    /* The instrument itself: observations of no case, and its errors at the run's highest load. */
     const struct pyr_metric_result *instrument;
     size_t instrument_count;
+    /* The instrument held against a server of known schedule, load by load (plan->id: "warm-up",
+     * "highest"). One that there is not has no metrics, and a warning that says why. */
+    const struct pyr_case_result *calibrations;
+    size_t calibration_count;
+    /* Sentences: how the figures of this run compare with those errors. The first says what is
+     * wrong where instrument_alarm is set. */
+    const char *const *instrument_notes;
+    size_t instrument_note_count;
+    bool instrument_alarm; /* an own error is not small beside what was measured */
     const struct pyr_goal_result *goals;
     size_t goal_count, goals_met, goals_decided;
     enum pyr_grade grade;

@@ -5,7 +5,6 @@
 #include "sample/machine.h"
 #include "suite/session.h"
 
-#include <math.h>
 #include <string.h>
 
 static bool same_group(const struct pyr_plan_case *a, const struct pyr_plan_case *b) {
@@ -13,19 +12,9 @@ static bool same_group(const struct pyr_plan_case *a, const struct pyr_plan_case
            strcmp(a->record.suite, b->record.suite) == 0;
 }
 
-static double highest_load(const struct pyr_plan *plan) {
-    double most = 0;
-    for (size_t i = 0; i < plan->case_count; i++) {
-        const struct pyr_case *one = &plan->cases[i].record;
-        most = fmax(most, one->concurrency ? one->concurrency : one->rate);
-    }
-    return most;
-}
-
 static void run_groups(struct pyr_session *s, void *context) {
     (void)context;
     const struct pyr_plan *plan = s->plan;
-    pyr_session_calibrate(s, highest_load(plan));
     for (size_t first = 0; first < plan->case_count && !pyr_session_stopped(s);) {
         const struct pyr_plan_case *one = &plan->cases[first];
         size_t last = first + 1;
@@ -46,6 +35,7 @@ static void run_groups(struct pyr_session *s, void *context) {
         }
         first = last;
     }
+    pyr_session_calibrate(s);
 }
 
 bool pyr_bench_run(const struct pyr_bench_options *options, pyr_bench_progress_fn *progress,

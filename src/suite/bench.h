@@ -88,6 +88,7 @@ struct pyr_bench_options {
 
 /* Fed about ten times a second from the driving thread, without allocation. */
 struct pyr_bench_progress {
+    const char *stage; /* what is done beside the cases, told at once; NULL: a case runs */
     const char *suite, *case_id;
     uint32_t case_index, case_count; /* of the whole run */
     double case_share;               /* how far this case is, 0..1 */

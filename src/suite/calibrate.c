@@ -14,9 +14,14 @@
 #include <sys/resource.h>
 
 enum {
-    PROMPT_TOKENS = 8,  /* of the class; the texts are as long as they are */
-    OBSERVED_MAX = 4000 /* of each error in the run file: a p99.9 has an interval from 3688 on */
+    PROMPT_TOKENS = 8,   /* of the class; the texts are as long as they are */
+    OBSERVED_MAX = 4000, /* of each error in the run file: a p99.9 has an interval from 3688 on */
+    /* Of the pass for the CPU time an event: thousands of events within a second. */
+    PLAIN_STREAMS_LEAST = 200,
+    PLAIN_TOKENS = 20,
+    ENGINE_TOKENS = 128 /* a sequence of the null engine: a prompt's bytes and the answer */
 };
+static const double plain_rate_least = 50;
 #define DRAIN_NS (10 * PYR_NS_PER_S)
 #define TTFT "5ms" /* what the server takes for a prompt: longer than a send */
 
@@ -26,6 +31,7 @@ struct pass {
     const struct pyr_calibrate_options *options;
     struct pyr_schedule_child *child;
     bool paced;
+    uint32_t tokens; /* of each stream */
     char run_path[192];
     struct pyr_load_result result;
     double cpu_ns;
@@ -41,21 +47,27 @@ static double cpu_now_ns(void) {
            ((double)usage.ru_utime.tv_usec + (double)usage.ru_stime.tv_usec) * 1e3;
 }
 
+static uint32_t plain_streams(const struct pyr_calibrate_options *options) {
+    return options->streams < PLAIN_STREAMS_LEAST ? PLAIN_STREAMS_LEAST : options->streams;
+}
+
 static struct pyr_load_plan plan_of(const struct pass *pass) {
     const struct pyr_calibrate_options *o = pass->options;
     double stream_s = o->tokens / o->tokens_per_s;
-    struct pyr_load_plan plan = {.concurrency = o->streams,
+    struct pyr_load_plan plan = {.concurrency = plain_streams(o),
                                  .drain_ns = DRAIN_NS,
                                  .exact_output = true,
                                  .seed = 1,
-                                 .stop = o->stop};
+                                 .stop = o->stop,
+                                 .live = o->live,
+                                 .live_context = o->live_context};
     if (!pass->paced) {
-        plan.requests = o->streams;
+        plan.requests = plan.concurrency;
         return plan;
     }
     plan.open_loop = true;
     /* Room above the average: one that is a step late must not hold up the schedule. */
-    plan.concurrency = 2 * o->streams;
+    plan.concurrency = 2 * o->streams + 2;
     plan.arrivals = (struct pyr_arrival_options){
         .kind = &pyr_arrival_constant, .rate = o->streams / stream_s, .seed = 1};
     plan.warmup_ns = (uint64_t)(stream_s * 1e9);
@@ -73,8 +85,11 @@ static uint64_t requests_of(const struct pyr_load_plan *plan) {
 static const char *const *make_prompts(struct pyr_arena *arena, const struct pass *pass,
                                        uint64_t count) {
     const char **texts = pyr_arena_array(arena, count, sizeof *texts);
+    char plan[64] = "";
+    if (!pass->paced && pass->options->tokens_per_s < plain_rate_least)
+        snprintf(plan, sizeof plan, "plan:itl=%.0fns;", 1e9 / plain_rate_least);
     for (uint64_t i = 0; i < count; i++)
-        texts[i] = pyr_arena_printf(arena, "%s prompt number %llu of a calibration",
+        texts[i] = pyr_arena_printf(arena, "%s%s prompt number %llu of a calibration", plan,
                                     pass->paced ? "paced" : "plain", (unsigned long long)i);
     return texts;
 }
@@ -84,7 +99,7 @@ static bool drive(struct pass *pass, struct pyr_target *target, struct pyr_recor
     struct pyr_load_plan plan = plan_of(pass);
     uint64_t requests = requests_of(&plan);
     const struct pyr_prompt_class class = {"calibrate", pyr_length_fixed(PROMPT_TOKENS),
-                                           pyr_length_fixed(pass->options->tokens), 1};
+                                           pyr_length_fixed(pass->tokens), 1};
     const struct pyr_workload_options wanted = {.classes = &class,
                                                 .class_count = 1,
                                                 .texts = make_prompts(pass->arena, pass, requests),
@@ -95,7 +110,8 @@ static bool drive(struct pass *pass, struct pyr_target *target, struct pyr_recor
     const struct pyr_load_config config = {.target = target,
                                            .max_in_flight = plan.concurrency,
                                            .recorder = recorder,
-                                           .lane = pyr_recorder_lane(recorder, 0)};
+                                           .lane = pyr_recorder_lane(recorder, 0),
+                                           .engine_lane = pyr_recorder_lane(recorder, 1)};
     struct pyr_workload *workload;
     struct pyr_load *load;
     if (!pyr_workload_create(&wanted, target, &workload, err))
@@ -105,8 +121,8 @@ static bool drive(struct pass *pass, struct pyr_target *target, struct pyr_recor
         const struct pyr_case record = {.concurrency = plan.concurrency,
                                         .open_loop = plan.open_loop,
                                         .rate = plan.arrivals.rate,
-                                        .suite = "calibrate",
-                                        .id = "calibrate"};
+                                        .suite = PYR_CALIBRATION_SUITE,
+                                        .id = "pass"};
         pyr_lane_case(config.lane, &record);
         pass->cpu_ns = cpu_now_ns();
         ok = pyr_load_run(load, &plan, workload, &pass->result, err);
@@ -117,18 +133,22 @@ static bool drive(struct pass *pass, struct pyr_target *target, struct pyr_recor
     return ok;
 }
 
+static uint64_t logged(const struct pyr_schedule_child *child) {
+    return child->log ? atomic_load(&child->log->count) : 0;
+}
+
 static bool run_pass(struct pass *pass, struct pyr_target *target, struct pyr_err *err) {
     static const struct pyr_clock real = {0};
     struct pyr_recorder *recorder;
     snprintf(pass->run_path, sizeof pass->run_path, "%s/%s", pass->child->dir,
              pass->paced ? "paced.pyr" : "plain.pyr");
     const struct pyr_recorder_config config = {
-        .path = pass->run_path, .lanes = 1, .meta_json = "{}"};
+        .path = pass->run_path, .lanes = 2, .meta_json = "{}"};
     if (!pyr_recorder_open(&config, &real, &recorder, err))
         return false;
-    pass->log_from = atomic_load(&pass->child->log->count);
+    pass->log_from = logged(pass->child);
     bool ok = drive(pass, target, recorder, err);
-    pass->log_to = atomic_load(&pass->child->log->count);
+    pass->log_to = logged(pass->child);
     return pyr_recorder_close(recorder, ok ? err : NULL) && ok;
 }
 
@@ -149,8 +169,9 @@ static int by_prompt(const void *a, const void *b) {
 static struct sends sort_sends(const struct pass *pass) {
     struct sends sends = {.count = (size_t)(pass->log_to - pass->log_from)};
     sends.list = pyr_xcalloc(sends.count + 1, sizeof *sends.list);
-    memcpy(sends.list, pass->child->log->records + pass->log_from,
-           sends.count * sizeof *sends.list);
+    if (sends.count > 0)
+        memcpy(sends.list, pass->child->log->records + pass->log_from,
+               sends.count * sizeof *sends.list);
     qsort(sends.list, sends.count, sizeof *sends.list, by_prompt);
     return sends;
 }
@@ -176,7 +197,9 @@ struct chain {
 
 struct analysis {
     struct pyr_calibration *out;
+    bool in_process; /* no sends to compare with */
     struct sends sends;
+    uint64_t tokens;              /* of the requests that count */
     struct pyr_request *requests; /* by ordinal */
     struct chain *chains;
     size_t count;
@@ -245,6 +268,7 @@ static void take_requests(struct analysis *a, const struct pyr_request *list, si
         a->requests[r->ordinal] = *r;
         if (r->phase != PYR_PHASE_MEASURED)
             continue;
+        a->tokens += r->output_tokens;
         uint64_t sent = sent_ns(&a->sends, r->prompt_hash, 0);
         if (sent)
             add(&a->out->ttft, (double)r->first_content_ns - (double)sent);
@@ -263,16 +287,29 @@ static bool read_pass(struct analysis *a, const struct pass *pass, struct pyr_er
         if (block.type == PYR_BLOCK_REQUESTS)
             take_requests(a, block.items, block.count);
     pyr_runfile_rewind(file);
-    while (pyr_runfile_next(file, &block))
+    while (!a->in_process && pyr_runfile_next(file, &block))
         for (size_t i = 0; block.type == PYR_BLOCK_CHUNKS && i < block.count; i++)
             take_chunk(a, (const struct pyr_chunk *)block.items + i);
     pyr_runfile_close(file);
     return true;
 }
 
+/* Sent truly within the measured phase; in process, where none was sent, as tokens of requests. */
+static double events_per_s(const struct analysis *a, const struct pyr_load_result *result) {
+    uint64_t from_ns = result->measured_start_ns, to_ns = result->measured_end_ns, events = 0;
+    if (to_ns <= from_ns)
+        return NAN;
+    for (size_t i = 0; i < a->sends.count; i++)
+        events += a->sends.list[i].sent_ns >= from_ns && a->sends.list[i].sent_ns < to_ns;
+    return (double)(a->in_process ? a->tokens : events) * 1e9 / (double)(to_ns - from_ns);
+}
+
 static bool analyse(struct pyr_arena *arena, const struct pass *pass, struct pyr_calibration *out,
                     struct pyr_err *err) {
-    struct analysis a = {.out = out, .sends = sort_sends(pass), .count = pass->result.records};
+    struct analysis a = {.out = out,
+                         .in_process = pass->options->in_process,
+                         .sends = sort_sends(pass),
+                         .count = pass->result.records};
     a.requests = pyr_xcalloc(a.count + 1, sizeof *a.requests);
     a.chains = pyr_xcalloc(a.count + 1, sizeof *a.chains);
     /* Those that did not go well stay without a phase that counts. */
@@ -286,6 +323,7 @@ static bool analyse(struct pyr_arena *arena, const struct pass *pass, struct pyr
         by_token[i]->ns = pyr_arena_array(arena, a.sends.count, sizeof(double));
     bool ok = read_pass(&a, pass, err);
     out->coalesced_share = a.chunks ? (double)a.coalesced / (double)a.chunks : (double)NAN;
+    out->events_per_s = events_per_s(&a, &pass->result);
     pyr_free(a.chains);
     pyr_free(a.requests);
     pyr_free(a.sends.list);
@@ -301,33 +339,49 @@ static const char *first_error(const struct pyr_load_result *result) {
     return "none says why";
 }
 
+static bool open_target(const struct pyr_calibrate_options *options,
+                        const struct pyr_schedule_child *child, struct pyr_target **target,
+                        struct pyr_err *err) {
+    const struct pyr_target_option no_probe = {"probe", "off"};
+    const struct pyr_target_config server = {.spec = child->url,
+                                             .model = "scheduled",
+                                             .options = &no_probe,
+                                             .option_count = 1,
+                                             .seed = 1};
+    const struct pyr_target_config engine = {.spec = "null:",
+                                             .threads = 1,
+                                             .sequences = plain_streams(options),
+                                             .tokens_per_sequence = ENGINE_TOKENS,
+                                             .seed = 1};
+    return pyr_target_open(options->in_process ? &engine : &server, false, target, err);
+}
+
 static bool run_passes(struct pyr_arena *arena, const struct pyr_calibrate_options *options,
                        struct pyr_schedule_child *child, struct pyr_calibration *out,
                        struct pyr_err *err) {
-    const struct pyr_target_option target_options[] = {{"probe", "off"}};
-    const struct pyr_target_config config = {.spec = child->url,
-                                             .model = "scheduled",
-                                             .options = target_options,
-                                             .option_count = 1,
-                                             .seed = 1};
-    struct pass paced = {.arena = arena, .options = options, .child = child, .paced = true};
-    struct pass plain = {.arena = arena, .options = options, .child = child};
+    struct pass paced = {.arena = arena,
+                         .options = options,
+                         .child = child,
+                         .paced = true,
+                         .tokens = options->tokens};
+    struct pass plain = {
+        .arena = arena, .options = options, .child = child, .tokens = PLAIN_TOKENS};
     struct pyr_target *target;
-    if (!pyr_target_open(&config, false, &target, err))
+    if (!open_target(options, child, &target, err))
         return false;
     bool ok = run_pass(&paced, target, err) && run_pass(&plain, target, err);
     target->ops->close(target);
     if (!ok || !analyse(arena, &paced, out, err))
         return false;
-    uint64_t events = plain.log_to - plain.log_from;
-    out->events = events + paced.log_to - paced.log_from;
     out->requests = (uint64_t)paced.result.records + plain.result.records;
     out->failed = out->requests - paced.result.outcomes[PYR_OUTCOME_OK] -
                   plain.result.outcomes[PYR_OUTCOME_OK];
-    out->cpu_ns_per_event = events ? plain.cpu_ns / (double)events : (double)NAN;
+    uint64_t plain_events = (uint64_t)plain.result.outcomes[PYR_OUTCOME_OK] * PLAIN_TOKENS;
+    out->events = plain_events + (uint64_t)paced.result.outcomes[PYR_OUTCOME_OK] * paced.tokens;
+    out->cpu_ns_per_event = plain_events ? plain.cpu_ns / (double)plain_events : (double)NAN;
     if (paced.result.signal || plain.result.signal)
         return pyr_fail(err, PYR_E_INTERRUPTED, "calibration: ended by a signal");
-    return out->ttft.count > 0 ||
+    return out->ttft.count > 0 || (options->in_process && out->pacing.count > 0) ||
            pyr_fail(err, PYR_E_INVALID, "calibration: none of %llu requests went well; %s",
                     (unsigned long long)out->requests, first_error(&paced.result));
 }
@@ -337,39 +391,128 @@ bool pyr_calibrate_run(struct pyr_arena *arena, const struct pyr_calibrate_optio
     struct pyr_schedule_child child;
     char plan[128];
     double stream_s = options->tokens / options->tokens_per_s;
-    double streams = options->streams * (2 + (double)options->duration_ns * 1e-9 / stream_s + 1);
+    double paced = (options->streams + 2) * (2 + (double)options->duration_ns * 1e-9 / stream_s);
+    double records = paced * options->tokens + (double)plain_streams(options) * PLAIN_TOKENS;
+    uint64_t began_ns = pyr_clock_real_ns();
     *out = (struct pyr_calibration){0};
     snprintf(plan, sizeof plan, "ttft=" TTFT ",itl=%.0fns,batch=%d", 1e9 / options->tokens_per_s,
              !options->uniform);
-    if (!pyr_schedule_child_start(options->program, plan,
-                                  (uint64_t)(streams * options->tokens) + 1000, &child, err))
+    const struct pyr_schedule_child_options wanted = {.program = options->program,
+                                                      .plan = plan,
+                                                      .log_records = (uint64_t)records + 1000,
+                                                      .unix_socket = options->unix_socket};
+    if (!(options->in_process ? pyr_schedule_child_none(&child, err)
+                              : pyr_schedule_child_start(&wanted, &child, err)))
         return false;
     bool ok = run_passes(arena, options, &child, out, err);
     pyr_schedule_child_release(&child);
+    out->seconds = (double)(pyr_clock_real_ns() - began_ns) * 1e-9;
     return ok;
 }
 
-double pyr_calibrate_events_per_core(const struct pyr_calibration *calibration) {
-    return calibration->cpu_ns_per_event > 0 ? 1e9 / calibration->cpu_ns_per_event : 0;
-}
+/* --- into a run file ------------------------------------------------------------------------- */
 
 /* Evenly thinned, so that no part of the run is left out. */
-static void observe_errors(struct pyr_lane *lane, enum pyr_metric metric,
+static void observe_errors(struct pyr_lane *lane, enum pyr_metric metric, uint32_t index,
                            const struct pyr_errors *errors) {
     size_t step = errors->count / OBSERVED_MAX + 1;
     for (size_t i = 0; i < errors->count; i += step)
-        pyr_lane_observe(lane, metric, PYR_NO_CASE, (uint32_t)(i / step), errors->ns[i]);
+        pyr_lane_observe(lane, metric, index, (uint32_t)(i / step), errors->ns[i]);
 }
 
-void pyr_calibrate_observe(const struct pyr_calibration *calibration, struct pyr_lane *lane) {
-    observe_errors(lane, PYR_M_TTFT_ERROR, &calibration->ttft);
-    observe_errors(lane, PYR_M_ITL_ERROR, &calibration->itl);
-    observe_errors(lane, PYR_M_PACING_LATENESS, &calibration->pacing);
-    if (!isnan(calibration->coalesced_share))
-        pyr_lane_observe(lane, PYR_M_COALESCED_SHARE, PYR_NO_CASE, 0, calibration->coalesced_share);
-    if (!(calibration->cpu_ns_per_event > 0))
-        return;
-    pyr_lane_observe(lane, PYR_M_CPU_PER_EVENT, PYR_NO_CASE, 0, calibration->cpu_ns_per_event);
-    pyr_lane_observe(lane, PYR_M_EVENTS_PER_CORE, PYR_NO_CASE, 0,
-                     pyr_calibrate_events_per_core(calibration));
+static void record_case(const char *level, uint32_t index,
+                        const struct pyr_calibrate_options *options, const char *params,
+                        struct pyr_lane *lane) {
+    struct pyr_case record = {.index = index, .open_loop = true, .arrival = "constant"};
+    if (options) {
+        record.concurrency = options->streams;
+        record.rate = options->streams * options->tokens_per_s / options->tokens;
+    }
+    snprintf(record.suite, sizeof record.suite, PYR_CALIBRATION_SUITE);
+    snprintf(record.id, sizeof record.id, "%s", level);
+    snprintf(record.params, sizeof record.params, "%s", params);
+    pyr_lane_case(lane, &record);
+}
+
+void pyr_calibrate_record(const struct pyr_calibrate_options *options,
+                          const struct pyr_calibration *seen, const char *level, uint32_t index,
+                          struct pyr_lane *lane) {
+    char params[512];
+    snprintf(params, sizeof params,
+             "events_per_second=%.6g;tokens_per_request=%u;steps=%s;transport=%s;requests=%llu;"
+             "failed=%llu;unmatched=%llu;seconds=%.3g%s%s",
+             options->streams * options->tokens_per_s, options->tokens,
+             options->uniform ? "apart" : "together",
+             options->in_process    ? "none"
+             : options->unix_socket ? "unix socket"
+                                    : "loopback TCP",
+             (unsigned long long)seen->requests, (unsigned long long)seen->failed,
+             (unsigned long long)seen->unmatched, seen->seconds, options->lacks ? ";lacks=" : "",
+             options->lacks ? options->lacks : "");
+    record_case(level, index, options, params, lane);
+    observe_errors(lane, PYR_M_TTFT_ERROR, index, &seen->ttft);
+    observe_errors(lane, PYR_M_ITL_ERROR, index, &seen->itl);
+    observe_errors(lane, PYR_M_ARRIVAL_ERROR, index, &seen->kernel);
+    observe_errors(lane, PYR_M_ARRIVAL_ERROR_USER, index, &seen->user);
+    observe_errors(lane, PYR_M_PACING_LATENESS, index, &seen->pacing);
+    const struct {
+        enum pyr_metric metric;
+        double value;
+    } single[] = {{PYR_M_COALESCED_SHARE, seen->coalesced_share},
+                  {PYR_M_EVENT_RATE, seen->events_per_s},
+                  {PYR_M_CPU_PER_EVENT, seen->cpu_ns_per_event},
+                  {PYR_M_EVENTS_PER_CORE, 1e9 / seen->cpu_ns_per_event}};
+    for (size_t i = 0; i < sizeof single / sizeof *single; i++)
+        if (isfinite(single[i].value))
+            pyr_lane_observe(lane, single[i].metric, index, 0, single[i].value);
+}
+
+void pyr_calibrate_record_missing(const struct pyr_calibrate_options *options, const char *level,
+                                  const char *why, uint32_t index, struct pyr_lane *lane) {
+    record_case(level, index, options, "", lane);
+    pyr_lane_mark(lane, PYR_MARK_WARNING, index, 0, why);
+}
+
+/* --- several loads --------------------------------------------------------------------------- */
+
+static bool record_levels(const struct pyr_calibrate_options *levels, size_t count,
+                          void (*tell)(void *context, const struct pyr_calibrate_options *level),
+                          void *context, struct pyr_lane *lane, struct pyr_err *err) {
+    for (size_t i = 0; i < count; i++) {
+        struct pyr_arena *arena = pyr_arena_create();
+        struct pyr_calibration seen;
+        if (tell)
+            tell(context, &levels[i]);
+        bool ok = pyr_calibrate_run(arena, &levels[i], &seen, err);
+        if (ok)
+            pyr_calibrate_record(&levels[i], &seen, "", (uint32_t)i, lane);
+        pyr_arena_destroy(arena);
+        if (levels[i].stop && *levels[i].stop)
+            return pyr_fail(err, PYR_E_INTERRUPTED, "calibration: ended by a signal");
+        if (!ok)
+            pyr_calibrate_record_missing(&levels[i], "", err->text, (uint32_t)i, lane);
+    }
+    return true;
+}
+
+bool pyr_calibrate_levels(const struct pyr_calibrate_options *levels, size_t count,
+                          void (*tell)(void *context, const struct pyr_calibrate_options *level),
+                          void *context, struct pyr_result **result, struct pyr_err *err) {
+    static const struct pyr_clock real = {0};
+    struct pyr_schedule_child folder;
+    struct pyr_recorder *recorder;
+    char path[160];
+    if (!pyr_schedule_child_none(&folder, err))
+        return false;
+    snprintf(path, sizeof path, "%s/run.pyr", folder.dir);
+    const struct pyr_recorder_config config = {
+        .path = path, .lanes = 1, .inline_writer = true, .meta_json = "{}"};
+    bool ok = pyr_recorder_open(&config, &real, &recorder, err);
+    if (ok) {
+        ok = record_levels(levels, count, tell, context, pyr_recorder_lane(recorder, 0), err);
+        ok = pyr_recorder_close(recorder, ok ? err : NULL) && ok;
+    }
+    ok = ok && pyr_result_make(path, result, err);
+    pyr_schedule_child_release(&folder);
+    return ok;
 }

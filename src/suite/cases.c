@@ -47,11 +47,17 @@ static uint64_t time_for(const struct pyr_session *s, const struct pyr_plan_case
     return share < one->level_time_ns ? share : one->level_time_ns;
 }
 
+/* What went through between two instants. */
+struct passed {
+    uint64_t requests, events, busy_ns, last_ns;
+};
+
 /* What looks on while a case runs. */
 struct watch {
     struct pyr_session *session;
     const struct pyr_plan_case *one;
     uint64_t output_tokens;
+    struct passed warmup, measured;
     struct pyr_level_watch level; /* used where the case has one->watch */
 };
 
@@ -98,9 +104,21 @@ static void on_live(void *context, const struct pyr_load_live *live) {
         tell_live(watch, live);
 }
 
+static void count_passed(struct passed *passed, const struct pyr_request *record) {
+    if (record->sent_ns == 0 || record->closed_ns < record->sent_ns)
+        return;
+    passed->requests++;
+    passed->events += record->chunks;
+    passed->busy_ns += record->closed_ns - record->sent_ns;
+    if (record->closed_ns > passed->last_ns)
+        passed->last_ns = record->closed_ns;
+}
+
 static void on_ended(void *context, const struct pyr_slot *slot) {
     struct watch *watch = context;
     watch->output_tokens += slot->record.output_tokens;
+    count_passed(slot->record.phase == PYR_PHASE_WARMUP ? &watch->warmup : &watch->measured,
+                 &slot->record);
     if (watch->one->watch)
         pyr_level_watch_ended(&watch->level, &slot->record);
 }
@@ -286,11 +304,30 @@ static void observe_ready(const struct pyr_session *s, const struct pyr_case *re
                          (double)s->info.spawn_ns);
 }
 
+static struct pyr_session_load load_of(const struct passed *passed, uint64_t from_ns) {
+    if (passed->last_ns <= from_ns)
+        return (struct pyr_session_load){0};
+    double span_ns = (double)(passed->last_ns - from_ns);
+    return (struct pyr_session_load){.streams = (double)passed->busy_ns / span_ns,
+                                     .events_per_s = (double)passed->events * 1e9 / span_ns,
+                                     .requests_per_s = (double)passed->requests * 1e9 / span_ns};
+}
+
+/* For the calibration. */
+static void note_load(struct pyr_session *s, const struct watch *watch,
+                      const struct pyr_load_result *result) {
+    struct pyr_session_load measured = load_of(&watch->measured, result->measured_start_ns);
+    if (s->warmup.events_per_s <= 0)
+        s->warmup = load_of(&watch->warmup, result->started_ns);
+    if (measured.streams > s->highest.streams)
+        s->highest = measured;
+}
+
 static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct pyr_plan_case *one,
                      uint32_t slots, struct pyr_err *err) {
     struct pyr_case record = one->record;
     record.simulated = s->info.simulated;
-    pyr_lane_case(pyr_session_lane(s), &record);
+    pyr_session_record_case(s, &record);
     observe_ready(s, &record);
     if (s->sampler)
         pyr_sampler_set_case(s->sampler, record.index);
@@ -307,6 +344,7 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
     bool ok = pyr_load_run(load, &plan, workload, &result, err);
     observe_energy(s, &result, watch.output_tokens, record.index, joules);
     mark_level(s, &watch, &result);
+    note_load(s, &watch, &result);
     pyr_workload_destroy(workload);
     if (s->sampler)
         pyr_sampler_set_case(s->sampler, PYR_NO_CASE);
@@ -329,7 +367,7 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
 static bool is_out_of_time(struct pyr_session *s, const struct pyr_plan_case *one) {
     if (pyr_now_ns(&s->clock) < s->deadline_ns)
         return false;
-    pyr_lane_case(pyr_session_lane(s), &one->record);
+    pyr_session_record_case(s, &one->record);
     pyr_session_warn(s, one->record.index,
                      "skipped: the run's time was over; --duration gives it more");
     return true;
@@ -340,7 +378,7 @@ static bool fits(struct pyr_session *s, const struct pyr_plan_case *one) {
     if (s->options->prompts_path || s->options->sessions || s->plan->trace ||
         s->info.tokens_per_sequence == 0 || need <= s->info.tokens_per_sequence)
         return true;
-    pyr_lane_case(pyr_session_lane(s), &one->record);
+    pyr_session_record_case(s, &one->record);
     pyr_session_warn(s, one->record.index, "skipped: it needs %u tokens, a sequence holds %u", need,
                      s->info.tokens_per_sequence);
     return false;

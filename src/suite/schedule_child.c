@@ -19,12 +19,11 @@
 
 #define START_MS 30000 /* a machine under test may be busy */
 
-/* Its first line, "port N", within the time. */
-static bool read_port(int fd, unsigned *port) {
-    char line[64];
+/* Its first line, "port N" or "unix PATH", within the time. */
+static bool read_first_line(int fd, char *line, size_t size) {
     size_t length = 0;
     uint64_t end_ns = pyr_clock_real_ns() + START_MS * PYR_NS_PER_MS;
-    while (length < sizeof line - 1) {
+    while (length < size - 1) {
         struct pollfd wait = {.fd = fd, .events = POLLIN};
         uint64_t now_ns = pyr_clock_real_ns();
         if (now_ns >= end_ns)
@@ -33,25 +32,53 @@ static bool read_port(int fd, unsigned *port) {
             return false;
         if (!wait.revents)
             continue;
-        ssize_t got = read(fd, line + length, sizeof line - 1 - length);
+        ssize_t got = read(fd, line + length, size - 1 - length);
         if (got <= 0)
             return false;
         length += (size_t)got;
         line[length] = '\0';
         if (strchr(line, '\n'))
-            return sscanf(line, "port %u", port) == 1;
+            return true;
     }
     return false;
 }
 
-static bool spawn(struct pyr_schedule_child *child, const char *program, const char *plan,
-                  uint64_t log_records, int out, struct pyr_err *err) {
-    char log_path[160], records[24];
+/* Where it listens, from what it says. Its last words, where it did not come so far, are why. */
+static bool take_address(struct pyr_schedule_child *child, int out, struct pyr_err *err) {
+    char line[256] = "";
+    unsigned port = 0;
+    bool heard = read_first_line(out, line, sizeof line);
+    line[strcspn(line, "\n")] = '\0';
+    if (heard && sscanf(line, "port %u", &port) == 1)
+        snprintf(child->url, sizeof child->url, "http://127.0.0.1:%u/v1", port);
+    else if (heard && strncmp(line, "unix ", 5) == 0)
+        snprintf(child->url, sizeof child->url, "unix:%.*s:/v1", (int)sizeof child->dir + 16,
+                 line + 5);
+    else
+        return pyr_fail(err, PYR_E_IO, "the server of known schedule does not start%s%s",
+                        *line ? ": " : "", line);
+    return true;
+}
+
+static bool spawn(struct pyr_schedule_child *child,
+                  const struct pyr_schedule_child_options *options, int out, struct pyr_err *err) {
+    char log_path[160], socket_path[160], records[24];
     snprintf(log_path, sizeof log_path, "%s/log", child->dir);
-    snprintf(records, sizeof records, "%llu", (unsigned long long)log_records);
-    const char *const argv[] = {
-        "pyrometer", PYR_SCHEDULE_SERVER_WORD, "--port", "0", "--plan", plan, "--log",
-        log_path,    "--log-records",          records,  NULL};
+    snprintf(socket_path, sizeof socket_path, "%s/socket", child->dir);
+    snprintf(records, sizeof records, "%llu", (unsigned long long)options->log_records);
+    const char *const argv[] = {"pyrometer",
+                                PYR_SCHEDULE_SERVER_WORD,
+                                options->unix_socket ? "--unix" : "--port",
+                                options->unix_socket ? socket_path : "0",
+                                "--plan",
+                                options->plan,
+                                "--log",
+                                log_path,
+                                "--log-records",
+                                records,
+                                "--owns-folder",
+                                child->dir,
+                                NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -63,8 +90,9 @@ static bool spawn(struct pyr_schedule_child *child, const char *program, const c
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    int failed = posix_spawn(&child->pid, program ? program : "/proc/self/exe", &actions,
-                             &attributes, (char *const *)(uintptr_t)argv, environ);
+    posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
+    int failed = posix_spawn(&child->pid, options->program ? options->program : "/proc/self/exe",
+                             &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (!failed)
@@ -93,30 +121,31 @@ static bool map_log(struct pyr_schedule_child *child, struct pyr_err *err) {
     return ok;
 }
 
-bool pyr_schedule_child_start(const char *program, const char *plan, uint64_t log_records,
-                              struct pyr_schedule_child *child, struct pyr_err *err) {
+bool pyr_schedule_child_none(struct pyr_schedule_child *child, struct pyr_err *err) {
     const char *base = getenv("TMPDIR");
-    int ends[2];
-    unsigned port = 0;
     *child = (struct pyr_schedule_child){0};
     snprintf(child->dir, sizeof child->dir, "%s/pyrometer-XXXXXX", base && *base ? base : "/tmp");
-    if (!mkdtemp(child->dir)) {
-        pyr_fail_errno(err, errno, "%s", child->dir);
-        child->dir[0] = '\0';
+    if (mkdtemp(child->dir))
+        return true;
+    pyr_fail_errno(err, errno, "%s", child->dir);
+    child->dir[0] = '\0';
+    return false;
+}
+
+bool pyr_schedule_child_start(const struct pyr_schedule_child_options *options,
+                              struct pyr_schedule_child *child, struct pyr_err *err) {
+    int ends[2];
+    if (!pyr_schedule_child_none(child, err))
         return false;
-    }
     if (pipe2(ends, O_CLOEXEC) != 0) {
         pyr_fail_errno(err, errno, "pipe");
         pyr_schedule_child_release(child);
         return false;
     }
-    bool ok = spawn(child, program, plan, log_records, ends[1], err);
+    bool ok = spawn(child, options, ends[1], err);
     close(ends[1]);
-    if (ok && !read_port(ends[0], &port))
-        ok = pyr_fail(err, PYR_E_IO,
-                      "the server of known schedule: does not start; --no-calibrate does without");
+    ok = ok && take_address(child, ends[0], err);
     close(ends[0]);
-    snprintf(child->url, sizeof child->url, "http://127.0.0.1:%u/v1", port);
     if (ok && map_log(child, err))
         return true;
     pyr_schedule_child_release(child);

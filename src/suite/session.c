@@ -41,6 +41,11 @@ void pyr_session_warn(struct pyr_session *s, uint32_t case_index, const char *fo
     pyr_lane_mark(pyr_session_lane(s), PYR_MARK_WARNING, case_index, 0, text);
 }
 
+void pyr_session_record_case(struct pyr_session *s, const struct pyr_case *record) {
+    pyr_lane_case(pyr_session_lane(s), record);
+    s->cases++;
+}
+
 bool pyr_session_stopped(const struct pyr_session *s) {
     return s->signal || s->broken.code != PYR_OK || (s->options->stop && *s->options->stop);
 }

@@ -19,6 +19,14 @@
 /* Lanes of the recorder: who writes to which. */
 enum { PYR_LANE_LOAD, PYR_LANE_ENGINE, PYR_LANE_SAMPLER, PYR_LANE_COUNT };
 
+/* What a part of the run came to, so that the instrument can be held against a server of known
+ * schedule under the same load. All 0: nothing of it was seen. */
+struct pyr_session_load {
+    double streams;      /* in flight on the average */
+    double events_per_s; /* content chunks of all streams */
+    double requests_per_s;
+};
+
 struct pyr_session {
     const char *run_path;
     const struct pyr_bench_options *options;
@@ -34,6 +42,9 @@ struct pyr_session {
     struct pyr_energy *energy;        /* NULL: this machine has no energy counter */
     uint64_t started_ns, deadline_ns; /* of the whole run */
     uint32_t ordinals;                /* requests recorded so far */
+    uint32_t cases;                   /* likewise */
+    struct pyr_session_load warmup;   /* of the first case that had one */
+    struct pyr_session_load highest;  /* of the case with the most streams in flight */
     uint32_t cpus_allowed;
 
     /* The target that is open, and how. */
@@ -77,9 +88,12 @@ void pyr_session_close_target(struct pyr_session *s);
 /* Beside each variant, because a shared host's bandwidth drifts within minutes. */
 void pyr_session_measure_bandwidth(struct pyr_session *s);
 
-/* The instrument's own error at the highest load of the run (requests in flight, or a second in an
- * open loop), as observations; only a server has one worth knowing. */
-void pyr_session_calibrate(struct pyr_session *s, double load);
+/* Into the run file, and counted. */
+void pyr_session_record_case(struct pyr_session *s, const struct pyr_case *record);
+
+/* The instrument's own error at the loads of the run, after its cases: with the target idle, at
+ * the rate of events that the warm-up had and at that of the highest level. */
+void pyr_session_calibrate(struct pyr_session *s);
 
 /* Cold and warm loads of the model file, as observations of the case. Opens its own targets. */
 void pyr_startup_measure(struct pyr_session *s, const struct pyr_plan_case *one);

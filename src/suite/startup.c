@@ -133,7 +133,7 @@ static bool may_load(const struct pyr_session *s) {
 void pyr_startup_measure(struct pyr_session *s, const struct pyr_plan_case *one) {
     uint32_t index = one->record.index, loads = s->plan->cold_loads + s->plan->warm_loads;
     struct pyr_err err;
-    pyr_lane_case(pyr_session_lane(s), &one->record);
+    pyr_session_record_case(s, &one->record);
     for (uint32_t i = 0; i < s->plan->cold_loads && may_load(s); i++) {
         tell(s, one, (double)i / loads);
         if (!cold_start(s, index, i, &err)) {

@@ -200,7 +200,6 @@ static size_t sweep_loads(const struct stress *st, double *loads) {
 static void sweep(struct pyr_session *s, struct stress *st) {
     double loads[LEVELS_MAX];
     size_t count = sweep_loads(st, loads);
-    pyr_session_calibrate(s, most_load(st));
     st->plan.case_count = 0;
     for (size_t i = 0; i < count && may_go_on(s, st); i++) {
         bool saturating;
@@ -285,7 +284,6 @@ static void climb(struct pyr_session *s, struct stress *st, double most, struct 
 static void search(struct pyr_session *s, struct stress *st) {
     double most = most_load(st);
     struct bracket b = {0, NAN, NAN};
-    pyr_session_calibrate(s, most);
     st->plan.case_count = 0;
     climb(s, st, most, &b);
     for (double high; may_go_on(s, st) && b.held > 0;) {
@@ -314,11 +312,6 @@ static void search(struct pyr_session *s, struct stress *st) {
         pyr_session_warn(s, PYR_NO_CASE,
                          "no level failed up to %g: the bracket is open above; raise the most",
                          most);
-}
-
-static void drive_one(struct pyr_session *s, struct stress *st) {
-    pyr_session_calibrate(s, most_load(st));
-    pyr_cases_run(s, 0, 1);
 }
 
 /* --- the job ------------------------------------------------------------------------------------
@@ -406,7 +399,8 @@ static void under_pressure(struct pyr_session *s, void *context) {
     else if (st->options->sweep)
         sweep(s, st);
     else
-        drive_one(s, st);
+        pyr_cases_run(s, 0, 1);
+    pyr_session_calibrate(s); /* under the same pressure */
     uint64_t given_back = pyr_pressure_stop(pressure);
     if (given_back)
         pyr_session_warn(s, PYR_NO_CASE,

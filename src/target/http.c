@@ -78,6 +78,7 @@ static void http_describe(struct pyr_target *base, struct pyr_target_info *info)
     const struct pyr_http_options *options = &target->options;
     *info = (struct pyr_target_info){.counts_tokens = target->tokenize_path[0] != '\0',
                                      .streams = options->stream,
+                                     .http2 = target->http2,
                                      .pid = target->launched.pid,
                                      .spawn_ns = options->launch ? target->ready_ns : 0};
     snprintf(info->kind, sizeof info->kind, "http");

@@ -94,6 +94,7 @@ struct pyr_target_info {
     bool counts_tokens;  /* count_tokens works */
     bool tokenises;      /* prompts are wanted as tokens (tokenize works) */
     bool streams;
+    bool http2;                   /* spoken by the server */
     uint32_t max_handles;         /* attached at the same time; 0: any number */
     uint32_t sequences;           /* decoded together; 0 unknown, or known only after attach */
     uint32_t tokens_per_sequence; /* 0 unknown */

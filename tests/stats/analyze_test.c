@@ -229,6 +229,88 @@ static struct pyr_result *open_loop_run(uint64_t late_ns) {
     return finish(&run);
 }
 
+/* A calibration whose errors of arrival are all `error_ns`. */
+static void add_calibration(struct run *run, uint32_t index, const char *level, double error_ns,
+                            double cpu_ns) {
+    struct pyr_case plan = {.index = index, .concurrency = 2, .open_loop = 1};
+    snprintf(plan.suite, sizeof plan.suite, PYR_CALIBRATION_SUITE);
+    snprintf(plan.id, sizeof plan.id, "%s", level);
+    pyr_lane_case(run->lane, &plan);
+    for (uint32_t i = 0; i < 200; i++) {
+        pyr_lane_observe(run->lane, PYR_M_TTFT_ERROR, index, i, error_ns);
+        pyr_lane_observe(run->lane, PYR_M_ITL_ERROR, index, i, error_ns);
+    }
+    pyr_lane_observe(run->lane, PYR_M_EVENTS_PER_CORE, index, 0, 1e9 / cpu_ns);
+}
+
+static struct pyr_result *calibrated(double error_ns, double cpu_ns) {
+    struct run run;
+    start(&run, "calibrated");
+    begin_case(&run, 0, "concurrent", "c2");
+    uint64_t origin = run.now_ns;
+    for (uint64_t i = 0; i < 400; i++)
+        add_request(&run, 0, origin + i * 10 * MS, PYR_OUTCOME_OK);
+    run.now_ns = origin + 4000 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    add_calibration(&run, 1, "warm-up", error_ns / 2, cpu_ns);
+    add_calibration(&run, 2, "highest", error_ns, cpu_ns);
+    return finish(&run);
+}
+
+static void what_was_measured_is_held_against_the_instruments_own_error(void **state) {
+    (void)state;
+    /* TTFT is 5 ms and ITL 2 ms throughout; 2000 chunks in 4 s. */
+    struct pyr_result *result = calibrated(10e3, 2000);
+    assert_int_equal(result->suite_count, 1);
+    assert_int_equal(result->suites[0].case_count, 1);
+    assert_int_equal(result->calibration_count, 2);
+    assert_string_equal(result->calibrations[0].plan->id, "warm-up");
+    assert_near(metric(&result->calibrations[0], PYR_M_TTFT_ERROR)->quantile[PYR_Q_P99].value, 5e3,
+                0);
+    assert_false(result->instrument_alarm);
+    assert_int_equal(result->instrument_note_count, 2);
+    assert_string_equal(result->instrument_notes[0],
+                        "Every median of TTFT and ITL in this run is at least 200 times the error "
+                        "on it (p99).");
+    assert_string_equal(result->instrument_notes[1],
+                        "c2 brought the most token events, 500 a second: 0.1 % of the 500000 that "
+                        "one core here takes in.");
+    pyr_result_destroy(result);
+
+    result = calibrated(600e3, 1.5e6);
+    assert_true(result->instrument_alarm);
+    assert_int_equal(result->instrument_note_count, 3);
+    assert_string_equal(result->instrument_notes[0],
+                        "c2: TTFT p50 is 5 ms and the instrument's own error up to 600 \u00b5s "
+                        "(p99), 12 % of it: read it as a bound");
+    assert_string_equal(result->instrument_notes[1],
+                        "c2: ITL p50 is 2 ms and the instrument's own error up to 600 \u00b5s "
+                        "(p99), 30 % of it: read it as a bound");
+    assert_non_null(strstr(result->instrument_notes[2], "75 % of the 667"));
+    assert_non_null(strstr(result->instrument_notes[2], "use more cores"));
+    pyr_result_destroy(result);
+}
+
+static void a_calibration_that_there_is_not_says_why(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "without");
+    begin_case(&run, 0, "concurrent", "c2");
+    add_request(&run, 0, run.now_ns, PYR_OUTCOME_OK);
+    struct pyr_case plan = {.index = 1};
+    snprintf(plan.suite, sizeof plan.suite, PYR_CALIBRATION_SUITE);
+    snprintf(plan.id, sizeof plan.id, "highest");
+    pyr_lane_case(run.lane, &plan);
+    pyr_lane_mark(run.lane, PYR_MARK_WARNING, 1, 0, "no process can be started");
+    struct pyr_result *result = finish(&run);
+    assert_int_equal(result->calibration_count, 1);
+    assert_int_equal(result->calibrations[0].metric_count, 0);
+    assert_string_equal(result->calibrations[0].warnings[0], "no process can be started");
+    assert_int_equal(result->instrument_note_count, 0);
+    assert_int_equal(result->warning_count, 0);
+    pyr_result_destroy(result);
+}
+
 static void a_generator_that_was_late_makes_the_run_invalid(void **state) {
     (void)state;
     struct pyr_result *result = open_loop_run(MS / 2);
@@ -343,6 +425,8 @@ int main(void) {
         cmocka_unit_test(gaps_are_between_the_kernels_stamps_where_it_gave_them),
         cmocka_unit_test(failures_are_counted_and_are_never_latencies),
         cmocka_unit_test(the_warm_up_is_left_out),
+        cmocka_unit_test(what_was_measured_is_held_against_the_instruments_own_error),
+        cmocka_unit_test(a_calibration_that_there_is_not_says_why),
         cmocka_unit_test(a_generator_that_was_late_makes_the_run_invalid),
         cmocka_unit_test(a_goal_is_decided_only_by_a_bound),
         cmocka_unit_test(a_reading_of_memory_decides_its_goal_by_itself),

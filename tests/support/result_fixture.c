@@ -408,6 +408,31 @@ static void add_instrument(struct pyr_result *result) {
     rows[4] = scalar(PYR_M_CPU_PER_EVENT, 870, 0.03, 40);
     result->instrument = rows;
     result->instrument_count = 5;
+    static const struct pyr_case plans[2] = {
+        {.index = 19,
+         .concurrency = 1,
+         .open_loop = 1,
+         .suite = PYR_CALIBRATION_SUITE,
+         .id = "warm-up"},
+        {.index = 20,
+         .concurrency = 32,
+         .open_loop = 1,
+         .suite = PYR_CALIBRATION_SUITE,
+         .id = "highest",
+         .params = "events_per_second=1280;tokens_per_request=20;steps=together;"
+                   "transport=loopback TCP;requests=320;failed=0;unmatched=0;seconds=2.9"}};
+    static const char *const why[] = {"the server of known schedule: Operation not permitted"};
+    struct pyr_case_result *loads = pyr_arena_array(result->arena, 2, sizeof *loads);
+    loads[0] = (struct pyr_case_result){.plan = &plans[0], .warnings = why, .warning_count = 1};
+    loads[1] = (struct pyr_case_result){.plan = &plans[1], .metrics = rows, .metric_count = 5};
+    result->calibrations = loads;
+    result->calibration_count = 2;
+    static const char *const notes[] = {
+        "concurrent/short/c32: TTFT p50 is 80 \u00b5s and the instrument's own error up to 30 "
+        "\u00b5s (p99), 38 % of it: read it as a bound"};
+    result->instrument_notes = notes;
+    result->instrument_note_count = 1;
+    result->instrument_alarm = true;
     static const struct pyr_noise_floor floor = {0.021, 6, "the same case run against itself"};
     result->noise_floor = &floor;
 }
