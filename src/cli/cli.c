@@ -2,13 +2,18 @@
 #include "cli/commands.h"
 #include "cli/terminal.h"
 
+#include "codec/escape.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* The text may hold words of a server or a file: they must not act on the terminal. */
 static int fail(const struct pyr_err *err) {
+    char text[PYR_ERR_TEXT_BYTES];
     fflush(stdout);
-    fprintf(stderr, "pyrometer: %s\n", err->text);
+    pyr_plain_text(text, sizeof text, err->text, strlen(err->text));
+    fprintf(stderr, "pyrometer: %s\n", text);
     return pyr_exit_code(err->code);
 }
 

@@ -23,6 +23,39 @@ size_t pyr_utf8_length(const char *text, size_t bytes) {
     return overlong || surrogate || beyond ? 0 : length;
 }
 
+bool pyr_utf8_is_active(const char *text, size_t length) {
+    const unsigned char *at = (const unsigned char *)text;
+    if (length == 1)
+        return at[0] < 0x20 || at[0] == 0x7f;
+    if (length == 2)
+        return at[0] == 0xc2 && at[1] < 0xa0;
+    if (length == 4 || at[0] != 0xe2)
+        return false;
+    /* U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069 */
+    return (at[1] == 0x80 &&
+            (at[2] == 0x8e || at[2] == 0x8f || (at[2] >= 0xa8 && at[2] <= 0xae))) ||
+           (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);
+}
+
+size_t pyr_plain_text(char *out, size_t size, const char *text, size_t bytes) {
+    size_t written = 0;
+    for (size_t i = 0; i < bytes;) {
+        size_t length = pyr_utf8_length(text + i, bytes - i), taken = length ? length : 1;
+        bool kept = length && !pyr_utf8_is_active(text + i, length);
+        if (written + (kept ? length : 1) >= size)
+            break;
+        if (kept)
+            memmove(out + written, text + i, length);
+        else
+            out[written] = length == 1 && text[i] != 0x7f ? ' ' : '?';
+        written += kept ? length : 1;
+        i += taken;
+    }
+    if (size)
+        out[written] = '\0';
+    return written;
+}
+
 /* What a character must become in JSON: bytes written to out (0: it stands for itself). */
 static size_t json_escape_of(unsigned char c, char out[6]) {
     static const char hex[] = "0123456789abcdef";

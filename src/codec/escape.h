@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The inside of a JSON string, without the quotes. '<', '>', '&', U+2028 and U+2029 are escaped
@@ -29,6 +30,14 @@ void pyr_escape_csv(struct pyr_buf *buf, const char *text, size_t bytes);
 /* Length in bytes (1..4) of the UTF-8 sequence at text, or 0 when the bytes there are none
  * (overlong, surrogate, above U+10FFFF, cut off). bytes > 0. */
 size_t pyr_utf8_length(const char *text, size_t bytes);
+
+/* Whether a character of `length` bytes may act on what shows it: a control character (C0, DEL,
+ * C1), a separator of lines, or one that turns the direction of the text behind it. */
+bool pyr_utf8_is_active(const char *text, size_t length);
+/* Foreign text for one line of a terminal, a log or an error, cut at a whole character to fit
+ * `size` with its NUL: white space and C0 as blanks, other active characters and bytes that are no
+ * UTF-8 as "?". Never longer than the text, so that out may be text. Returns the length. */
+size_t pyr_plain_text(char *out, size_t size, const char *text, size_t bytes);
 
 /* JSON escaping into a fixed buffer, for request bodies of any length on the measured path: writes
  * at most `capacity` bytes to `out`, whole characters only, and advances *taken by the input bytes

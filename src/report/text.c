@@ -10,13 +10,10 @@ enum { GAP = 2, INDENT = 2 }; /* columns between columns, and before each line o
 void pyr_text_clean(struct pyr_buf *buf, const char *text, bool ascii) {
     size_t left = text ? strlen(text) : 0;
     while (left) {
-        unsigned char c = (unsigned char)*text;
         size_t length = pyr_utf8_length(text, left), taken = length ? length : 1;
-        /* C1 control characters are two bytes, c2 80 to c2 9f, and drive terminals too. */
-        bool control = c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)text[1] < 0xa0);
-        if (c == '\n' || c == '\t')
+        if (*text == '\n' || *text == '\t')
             pyr_buf_putc(buf, ' ');
-        else if (!length || control)
+        else if (!length || pyr_utf8_is_active(text, length))
             pyr_buf_putc(buf, '?');
         else if (length == 1 || !ascii)
             pyr_buf_append(buf, text, length);

@@ -106,6 +106,37 @@ static void pieces_of_any_size_make_the_same_json(void **state) {
     }
 }
 
+static void foreign_text_cannot_act_on_a_terminal(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *plain;
+    } cases[] = {
+        {"plain, \u00e9\u4e2d\U0001f600", "plain, \u00e9\u4e2d\U0001f600"},
+        {"a\tb\r\nc\x1b[31m\x07", "a b  c [31m "},
+        {"\x7f\xc2\x9b"
+         "31m\xc2\xa0",
+         "??31m\xc2\xa0"},
+        {"\u202e\u2066x\u2069\u2028\u200f\u200b", "??x???\u200b"},
+        {"\x9b\xff\xe2\x80", "????"},
+    };
+    char out[64];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t length = pyr_plain_text(out, sizeof out, cases[i].text, strlen(cases[i].text));
+        assert_string_equal(out, cases[i].plain);
+        assert_int_equal(length, strlen(out));
+    }
+    assert_int_equal(pyr_plain_text(out, sizeof out, "a\0b", 3), 3);
+    assert_string_equal(out, "a b");
+    /* Cut at a whole character, in place, and into nothing. */
+    assert_int_equal(pyr_plain_text(out, 4, "ab\u4e2d", 5), 2);
+    assert_string_equal(out, "ab");
+    strcpy(out, "x\xc2\x9by");
+    assert_int_equal(pyr_plain_text(out, sizeof out, out, 4), 3);
+    assert_string_equal(out, "x?y");
+    assert_int_equal(pyr_plain_text(out, 0, "abc", 3), 0);
+    assert_string_equal(out, "x?y");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_escapes_what_json_and_script_elements_demand),
@@ -113,6 +144,7 @@ int main(void) {
         cmocka_unit_test(csv_quotes_and_defuses_formulas),
         cmocka_unit_test(utf8_sequences_are_judged_by_the_standard),
         cmocka_unit_test(pieces_of_any_size_make_the_same_json),
+        cmocka_unit_test(foreign_text_cannot_act_on_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
