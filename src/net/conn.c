@@ -296,8 +296,9 @@ static enum pyr_io take_frames(struct pyr_conn *conn, const struct pyr_conn_buff
     read->count =
         pyr_http2_received(conn->http2, read->bytes, read->count, buffers->text, &read->behind);
     read->bytes = buffers->text;
+    /* A server that broke the rules may be gone: the cause is what it did before. */
     if (!pyr_conn_flush(conn) && conn->failure != PYR_CONN_OK)
-        return PYR_IO_FAILED;
+        return pyr_http2_state(conn->http2) == PYR_HTTP2_BAD ? io_of_http2(conn) : PYR_IO_FAILED;
     if (!read->count)
         return io_of_http2(conn);
     /* Another read then tells of the end. */

@@ -39,7 +39,7 @@ struct pyr_http2 {
     unsigned status;
     bool head_told, bodiless, whole, peer_reset;
     size_t head_bytes;
-    char head[4 * (VALUE_BYTES_MAX + 32)]; /* the lines of the answer that are passed on */
+    char head[5 * (VALUE_BYTES_MAX + 32)]; /* the lines of the answer that are passed on */
     size_t head_length;
     unsigned fields_seen;
 
@@ -90,7 +90,8 @@ static bool put(struct pyr_http2 *http2, const void *bytes, size_t count) {
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_bytes, const uint8_t *value, size_t value_bytes, uint8_t flags,
                      void *user) {
-    static const char *const kept[] = {"content-type", "retry-after", "server", "location"};
+    static const char *const kept[] = {"content-type", "retry-after", "server", "location",
+                                       "content-encoding"};
     struct pyr_http2 *http2 = user;
     (void)session;
     (void)flags;
@@ -201,6 +202,23 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
     return 0;
 }
 
+/* What breaks the rules makes the session say goodbye with the reason; that is known before the
+ * goodbye is on its way, which the server may no longer take. */
+static int on_goodbye(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+    struct pyr_http2 *http2 = user;
+    char why[120];
+    (void)session;
+    if (frame->hd.type != NGHTTP2_GOAWAY || frame->goaway.error_code == NGHTTP2_NO_ERROR)
+        return 0;
+    if (!http2->greeted)
+        snprintf(why, sizeof why, "the server does not speak HTTP/2");
+    else
+        snprintf(why, sizeof why, "what came breaks the rules of HTTP/2 (%s)",
+                 nghttp2_http2_strerror(frame->goaway.error_code));
+    end_with(http2, PYR_HTTP2_BAD, why);
+    return 0;
+}
+
 /* --- the session ----------------------------------------------------------------------------- */
 
 struct pyr_http2 *pyr_http2_create(bool tls) {
@@ -220,6 +238,7 @@ struct pyr_http2 *pyr_http2_create(bool tls) {
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, on_goodbye);
     status = nghttp2_session_client_new3(&http2->session, callbacks, http2, NULL, &memory);
     assert(status == 0);
     nghttp2_session_callbacks_del(callbacks);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/http_fetch.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "net/http_message.h"
 
@@ -15,7 +14,8 @@ struct fetching {
     struct pyr_conn_buffers buffers;
     struct pyr_http_response response;
     struct pyr_fetched *fetched;
-    uint64_t deadline_ns;
+    uint64_t deadline_ns, timeout_ns;
+    uint64_t connect_deadline_ns, connect_timeout_ns;
     size_t answer_max;
     bool too_long;
 };
@@ -35,30 +35,66 @@ static void take_body(void *user, const char *bytes, size_t count) {
         pyr_buf_append(&fetching->fetched->body, bytes, count);
 }
 
+/* What did not come in time. */
+static const char *missing(const struct fetching *fetching) {
+    switch (fetching->conn.state) {
+    case PYR_CONN_CLOSED:
+    case PYR_CONN_CONNECTING:
+        return "no connection";
+    case PYR_CONN_TUNNEL:
+        return "no tunnel through the proxy";
+    case PYR_CONN_HANDSHAKE:
+        return "no end of the TLS handshake";
+    case PYR_CONN_READY:
+        break;
+    }
+    return fetching->response.message.head_done ? "the answer did not end" : "no answer";
+}
+
 /* Waits until the connection can go on; false when the time is over. */
 static bool wait_for(struct fetching *fetching, struct pyr_err *err) {
-    uint64_t now_ns = pyr_clock_real_ns();
-    if (now_ns < fetching->deadline_ns) {
+    uint64_t now_ns = pyr_clock_real_ns(), deadline_ns = fetching->deadline_ns,
+             timeout_ns = fetching->timeout_ns;
+    if (fetching->conn.state != PYR_CONN_READY && fetching->connect_deadline_ns < deadline_ns) {
+        deadline_ns = fetching->connect_deadline_ns;
+        timeout_ns = fetching->connect_timeout_ns;
+    }
+    if (now_ns < deadline_ns) {
         struct pollfd pollfd = {.fd = fetching->conn.fd,
                                 .events = POLLIN | (fetching->conn.wants_write ? POLLOUT : 0)};
-        uint64_t left_ns = fetching->deadline_ns - now_ns;
+        uint64_t left_ns = deadline_ns - now_ns;
         struct timespec timeout = {.tv_sec = (time_t)(left_ns / PYR_NS_PER_S),
                                    .tv_nsec = (long)(left_ns % PYR_NS_PER_S)};
         if (ppoll(&pollfd, 1, &timeout, NULL) > 0)
             return true;
-        if (pyr_clock_real_ns() < fetching->deadline_ns) {
+        if (pyr_clock_real_ns() < deadline_ns) {
             fetching->fetched->failure = PYR_CONN_LOCAL;
             return pyr_fail(err, PYR_E_INTERRUPTED, "%s: ended by a signal",
                             fetching->endpoint->text);
         }
     }
     fetching->fetched->failure = PYR_CONN_TIMEOUT;
-    return pyr_fail(err, PYR_E_IO, "%s: no answer in time", fetching->endpoint->text);
+    return pyr_fail(err, PYR_E_IO, "%s: %s within %.3g s", fetching->endpoint->text,
+                    missing(fetching), (double)timeout_ns / 1e9);
 }
 
 static bool conn_fail(struct fetching *fetching, struct pyr_err *err) {
     fetching->fetched->failure = fetching->conn.failure;
     return pyr_fail(err, PYR_E_IO, "%s: %s", fetching->endpoint->text, fetching->conn.why);
+}
+
+/* read NULL: it was cut off, which is no fault of its form. */
+static bool bad_answer(struct fetching *fetching, const struct pyr_read *read,
+                       struct pyr_err *err) {
+    char complaint[160];
+    if (!read) {
+        fetching->fetched->failure = PYR_CONN_RESET;
+        return pyr_fail(err, PYR_E_IO, "%s: %s", fetching->endpoint->text,
+                        fetching->response.message.reason);
+    }
+    pyr_http_response_complaint(&fetching->response, read->bytes, read->count, complaint,
+                                sizeof complaint);
+    return pyr_fail(err, PYR_E_INPUT, "%s: the answer %s", fetching->endpoint->text, complaint);
 }
 
 static bool take_read(struct fetching *fetching, enum pyr_http_result *result,
@@ -79,8 +115,7 @@ static bool take_read(struct fetching *fetching, enum pyr_http_result *result,
             return pyr_fail(err, PYR_E_INPUT, "%s: the answer is longer than %zu bytes",
                             fetching->endpoint->text, fetching->answer_max);
         if (*result == PYR_HTTP_BAD)
-            return pyr_fail(err, PYR_E_INPUT, "%s: the answer is not HTTP (%s)",
-                            fetching->endpoint->text, fetching->response.message.reason);
+            return bad_answer(fetching, io == PYR_IO_EOF ? NULL : &read, err);
         /* The end of an HTTP/2 connection is told by a read, not by the socket. */
     } while (io == PYR_IO_DATA && *result == PYR_HTTP_MORE && fetching->conn.http2 &&
              pyr_http2_state(fetching->conn.http2) != PYR_HTTP2_ALIVE);
@@ -157,20 +192,24 @@ bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch 
     fetching->buffers = (struct pyr_conn_buffers){
         memory, memory + PYR_CONN_READ_BYTES, memory + PYR_CONN_READ_BYTES + PYR_CONN_PLAIN_BYTES};
     fetching->answer_max = fetch->answer_max ? fetch->answer_max : (size_t)4 << 20;
-    fetching->deadline_ns =
-        pyr_clock_real_ns() + (fetch->timeout_ns ? fetch->timeout_ns : 10 * PYR_NS_PER_S);
+    fetching->timeout_ns = fetch->timeout_ns ? fetch->timeout_ns : PYR_FETCH_TIMEOUT_NS;
+    fetching->deadline_ns = pyr_clock_real_ns() + fetching->timeout_ns;
+    fetching->connect_timeout_ns = fetch->connect_timeout_ns;
+    fetching->connect_deadline_ns =
+        fetch->connect_timeout_ns ? pyr_clock_real_ns() + fetch->connect_timeout_ns : UINT64_MAX;
     pyr_conn_init(&fetching->conn, endpoint);
     pyr_http_response_init(&fetching->response, take_body, fetching);
 
     struct pyr_buf request = {0};
     char target[1024];
     pyr_request_target(endpoint, fetch->path, target, sizeof target);
-    pyr_buf_printf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: %s\r\n%s",
-                   fetch->method ? fetch->method
-                   : fetch->body ? "POST"
-                                 : "GET",
-                   target, endpoint->authority, fetch->linger_ns ? "keep-alive" : "close",
-                   fetch->headers ? fetch->headers : "");
+    pyr_buf_printf(
+        &request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: %s\r\nAccept-Encoding: identity\r\n%s",
+        fetch->method ? fetch->method
+        : fetch->body ? "POST"
+                      : "GET",
+        target, endpoint->authority, fetch->linger_ns ? "keep-alive" : "close",
+        fetch->headers ? fetch->headers : "");
     if (fetch->body)
         pyr_buf_printf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
                        fetch->body_bytes);
@@ -185,6 +224,9 @@ bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch 
     memcpy(fetched->content_type, fetching->response.content_type, sizeof fetched->content_type);
     memcpy(fetched->server, fetching->response.server, sizeof fetched->server);
     memcpy(fetched->location, fetching->response.location, sizeof fetched->location);
+    if (pyr_http_response_packing(&fetching->response))
+        memcpy(fetched->content_encoding, fetching->response.content_encoding,
+               sizeof fetched->content_encoding);
     fetched->http2 = fetching->conn.http2 != NULL;
     pyr_conn_close(&fetching->conn, false);
     pyr_buf_deinit(&request);

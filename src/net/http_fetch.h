@@ -8,9 +8,12 @@
 #define PYR_NET_HTTP_FETCH_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "net/conn.h"
 
 #include <stdint.h>
+
+#define PYR_FETCH_TIMEOUT_NS (10 * PYR_NS_PER_S)
 
 struct pyr_fetch {
     const char *method;  /* NULL: GET, or POST when there is a body */
@@ -18,14 +21,16 @@ struct pyr_fetch {
     const char *headers; /* further lines, each ended by CRLF; NULL: none */
     const char *body;    /* NULL: none; JSON */
     size_t body_bytes;
-    uint64_t timeout_ns; /* of the whole; 0: 10 s */
-    size_t answer_max;   /* 0: 4 MiB */
-    uint64_t linger_ns;  /* 0: asks for a close; else keeps the connection and sees what happens */
+    uint64_t timeout_ns;         /* of the whole; 0: PYR_FETCH_TIMEOUT_NS */
+    uint64_t connect_timeout_ns; /* of the connection alone; 0: none */
+    size_t answer_max;           /* 0: 4 MiB */
+    uint64_t linger_ns; /* 0: asks for a close; else keeps the connection and sees what happens */
 };
 
 struct pyr_fetched {
     unsigned status;
-    char content_type[64], server[64], location[128];
+    char content_type[64], server[64], location[256]; /* safe to print */
+    char content_encoding[32];                        /* "" unless the body is packed */
     struct pyr_buf body; /* the caller's: released with pyr_buf_deinit, also after a failure */
     enum pyr_conn_failure failure; /* when the connection was the cause */
     bool http2;                    /* the protocol that the server chose */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/http_message.h"
 
+#include "codec/escape.h"
+
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -68,7 +71,13 @@ static int on_value(llhttp_t *parser, const char *at, size_t length) {
 }
 
 static int on_head_done(llhttp_t *parser) {
-    self(parser)->head_done = true;
+    struct pyr_http_parser *message = self(parser);
+    message->head_done = true;
+    /* What a server writes there ends in errors and reports. */
+    for (size_t i = 0; parser->type == HTTP_RESPONSE && i < message->field_count; i++) {
+        const struct pyr_http_field *field = &message->fields[i];
+        pyr_plain_text(field->value, field->value_size, field->value, strlen(field->value));
+    }
     return 0;
 }
 
@@ -155,8 +164,10 @@ void pyr_http_response_init(struct pyr_http_response *response, pyr_http_body *b
         (struct pyr_http_field){"server", response->server, sizeof response->server};
     response->fields[3] =
         (struct pyr_http_field){"location", response->location, sizeof response->location};
+    response->fields[4] = (struct pyr_http_field){"content-encoding", response->content_encoding,
+                                                  sizeof response->content_encoding};
     response->message.fields = response->fields;
-    response->message.field_count = 4;
+    response->message.field_count = 5;
     parser_init(&response->message, HTTP_RESPONSE, body, user);
 }
 
@@ -178,6 +189,38 @@ bool pyr_http_response_is_between_chunks(const struct pyr_http_response *respons
            message->body_end + 2 == end;
 }
 
+const char *pyr_http_response_packing(const struct pyr_http_response *response) {
+    const char *packing = response->content_encoding;
+    return *packing && strcasecmp(packing, "identity") != 0 ? packing : NULL;
+}
+
+/* The first bytes of a server that speaks something else. */
+static const char *other_protocol(const char *bytes, size_t count) {
+    const unsigned char *at = (const unsigned char *)bytes;
+    if (count >= 3 && at[0] >= 0x14 && at[0] <= 0x17 && at[1] == 3)
+        return "is not HTTP but TLS; write https:// instead of http://";
+    /* SETTINGS, which is shorter than 64 KiB, on no stream */
+    if (count >= 9 && at[0] == 0 && at[3] == 4 && memcmp(at + 5, "\0\0\0\0", 4) == 0)
+        return "is HTTP/2 without TLS; ask for that with --http2";
+    return NULL;
+}
+
+void pyr_http_response_complaint(const struct pyr_http_response *response, const char *bytes,
+                                 size_t count, char *text, size_t size) {
+    const struct pyr_http_parser *message = &response->message;
+    bool first = !message->head_done && message->head_bytes == count;
+    const char *other = first ? other_protocol(bytes, count) : NULL;
+    char begin[48];
+    if (other) {
+        snprintf(text, size, "%s", other);
+    } else if (first && message->parser.http_major == 0) {
+        pyr_plain_text(begin, sizeof begin, bytes, count);
+        snprintf(text, size, "is not HTTP; it begins with \"%s\"", begin);
+    } else {
+        snprintf(text, size, "breaks the rules of HTTP: %s", message->reason);
+    }
+}
+
 enum pyr_http_result pyr_http_response_eof(struct pyr_http_response *response) {
     struct pyr_http_parser *message = &response->message;
     if (message->whole)
@@ -188,7 +231,9 @@ enum pyr_http_result pyr_http_response_eof(struct pyr_http_response *response) {
         return PYR_HTTP_BAD;
     }
     if (!message->whole)
-        message->reason = "the connection was closed before an answer";
+        message->reason = message->head_bytes
+                              ? "the connection was closed in the middle of the answer's head"
+                              : "the connection was closed before an answer";
     return message->whole ? PYR_HTTP_WHOLE : PYR_HTTP_BAD;
 }
 

@@ -49,7 +49,8 @@ struct pyr_http_parser {
     const char *reason;
 };
 
-/* An answer. `status` is 0 until the head is over; interim answers (1xx) are passed over. */
+/* An answer. `status` is 0 until the head is over; interim answers (1xx) are passed over.
+ * The fields of its head are safe to print (codec/escape.h). */
 struct pyr_http_response {
     struct pyr_http_parser message;
     uint16_t status;
@@ -57,8 +58,9 @@ struct pyr_http_response {
     char content_type[64];
     char retry_after[32];
     char server[64];
-    char location[128];
-    struct pyr_http_field fields[4];
+    char location[256];
+    char content_encoding[32];
+    struct pyr_http_field fields[5];
 };
 
 /* The struct must not move between init and the end of the message. */
@@ -68,6 +70,12 @@ enum pyr_http_result pyr_http_response_feed(struct pyr_http_response *response, 
 /* Whether the bytes fed last ended with a whole chunk of a chunked body. Then whole chunks may be
  * taken past the parser. */
 bool pyr_http_response_is_between_chunks(const struct pyr_http_response *response, const char *end);
+/* "gzip": how the body is packed although we ask for it as it is; NULL when it is not. */
+const char *pyr_http_response_packing(const struct pyr_http_response *response);
+/* What is wrong with an answer that was BAD, as the end of a sentence ("is not HTTP but TLS; use
+ * https://"). bytes: those that were fed last. Text of the server is made safe. */
+void pyr_http_response_complaint(const struct pyr_http_response *response, const char *bytes,
+                                 size_t count, char *text, size_t size);
 /* The connection was closed: WHOLE when that is how this body ends, else BAD. */
 enum pyr_http_result pyr_http_response_eof(struct pyr_http_response *response);
 

@@ -67,7 +67,7 @@ bool pyr_url_parse(const char *text, struct pyr_url *url, struct pyr_err *err) {
     if (memchr(host, '@', (size_t)(end - host)))
         return pyr_fail(err, PYR_E_USAGE,
                         "target URL: holds a user name or password; put a key into a file and "
-                        "name it with api_key_file, or into OPENAI_API_KEY");
+                        "name it with --api-key-file, or into OPENAI_API_KEY");
     if (strpbrk(end, "?#"))
         return pyr_fail(err, PYR_E_USAGE, "%s: a query or fragment has no meaning here", text);
     const char *host_end = memchr(host, ':', (size_t)(end - host));

@@ -300,6 +300,39 @@ static void an_answer_in_another_protocol_is_named(void **state) {
     check_text("");
 }
 
+/* What the client still wants to say goes nowhere, as to a server that is gone. */
+static void drop_what_is_sent(void) {
+    const char *out;
+    for (size_t count; (count = pyr_http2_to_send(world.client, &out)) > 0;)
+        pyr_http2_sent(world.client, count);
+}
+
+static void what_breaks_the_rules_after_the_greeting_is_no_reset(void **state) {
+    static const struct {
+        const char *frame;
+        size_t bytes;
+        const char *why;
+    } cases[] = {
+        {"\0\x40\1\0\0\0\0\0\1", 9, "FRAME_SIZE_ERROR"},       /* DATA of 16385 bytes */
+        {"\0\0\5\4\0\0\0\0\0abcde", 14, "FRAME_SIZE_ERROR"},   /* half a setting */
+        {"\0\0\1\1\4\0\0\0\2\x88", 10, "PROTOCOL_ERROR"},      /* HEADERS of no request */
+        {"\0\0\4\x8\0\0\0\0\0\0\0\0\0", 13, "PROTOCOL_ERROR"}, /* a window of nothing */
+        {"\0\0\1\1\4\0\0\0\1\xff", 10, "COMPRESSION_ERROR"},   /* a head that is none */
+        {"\0\0\1\0\0\0\0\0\7x", 10, "PROTOCOL_ERROR"},         /* DATA of an idle stream */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ask(get);
+        to_client(cases[i].frame, cases[i].bytes);
+        drop_what_is_sent();
+        pyr_http2_closed(world.client);
+        if (pyr_http2_state(world.client) != PYR_HTTP2_BAD)
+            fail_msg("case %zu: %s", i, pyr_http2_why(world.client));
+        expect_end(PYR_HTTP2_BAD, cases[i].why);
+        stop(state);
+        start(state);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_request_becomes_a_stream_and_its_answer_text, start,
@@ -314,6 +347,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_goaway_to_an_idle_connection_ends_it, start, stop),
         cmocka_unit_test_setup_teardown(a_head_without_end_is_given_up, start, stop),
         cmocka_unit_test_setup_teardown(an_answer_in_another_protocol_is_named, start, stop),
+        cmocka_unit_test_setup_teardown(what_breaks_the_rules_after_the_greeting_is_no_reset, start,
+                                        stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

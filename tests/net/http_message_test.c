@@ -53,6 +53,73 @@ static void answers_are_read_at_any_split(void **state) {
     pyr_buf_deinit(&body);
 }
 
+static void expect_complaint(const char *bytes, size_t count, const char *wanted) {
+    struct pyr_http_response response;
+    char text[160];
+    size_t taken;
+    pyr_http_response_init(&response, NULL, NULL);
+    assert_int_equal(pyr_http_response_feed(&response, bytes, count, &taken), PYR_HTTP_BAD);
+    pyr_http_response_complaint(&response, bytes, count, text, sizeof text);
+    assert_string_equal(text, wanted);
+}
+
+static void what_speaks_something_else_is_named(void **state) {
+    (void)state;
+    static const char ssh[] = "SSH-2.0-x\x1b[31m\r\n", alert[] = "\x15\3\1\0\2\2\x16",
+                      frame[] = "\0\0\0\4\0\0\0\0\0", json[] = "{\"data\":[]}",
+                      twice[] = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n";
+    expect_complaint(ssh, sizeof ssh - 1, "is not HTTP; it begins with \"SSH-2.0-x [31m  \"");
+    expect_complaint(alert, sizeof alert - 1,
+                     "is not HTTP but TLS; write https:// instead of http://");
+    expect_complaint(frame, 9, "is HTTP/2 without TLS; ask for that with --http2");
+    expect_complaint(json, sizeof json - 1, "is not HTTP; it begins with \"{\"data\":[]}\"");
+    expect_complaint(twice, sizeof twice - 1, "breaks the rules of HTTP: Duplicate Content-Length");
+}
+
+static void a_cut_is_told_by_where_it_is(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *reason;
+    } cases[] = {
+        {"", "before an answer"},
+        {"HTTP/1.1 20", "in the middle of the answer's head"},
+        {"HTTP/1.1 200 OK\r\nContent-Ty", "in the middle of the answer's head"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "in the middle of the body"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pyr_http_response response;
+        size_t taken;
+        pyr_http_response_init(&response, NULL, NULL);
+        if (*cases[i].text)
+            assert_int_equal(
+                pyr_http_response_feed(&response, cases[i].text, strlen(cases[i].text), &taken),
+                PYR_HTTP_MORE);
+        assert_int_equal(pyr_http_response_eof(&response), PYR_HTTP_BAD);
+        assert_non_null(strstr(response.message.reason, cases[i].reason));
+    }
+}
+
+static void a_packed_body_is_known_by_its_head(void **state) {
+    (void)state;
+    static const struct {
+        const char *head, *packing;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", "gzip"},
+        {"HTTP/1.1 200 OK\r\nContent-Encoding: Identity\r\n\r\n", NULL},
+        {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pyr_http_response response;
+        size_t taken;
+        pyr_http_response_init(&response, NULL, NULL);
+        pyr_http_response_feed(&response, cases[i].head, strlen(cases[i].head), &taken);
+        const char *packing = pyr_http_response_packing(&response);
+        assert_true(!packing == !cases[i].packing);
+        if (packing)
+            assert_string_equal(packing, cases[i].packing);
+    }
+}
+
 static void the_end_of_an_answer_is_known(void **state) {
     (void)state;
     struct pyr_buf body = {0};
@@ -144,6 +211,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_read_at_any_split),
         cmocka_unit_test(the_end_of_an_answer_is_known),
+        cmocka_unit_test(what_speaks_something_else_is_named),
+        cmocka_unit_test(a_cut_is_told_by_where_it_is),
+        cmocka_unit_test(a_packed_body_is_known_by_its_head),
         cmocka_unit_test(cut_and_foreign_answers_are_refused),
         cmocka_unit_test(a_head_without_end_is_refused),
         cmocka_unit_test(requests_are_read),
