@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "codec/escape.h"
 #include "load/driver.h"
 #include "load/workload.h"
 #include "model/gguf_check.h"
@@ -114,6 +115,8 @@ static bool open_target(struct run *run, struct pyr_err *err) {
                        ? (uint32_t)args->values[PYR_OPT_THREAD_COUNT].number
                        : limits.compute_threads,
         .tokens_per_sequence = run->resolved.in_process ? tokens_needed(run) : 0,
+        .timeout_ns = args->values[PYR_OPT_TIMEOUT].number,
+        .timeout_connect_ns = args->values[PYR_OPT_TIMEOUT_CONNECT].number,
         .seed = pyr_given(args, PYR_OPT_SEED) ? args->values[PYR_OPT_SEED].number : 1,
         .virtual_now_ns =
             strncmp(run->resolved.target, "sim:", 4) == 0 ? &run->virtual_now_ns : NULL};
@@ -134,15 +137,17 @@ static bool drive(struct run *run, struct pyr_workload *workload, struct pyr_rec
         .lane = pyr_recorder_lane(recorder, LANE_LOAD),
         .engine_lane = pyr_recorder_lane(recorder, LANE_ENGINE),
         .virtual_now_ns = run->info.virtual_time ? &run->virtual_now_ns : NULL};
-    const struct pyr_load_plan plan = {.concurrency = run->copies,
-                                       .requests = run->copies,
-                                       .limits = {.total_ns = v[PYR_OPT_TIMEOUT].number},
-                                       .capture_text = true,
-                                       .temperature = (float)v[PYR_OPT_TEMPERATURE].real,
-                                       .seed = v[PYR_OPT_SEED].number,
-                                       .stop = run->stop,
-                                       .ended = on_ended,
-                                       .ended_context = &run->answers};
+    const struct pyr_load_plan plan = {
+        .concurrency = run->copies,
+        .requests = run->copies,
+        .limits = {v[PYR_OPT_TIMEOUT_CONNECT].number, v[PYR_OPT_TIMEOUT_FIRST].number,
+                   v[PYR_OPT_TIMEOUT_BETWEEN].number, v[PYR_OPT_TIMEOUT].number},
+        .capture_text = true,
+        .temperature = (float)v[PYR_OPT_TEMPERATURE].real,
+        .seed = v[PYR_OPT_SEED].number,
+        .stop = run->stop,
+        .ended = on_ended,
+        .ended_context = &run->answers};
     if (!pyr_load_open(&config, &load, err))
         return false;
     bool ok = pyr_load_run(load, &plan, workload, &run->result, err);
@@ -187,6 +192,21 @@ static bool answer_all(struct run *run, struct pyr_err *err) {
     return ok;
 }
 
+/* As it is into a file or a pipe; what could act on a terminal does not reach one. */
+static void write_text(const char *text, size_t bytes) {
+    bool terminal = isatty(STDOUT_FILENO);
+    for (size_t i = 0; terminal && i < bytes;) {
+        size_t length = pyr_utf8_length(text + i, bytes - i), taken = length ? length : 1;
+        bool kept =
+            length && (text[i] == '\n' || text[i] == '\t' || !pyr_utf8_is_active(text + i, length));
+        fwrite(kept ? text + i : "?", 1, kept ? length : 1, stdout);
+        i += taken;
+    }
+    if (!terminal)
+        fwrite(text, 1, bytes, stdout);
+    putchar('\n');
+}
+
 /* The first text, then those that differ from it, each once. */
 static void write_texts(const struct run *run) {
     const struct answer *first = NULL;
@@ -202,8 +222,7 @@ static void write_texts(const struct run *run) {
         if (equal)
             continue;
         first = first ? first : answer;
-        fwrite(answer->text, 1, answer->text_bytes, stdout);
-        putchar('\n');
+        write_text(answer->text, answer->text_bytes);
     }
     fflush(stdout);
     if (run->copies > 1 && ended > 0 && !pyr_given(&run->cli->args, PYR_OPT_QUIET))
@@ -262,8 +281,10 @@ static void write_timings(const struct run *run) {
     }
     if (all_count == 0)
         return;
-    fprintf(stderr, "%s, %s, %u threads%s\n", run->info.name, run->info.engine, run->info.threads,
-            run->info.simulated ? " (simulated)" : "");
+    fprintf(stderr, "%s%s%s", run->info.name, *run->info.engine ? ", " : "", run->info.engine);
+    if (run->info.threads) /* of a server none are known */
+        fprintf(stderr, ", %u threads", run->info.threads);
+    fprintf(stderr, "%s\n", run->info.simulated ? " (simulated)" : "");
     fprintf(stderr, "  %-14s %zu of %u ok, %u prompt tokens each, %llu output tokens\n", "requests",
             all_count, run->copies, prompt_tokens, (unsigned long long)tokens);
     if (run->info.load_ns)

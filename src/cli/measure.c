@@ -43,6 +43,9 @@ static void fill_load(const struct pyr_args *args, struct pyr_bench_options *o) 
     o->think_ns = v[PYR_OPT_THINK_TIME].number;
     o->heed_retry_after = pyr_given(args, PYR_OPT_RETRY_AFTER);
     o->timeout_ns = v[PYR_OPT_TIMEOUT].number;
+    o->timeout_connect_ns = v[PYR_OPT_TIMEOUT_CONNECT].number;
+    o->timeout_first_ns = v[PYR_OPT_TIMEOUT_FIRST].number;
+    o->timeout_between_ns = v[PYR_OPT_TIMEOUT_BETWEEN].number;
     o->drain_ns = v[PYR_OPT_DRAIN].number;
     o->runs = v[PYR_OPT_RUNS].number;
     o->seed = pyr_given(args, PYR_OPT_SEED) ? v[PYR_OPT_SEED].number : 1;
@@ -90,6 +93,8 @@ static void fill_settings(struct pyr_cli *cli, struct pyr_bench_options *o) {
             i == PYR_OPT_CONFIG || i == PYR_OPT_PRESET)
             continue;
         const char *value = cli->args.values[i].text;
+        if (value && strstr(value, "header="))
+            continue;
         settings[o->setting_count++] = (struct pyr_setting){
             .name = row->name + strspn(row->name, "-"),
             .value = value ? value : "yes",

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define DEFAULT_SHAPE "tinyllama-1.1b"
 #define DEFAULT_FILE DEFAULT_SHAPE "-q4_0-random.gguf"
@@ -20,8 +21,14 @@ static bool begins(const char *text, const char *with) {
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* Schemes and hosts are the same in capitals (RFC 3986, 3.1). */
+static bool has_scheme(const char *text, const char *scheme) {
+    return strncasecmp(text, scheme, strlen(scheme)) == 0;
+}
+
 bool pyr_target_is_url(const char *target) {
-    return begins(target, "http://") || begins(target, "https://") || begins(target, "unix:");
+    return has_scheme(target, "http://") || has_scheme(target, "https://") ||
+           begins(target, "unix:");
 }
 
 bool pyr_target_is_builtin(const char *target) {
@@ -34,6 +41,14 @@ static const char *set_environment(const struct pyr_resolve_input *input, const 
     return value && *value ? value : NULL;
 }
 
+/* "localhost:8000/v1": a server without its scheme. */
+static bool is_host_and_port(const char *target) {
+    size_t host =
+        strspn(target, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
+    size_t port = target[host] == ':' ? strspn(target + host + 1, "0123456789") : 0;
+    return host && port && (!target[host + 1 + port] || target[host + 1 + port] == '/');
+}
+
 /* A path, a URL or a built-in target as the user wrote it; `from` names where, "" for the operand.
  */
 static bool take(struct pyr_arena *arena, const char *target, const char *from,
@@ -44,9 +59,21 @@ static bool take(struct pyr_arena *arena, const char *target, const char *from,
         resolved->in_process = !pyr_target_is_url(target);
         return true;
     }
+    /* "ftp://host/file" is no path; a file of such a name can be written ./ftp:... */
+    size_t scheme =
+        strspn(target, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
+    if (scheme && strncmp(target + scheme, "://", 3) == 0)
+        return pyr_fail(err, PYR_E_USAGE,
+                        "%s%s%s: the scheme %.*s:// is not known; a target is http://HOST:PORT/v1, "
+                        "https://..., unix:/SOCKET, sim:..., null: or a model's file",
+                        from, *from ? ": " : "", target, (int)scheme, target);
     char found[PATH_MAX];
-    if (!pyr_model_find(target, found, err))
+    if (!pyr_model_find(target, found, err)) {
+        if (is_host_and_port(target))
+            pyr_fail(err, PYR_E_USAGE, "%s: is no file; a server is written http://%s", target,
+                     target);
         return *from ? pyr_err_prefix(err, "%s", from) : false;
+    }
     resolved->target = pyr_arena_strdup(arena, found);
     resolved->in_process = true;
     return true;
@@ -151,6 +178,25 @@ bool pyr_resolve_target(struct pyr_arena *arena, const struct pyr_resolve_input 
     return take_default(arena, input, resolved, err);
 }
 
+/* What a process was started with is read by everybody on the machine (ps, /proc/PID/cmdline). */
+static bool check_secrets(const struct pyr_args *args, struct pyr_err *err) {
+    static const char *const secret[] = {"authorization", "proxy-authorization", "api-key",
+                                         "x-api-key", "cookie"};
+    for (size_t i = 0; i < args->pair_count; i++) {
+        const char *value = args->pairs[i].value;
+        size_t name = strcspn(value, ": \t");
+        for (size_t j = 0; j < sizeof secret / sizeof *secret; j++)
+            if (strcmp(args->pairs[i].key, "header") == 0 && strlen(secret[j]) == name &&
+                strncasecmp(value, secret[j], name) == 0)
+                return pyr_fail(
+                    err, PYR_E_USAGE,
+                    "--header %s: every user of this machine can read the command line; "
+                    "put the line into a file and write --header @FILE%s",
+                    secret[j], j == 0 ? ", or a bearer key into one for --api-key-file" : "");
+    }
+    return true;
+}
+
 bool pyr_check_target(const struct pyr_args *args, const struct pyr_resolved *resolved,
                       struct pyr_err *err) {
     static const enum pyr_cli_option of_engines[] = {PYR_OPT_ISOLATE, PYR_OPT_THREADS,
@@ -166,5 +212,5 @@ bool pyr_check_target(const struct pyr_args *args, const struct pyr_resolved *re
             return pyr_fail(err, PYR_E_USAGE,
                             "%s and %s contradict: only a server has that; leave the option out",
                             args->values[i].spelling, resolved->target);
-    return true;
+    return check_secrets(args, err);
 }

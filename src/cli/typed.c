@@ -26,11 +26,25 @@ static const char *without_password(struct pyr_arena *arena, const char *word) {
                                           password + length);
 }
 
+/* The value of a header given on the command line: "--header 'NAME: VALUE'", "--header=...", or as
+ * a KEY=VALUE of the target. Its name stays, and @FILE. */
+static const char *without_secret(struct pyr_arena *arena, const char *before, const char *word) {
+    const char *header = strcmp(before, "--header") == 0 ? word : strstr(word, "header=");
+    if (!header)
+        return word;
+    const char *name = header == word ? word : header + strlen("header=");
+    const char *colon = strchr(name, ':');
+    if (*name == '@' || !colon)
+        return word;
+    return pyr_arena_printf(arena, "%.*s: ***", (int)(colon - word), word);
+}
+
 const char *pyr_typed_again(const struct pyr_cli *cli) {
     struct pyr_buf buf = {0};
     pyr_buf_puts(&buf, "pyrometer");
     for (int i = 0; i < cli->argc; i++) {
         const char *word = without_password(cli->arena, cli->argv[i]);
+        word = without_secret(cli->arena, i ? cli->argv[i - 1] : "", word);
         pyr_buf_putc(&buf, ' ');
         if (*word && word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                        "0123456789_-+=:,./@%")] == '\0') {

@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 
 /* What holds other than plain characters is quoted; the password of a URL (scheme://user:PASSWORD@)
- * becomes "***", because records are passed on. In the command's arena. */
+ * and the value of a header become "***", because records are passed on. In the command's arena. */
 const char *pyr_typed_again(const struct pyr_cli *cli);
 
 #endif

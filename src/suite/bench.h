@@ -50,7 +50,8 @@ struct pyr_bench_options {
     bool warmup_set;
     uint64_t think_ns;
     bool heed_retry_after;
-    uint64_t timeout_ns; /* of one request */
+    uint64_t timeout_ns;                                               /* of one request */
+    uint64_t timeout_connect_ns, timeout_first_ns, timeout_between_ns; /* of its parts; 0: none */
     uint64_t drain_ns;
 
     const char *prompt_tokens; /* N or a distribution (load/workload.h); one class of that name */

@@ -147,7 +147,10 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         /* A warm-up that eats the case's time leaves it a moment and no more. */
         .deadline_ns = pyr_now_ns(&s->clock) + 2 * time_for(s, one),
         .drain_ns = o->drain_ns ? o->drain_ns : DRAIN_DEFAULT_S * PYR_NS_PER_S,
-        .limits = {.total_ns = o->timeout_ns},
+        .limits = {.connect_ns = o->timeout_connect_ns,
+                   .first_token_ns = o->timeout_first_ns,
+                   .between_tokens_ns = o->timeout_between_ns,
+                   .total_ns = o->timeout_ns},
         /* Lengths are part of the case: an early end would make it another one. */
         .exact_output = true,
         .short_is_error = o->exact_output,

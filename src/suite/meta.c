@@ -64,11 +64,31 @@ static json_t *describe_levels(const struct pyr_plan *plan) {
     return list;
 }
 
+/* A header's value may be a secret: its name is kept. The file of @FILE is no secret. */
+static json_t *describe_option(const struct pyr_target_option *option) {
+    const char *value = option->value;
+    if (strcmp(option->key, "header") != 0 || !value || *value == '@')
+        return text_or_null(value);
+    return json_sprintf("%.*s: ***", (int)strcspn(value, ":"), value);
+}
+
+/* One given several times becomes a list. */
 static json_t *describe_options(const struct pyr_bench_options *options) {
     json_t *object = json_object();
-    for (size_t i = 0; i < options->target_option_count; i++)
-        json_object_set_new(object, options->target_options[i].key,
-                            text_or_null(options->target_options[i].value));
+    for (size_t i = 0; i < options->target_option_count; i++) {
+        const struct pyr_target_option *option = &options->target_options[i];
+        json_t *before = json_object_get(object, option->key), *value = describe_option(option);
+        if (json_is_array(before)) {
+            json_array_append_new(before, value);
+        } else if (before) {
+            json_t *list = json_array();
+            json_array_append(list, before);
+            json_array_append_new(list, value);
+            json_object_set_new(object, option->key, list);
+        } else {
+            json_object_set_new(object, option->key, value);
+        }
+    }
     return object;
 }
 
@@ -97,6 +117,10 @@ static json_t *describe_threads(const struct pyr_plan *plan) {
 }
 
 /* The effective configuration: what was used, wherever it came from. */
+static json_t *limit(uint64_t ns) {
+    return ns ? seconds(ns) : json_null();
+}
+
 static json_t *describe_config(const struct pyr_bench_options *o, const struct pyr_plan *plan) {
     json_t *config = json_object();
     json_object_set_new(config, "preset", text_or_null(plan->preset));
@@ -120,7 +144,10 @@ static json_t *describe_config(const struct pyr_bench_options *o, const struct p
     json_object_set_new(config, "duration_s", seconds(plan->duration_ns));
     json_object_set_new(config, "think_s", seconds(o->think_ns));
     json_object_set_new(config, "heed_retry_after", json_boolean(o->heed_retry_after));
-    json_object_set_new(config, "timeout_s", o->timeout_ns ? seconds(o->timeout_ns) : json_null());
+    json_object_set_new(config, "timeout_s", limit(o->timeout_ns));
+    json_object_set_new(config, "timeout_connect_s", limit(o->timeout_connect_ns));
+    json_object_set_new(config, "timeout_first_s", limit(o->timeout_first_ns));
+    json_object_set_new(config, "timeout_between_s", limit(o->timeout_between_ns));
     json_object_set_new(config, "drain_s", seconds(o->drain_ns));
     json_object_set_new(config, "threads", describe_threads(plan));
     json_object_set_new(config, "options", describe_options(o));

@@ -102,7 +102,7 @@ static bool plan_classes(struct planner *p, struct pyr_err *err) {
 
 /* Options of a server whose values are text, in which a comma is a comma. */
 static bool is_text(const char *key) {
-    static const char *const keys[] = {"header",  "body",      "api_key_file",
+    static const char *const keys[] = {"header",  "body",      "launch",  "api_key_file",
                                        "ca_file", "cert_file", "key_file"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i], key) == 0)

@@ -64,6 +64,8 @@ struct pyr_target_config pyr_session_target_config(struct pyr_session *s, uint32
         .threads = v->threads,
         .sequences = s->plan->arrival && !o->concurrency_count ? OPEN_LOOP_SEQUENCES : 0,
         .tokens_per_sequence = o->prompts_path || o->sessions ? TOKENS_FOR_FILE_PROMPTS : longest,
+        .timeout_ns = o->timeout_ns,
+        .timeout_connect_ns = o->timeout_connect_ns,
         .seed = o->seed,
         .virtual_now_ns = strncmp(o->target, "sim:", 4) == 0 ? &s->virtual_now_ns : NULL,
     };

@@ -3,6 +3,7 @@
  * Target http: any OpenAI-compatible server. docs/targets/http.md
  */
 #include "base/mem.h"
+#include "codec/escape.h"
 #include "target/http_call.h"
 #include "target/kinds.h"
 
@@ -82,7 +83,7 @@ static void http_describe(struct pyr_target *base, struct pyr_target_info *info)
                                      .pid = target->launched.pid,
                                      .spawn_ns = options->launch ? target->ready_ns : 0};
     snprintf(info->kind, sizeof info->kind, "http");
-    snprintf(info->name, sizeof info->name, "%s", options->model);
+    pyr_plain_text(info->name, sizeof info->name, options->model, strlen(options->model));
     snprintf(info->engine, sizeof info->engine, "%s%s%s", target->owner,
              target->owner[0] && target->software[0] ? ", " : "", target->software);
     snprintf(info->description, sizeof info->description, "%.100s, %s, %s%s%s%s",

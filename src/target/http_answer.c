@@ -8,8 +8,9 @@
  */
 #include "base/hash.h"
 #include "base/parse.h"
-#include "codec/json_scan.h"
+#include "codec/escape.h"
 #include "target/http_call.h"
+#include "target/http_words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,28 +27,9 @@ void pyr_http_fail(struct http_conn *conn, enum pyr_outcome outcome, const char 
     va_end(args);
 }
 
-/* Text of the server for one line: decoded, without control characters, cut. */
-static const char *clean_text(const char *raw, size_t bytes, char *out, size_t size) {
-    if (!raw)
-        return "it does not say which";
-    const char *end = raw + bytes;
-    size_t length = 0;
-    while (raw < end && length + 4 < size) {
-        size_t count = pyr_json_decode_one(&raw, end, out + length);
-        if (count == 1 && (unsigned char)out[length] < 0x20)
-            out[length] = ' ';
-        length += count;
-    }
-    out[length] = '\0';
-    return out;
-}
-
 /* The first bytes of what is not as it should be, on one line. */
 static const char *excerpt(const char *bytes, size_t count, char *out, size_t size) {
-    size_t length = count < size - 1 ? count : size - 1;
-    for (size_t i = 0; i < length; i++)
-        out[i] = (unsigned char)bytes[i] < 0x20 ? ' ' : bytes[i];
-    out[length] = '\0';
+    pyr_plain_text(out, size, bytes, count);
     return out;
 }
 
@@ -75,8 +57,9 @@ static void take_usage(struct http_conn *conn, const struct pyr_delta *delta) {
 static void take_delta(struct http_conn *conn, const struct pyr_delta *delta) {
     char text[160];
     if (delta->error) {
-        pyr_http_fail(conn, PYR_OUTCOME_STREAM_ERROR, "the stream holds an error: %s",
-                      clean_text(delta->error_text, delta->error_text_bytes, text, sizeof text));
+        pyr_http_fail(
+            conn, PYR_OUTCOME_STREAM_ERROR, "the stream holds an error: %s",
+            pyr_http_words_decoded(delta->error_text, delta->error_text_bytes, text, sizeof text));
         return;
     }
     if (delta->content_bytes || delta->reasoning_bytes) {
@@ -137,6 +120,8 @@ static bool is_type(const struct http_conn *conn, const char *type) {
 static enum http_body kind_of_body(const struct http_conn *conn) {
     unsigned status = conn->response.message.parser.status_code;
     if (status < 200 || status > 299)
+        return HTTP_BODY_ERROR;
+    if (pyr_http_response_packing(&conn->response))
         return HTTP_BODY_ERROR;
     if (!conn->handle->target->options.stream)
         return HTTP_BODY_WHOLE;
@@ -259,9 +244,12 @@ bool pyr_http_answer_take(struct http_conn *conn, const struct pyr_read *read, b
     record_read(conn);
     conn->last_read_ns = conn->best_ns;
     conn->between = is_between(conn, read);
-    if (result == PYR_HTTP_BAD)
-        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the answer is not HTTP: %s",
-                      conn->response.message.reason);
+    if (result == PYR_HTTP_BAD) {
+        char complaint[160];
+        pyr_http_response_complaint(&conn->response, read->bytes, read->count, complaint,
+                                    sizeof complaint);
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the answer %s", complaint);
+    }
     *clean = result == PYR_HTTP_WHOLE && taken == read->count && conn->response.keep_alive &&
              !pyr_conn_is_spent(&conn->conn) && !conn->handle->target->options.hangs_up;
     /* A body that ran past its limit or broke the rules is not read to its end. */
@@ -357,19 +345,35 @@ static enum pyr_outcome outcome_of_status(unsigned status) {
 /* A server that asks for more than a day has another reason than load. */
 enum { RETRY_AFTER_MAX_S = 86400 };
 
-static void judge_status(struct http_conn *conn, unsigned status) {
+/* The server's own words about its refusal. */
+static void words_of_refusal(const struct http_conn *conn, char *text, size_t size) {
     struct pyr_delta_layout layout = {0};
     struct pyr_text_sink sink = {.hash = PYR_FNV1A64_INIT};
     struct pyr_delta delta;
-    char text[200] = "";
-    bool json =
-        pyr_delta_read(&layout, conn->hold, conn->hold_bytes, &delta, &sink) == PYR_DELTA_JSON;
-    if (json && delta.error_text)
-        clean_text(delta.error_text, delta.error_text_bytes, text, sizeof text);
-    else if (status / 100 == 3)
-        snprintf(text, sizeof text, "redirected to %s", conn->response.location);
-    else if (conn->hold_bytes)
+    unsigned status = conn->response.status;
+    const struct pyr_http_options *options = &conn->handle->target->options;
+    bool packed = pyr_http_response_packing(&conn->response);
+    bool json = !packed && pyr_delta_read(&layout, conn->hold, conn->hold_bytes, &delta, &sink) ==
+                               PYR_DELTA_JSON;
+    text[0] = '\0';
+    if (status / 100 == 3)
+        pyr_http_words_redirect(conn->response.location, pyr_http_api_path(options->api), text,
+                                size);
+    else if (json && delta.error_text)
+        pyr_http_words_decoded(delta.error_text, delta.error_text_bytes, text, size);
+    else if (conn->hold_bytes && !packed)
         excerpt(conn->hold, conn->hold_bytes, text, 80);
+    if (status == 401 || status == 403) {
+        size_t used = strlen(text);
+        char key[320];
+        pyr_http_words_key(options, key, sizeof key);
+        snprintf(text + used, size - used, "%s%.100s", used ? "; " : "", key);
+    }
+}
+
+static void judge_status(struct http_conn *conn, unsigned status) {
+    char text[240];
+    words_of_refusal(conn, text, sizeof text);
     uint64_t pause_s;
     /* The other form, a date, is told and not heeded: the server's clock is not ours. */
     if (pyr_parse_u64(conn->response.retry_after, &pause_s, NULL) && pause_s <= RETRY_AFTER_MAX_S)
@@ -384,11 +388,16 @@ static void judge_status(struct http_conn *conn, unsigned status) {
 
 /* Asked for events, got something else with status 200. */
 static void judge_foreign(struct http_conn *conn) {
-    char text[100];
+    char text[200];
+    if (pyr_http_response_packing(&conn->response)) {
+        pyr_http_words_packed(pyr_http_response_packing(&conn->response), text, sizeof text);
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "%s", text);
+        return;
+    }
     pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "not an event stream but %s%s: %s",
                   conn->response.content_type,
                   is_type(conn, "text/html") ? " (a proxy's page?)" : "",
-                  excerpt(conn->hold, conn->hold_bytes, text, sizeof text));
+                  excerpt(conn->hold, conn->hold_bytes, text, 100));
 }
 
 /* A whole JSON answer: one chunk at the last byte of its body. */
@@ -403,8 +412,9 @@ static void judge_whole(struct http_conn *conn) {
         return;
     }
     if (delta.error) {
-        pyr_http_fail(conn, PYR_OUTCOME_ENGINE, "the answer is an error: %s",
-                      clean_text(delta.error_text, delta.error_text_bytes, text, sizeof text));
+        pyr_http_fail(
+            conn, PYR_OUTCOME_ENGINE, "the answer is an error: %s",
+            pyr_http_words_decoded(delta.error_text, delta.error_text_bytes, text, sizeof text));
         return;
     }
     if (!delta.choices && !delta.embedding) {

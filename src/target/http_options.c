@@ -5,10 +5,12 @@
 #include "base/parse.h"
 #include "codec/json_scan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum { KEY_BYTES_MAX = 8192 };
+enum { KEY_BYTES_MAX = 8192, HEADER_FILE_BYTES_MAX = 65536 };
 /* Large models take minutes to load. */
 #define LAUNCH_WAIT_NS (300 * PYR_NS_PER_S)
 
@@ -19,17 +21,41 @@ static bool read_switch(const char *key, const char *value, bool *on, struct pyr
            pyr_fail(err, PYR_E_USAGE, "%s=%s: must be on or off", key, value);
 }
 
-static bool add_header(struct pyr_http_options *options, const char *value, struct pyr_err *err) {
+static bool add_header_line(struct pyr_http_options *options, const char *value, const char *from,
+                            struct pyr_err *err) {
     const char *colon = strchr(value, ':');
     size_t name = colon ? (size_t)(colon - value) : 0;
     /* The value may be a secret: it is not repeated. */
     if (!name || strcspn(value, " \t") < name)
-        return pyr_fail(err, PYR_E_USAGE, "header: must be written NAME: VALUE");
+        return pyr_fail(err, PYR_E_USAGE, "%s: must be written NAME: VALUE", from);
     for (const char *c = value; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            return pyr_fail(err, PYR_E_USAGE, "header: holds a control character");
+            return pyr_fail(err, PYR_E_USAGE, "%s: holds a control character", from);
     pyr_buf_printf(&options->headers, "%s\r\n", value);
+    if (strncasecmp(value, "authorization:", 14) == 0)
+        snprintf(options->key_source, sizeof options->key_source, "%s", from);
     return true;
+}
+
+/* One a line; so a secret need not stand on the command line. */
+static bool read_header_file(struct pyr_http_options *options, const char *path,
+                             struct pyr_err *err) {
+    struct pyr_buf text = {0};
+    const struct pyr_root root = {.prefix = ""};
+    bool good = pyr_fs_read(&root, path, HEADER_FILE_BYTES_MAX, &text, err) ||
+                pyr_err_prefix(err, "header file");
+    char *save = NULL, from[300];
+    snprintf(from, sizeof from, "the header file %.256s", path);
+    for (char *line = good && text.length ? strtok_r(text.data, "\r\n", &save) : NULL; good && line;
+         line = strtok_r(NULL, "\r\n", &save))
+        good = add_header_line(options, line, from, err);
+    pyr_buf_deinit(&text);
+    return good;
+}
+
+static bool add_header(struct pyr_http_options *options, const char *value, struct pyr_err *err) {
+    return *value == '@' ? read_header_file(options, value + 1, err)
+                         : add_header_line(options, value, "header", err);
 }
 
 /* The fields of an object, without its braces, behind a comma. */
@@ -63,14 +89,18 @@ static bool add_key(struct pyr_http_options *options, const char *key, const cha
     pyr_buf_puts(&options->headers, "Authorization: Bearer ");
     pyr_buf_append(&options->headers, key, length);
     pyr_buf_puts(&options->headers, "\r\n");
+    snprintf(options->key_source, sizeof options->key_source, "%.299s", from);
     return true;
 }
 
 static bool read_key_file(struct pyr_http_options *options, const char *path, struct pyr_err *err) {
     struct pyr_buf text = {0};
     const struct pyr_root root = {.prefix = ""};
-    bool good = pyr_fs_read(&root, path, KEY_BYTES_MAX, &text, err) &&
-                add_key(options, pyr_buf_text(&text), path, err);
+    char from[300];
+    snprintf(from, sizeof from, "the key file %.256s", path);
+    bool good =
+        (pyr_fs_read(&root, path, KEY_BYTES_MAX, &text, err) || pyr_err_prefix(err, "key file")) &&
+        add_key(options, pyr_buf_text(&text), from, err);
     pyr_buf_deinit(&text);
     return good;
 }
@@ -160,7 +190,9 @@ bool pyr_http_options_read(const struct pyr_target_config *config, struct pyr_ht
                            struct pyr_err *err) {
     *options = (struct pyr_http_options){.stream = true,
                                          .probe = true,
-                                         .connect_timeout_ns = 10 * PYR_NS_PER_S,
+                                         .connect_timeout_ns = config->timeout_connect_ns
+                                                                   ? config->timeout_connect_ns
+                                                                   : 10 * PYR_NS_PER_S,
                                          .sends_usage = true};
     struct reading reading = {0};
     for (size_t i = 0; i < config->option_count; i++)
@@ -168,8 +200,10 @@ bool pyr_http_options_read(const struct pyr_target_config *config, struct pyr_ht
             return false;
     if (options->launch && !options->wait_ready_ns)
         options->wait_ready_ns = LAUNCH_WAIT_NS;
-    const char *key = reading.has_key ? NULL : getenv("OPENAI_API_KEY");
-    if (key && *key && !add_key(options, key, "OPENAI_API_KEY", err))
+    options->answer_timeout_ns = config->timeout_ns;
+    /* A key of another header is the user's word against the environment's. */
+    const char *key = reading.has_key || options->key_source[0] ? NULL : getenv("OPENAI_API_KEY");
+    if (key && *key && !add_key(options, key, "OPENAI_API_KEY of the environment", err))
         return false;
     if (options->api == PYR_HTTP_EMBEDDINGS)
         options->stream = false;

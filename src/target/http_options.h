@@ -6,7 +6,8 @@
  * Options (struct pyr_target_option):
  *     endpoint=chat|completions|embeddings   the API; default chat
  *     stream=on|off                          default on
- *     header=NAME: VALUE                     further request header; may repeat
+ *     header=NAME: VALUE                     further request header; may repeat; header=@FILE has
+ *                                            one a line
  *     body=JSON OBJECT                       further fields of each request body; may repeat
  *     api_key_file=FILE                      bearer key; else the environment's OPENAI_API_KEY
  *     ca_file=, cert_file=, key_file=PEM     own trust, client certificate
@@ -39,9 +40,11 @@ struct pyr_http_options {
     struct pyr_tls_options tls;
     uint32_t connections; /* 0: one a slot */
     uint64_t connect_timeout_ns, wait_ready_ns;
-    const char *launch;     /* NULL: the server runs already */
-    struct pyr_buf headers; /* lines, each ended by CRLF; holds the key: never printed */
-    struct pyr_buf body;    /* ",\"key\":value..." */
+    uint64_t answer_timeout_ns; /* of a request before the start; 0: as long as is usual for it */
+    const char *launch;         /* NULL: the server runs already */
+    struct pyr_buf headers;     /* lines, each ended by CRLF; holds the key: never printed */
+    char key_source[300];       /* where the key came from, for errors: "the file F"; "": no key */
+    struct pyr_buf body;        /* ",\"key\":value..." */
     /* Found by the probe, or set. */
     char max_tokens_field[32];
     bool sends_ignore_eos, sends_min_tokens, sends_usage;

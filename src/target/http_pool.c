@@ -2,11 +2,17 @@
 #include "base/clock.h"
 #include "target/http_call.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 
-enum { OPENING_AT_ONCE = 128 }; /* below the listen queues of small servers */
+enum {
+    OPENING_AT_ONCE = 128, /* below the listen queues of small servers */
+    /* Opened after the connections: the loop, the keeper of stamps, two files that are read for
+     * samples, the reports and the history, one at a time with its folder and its lock. */
+    FILES_LATER = 12
+};
 /* After a failed attempt without a request: once a second finds a server that comes back, and is no
  * load on one that does not. */
 #define AGAIN_NS PYR_NS_PER_S
@@ -150,30 +156,52 @@ struct http_conn *pyr_http_choose_conn(struct http_handle *handle) {
 
 /* --- before the start ------------------------------------------------------------------------ */
 
-bool pyr_http_raise_limit(const struct http_handle *handle, struct pyr_err *err) {
-    struct rlimit files;
-    /* Some for the run file, the samplers and what the process has open. */
-    rlim_t wanted = (rlim_t)handle->conn_count + 64;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
-        return true;
-    if (wanted > files.rlim_max)
-        return pyr_fail(err, PYR_E_USAGE,
-                        "%u connections need more file descriptors than the %llu this process may "
-                        "have; use fewer (connections=N) or raise ulimit -n",
-                        handle->conn_count, (unsigned long long)files.rlim_max);
-    files.rlim_cur = wanted;
-    setrlimit(RLIMIT_NOFILE, &files);
-    return true;
+/* Descriptors of this process; where /proc is missing, the three that each has. */
+static unsigned count_open(void) {
+    DIR *folder = opendir("/proc/self/fd");
+    unsigned count = 0;
+    if (!folder)
+        return 3;
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count - 3; /* ".", ".." and the folder itself */
 }
 
-static void settle_opening(struct http_handle *handle, struct http_conn *conn, uint32_t *ready) {
+bool pyr_http_raise_limit(const struct http_handle *handle, struct pyr_err *err) {
+    struct rlimit files;
+    unsigned open = count_open(), connections = handle->conn_count;
+    rlim_t wanted = (rlim_t)open + FILES_LATER + connections;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return true;
+    if (wanted <= files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+        return true;
+    }
+    if (files.rlim_max <= open + FILES_LATER)
+        return pyr_fail(err, PYR_E_USAGE,
+                        "file descriptors: this process may have %llu, %u are open and %d more "
+                        "are needed for files, which leaves none for a connection; raise ulimit "
+                        "-Hn",
+                        (unsigned long long)files.rlim_max, open, FILES_LATER);
+    return pyr_fail(err, PYR_E_USAGE,
+                    "file descriptors: %u connection%s need%s %llu with the %u that are open and "
+                    "%d for files, and this process may have %llu; use --connections %llu or "
+                    "raise ulimit -Hn",
+                    connections, connections == 1 ? "" : "s", connections == 1 ? "s" : "",
+                    (unsigned long long)wanted, open, FILES_LATER,
+                    (unsigned long long)files.rlim_max,
+                    (unsigned long long)(files.rlim_max - open - FILES_LATER));
+}
+
+static void settle_opening(struct http_conn *conn, bool *ready) {
     if (pyr_http_advance_conn(conn)) {
         pyr_http_place(conn, HTTP_IDLE);
-        ++*ready;
+        ready[conn->endpoint] = true;
     } else if (conn->conn.state == PYR_CONN_CLOSED) {
         pyr_http_place(conn, HTTP_CLOSED);
     }
-    (void)handle;
 }
 
 static uint32_t count_opening(const struct http_handle *handle) {
@@ -185,10 +213,35 @@ static uint32_t count_opening(const struct http_handle *handle) {
     return count;
 }
 
+/* Each endpoint must have one at least; the rest is tried again when there is need, and then
+ * counted and shown. */
+static bool settle_pool(struct http_handle *handle, const bool *ready, struct pyr_err *err) {
+    bool tried[PYR_HTTP_ENDPOINTS_MAX] = {false};
+    const char *why[PYR_HTTP_ENDPOINTS_MAX] = {NULL};
+    for (uint32_t i = 0; i < handle->conn_count; i++) {
+        struct http_conn *conn = &handle->conns[i];
+        if (i >= handle->open_first) {
+            pyr_http_place(conn, HTTP_CLOSED);
+            continue;
+        }
+        tried[conn->endpoint] = true;
+        if (conn->place == HTTP_IDLE)
+            continue;
+        if (conn->place == HTTP_CLOSED && conn->conn.why[0])
+            why[conn->endpoint] = conn->conn.why;
+        pyr_http_close_conn(conn, false, pyr_clock_real_ns() + AGAIN_NS);
+    }
+    for (unsigned i = 0; i < handle->target->endpoint_count; i++)
+        if (tried[i] && !ready[i])
+            return pyr_fail(err, PYR_E_IO, "%s: %s", handle->target->endpoints[i].text,
+                            why[i] ? why[i] : "no connection was made in time");
+    return true;
+}
+
 bool pyr_http_open_pool(struct http_handle *handle, struct pyr_err *err) {
     uint64_t deadline_ns = pyr_clock_real_ns() + handle->target->options.connect_timeout_ns;
-    uint32_t next = 0, ready = 0;
-    const char *why = "no connection was made in time";
+    bool ready[PYR_HTTP_ENDPOINTS_MAX] = {false};
+    uint32_t next = 0;
     for (;;) {
         while (next < handle->open_first && count_opening(handle) < OPENING_AT_ONCE) {
             struct http_conn *conn = &handle->conns[next++];
@@ -203,22 +256,10 @@ bool pyr_http_open_pool(struct http_handle *handle, struct pyr_err *err) {
         for (int i = 0; i < count; i++) {
             struct http_conn *conn = events[i].data.ptr;
             if (conn->place == HTTP_OPENING)
-                settle_opening(handle, conn, &ready);
+                settle_opening(conn, ready);
             else if (conn->place == HTTP_IDLE) /* TLS tickets, or its end */
                 pyr_http_on_event(conn, events[i].events);
         }
     }
-    for (uint32_t i = 0; i < handle->conn_count; i++) {
-        struct http_conn *conn = &handle->conns[i];
-        if (i >= handle->open_first) {
-            pyr_http_place(conn, HTTP_CLOSED);
-            continue;
-        }
-        if (conn->place == HTTP_CLOSED && conn->conn.why[0])
-            why = conn->conn.why;
-        /* The rest is tried again when there is need, and then counted and shown. */
-        if (conn->place != HTTP_IDLE)
-            pyr_http_close_conn(conn, false, pyr_clock_real_ns() + AGAIN_NS);
-    }
-    return ready > 0 || pyr_fail(err, PYR_E_IO, "%s: %s", handle->target->spec, why);
+    return settle_pool(handle, ready, err);
 }

@@ -33,7 +33,8 @@ void pyr_http_writer_prepare(struct http_target *target) {
         pyr_request_target(&target->endpoints[i], path, request_target, sizeof request_target);
         pyr_buf_printf(&head,
                        "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: pyrometer/" PYR_VERSION
-                       "\r\nAccept: %s\r\nContent-Type: application/json\r\n%sContent-Length: ",
+                       "\r\nAccept: %s\r\nAccept-Encoding: identity\r\nContent-Type: "
+                       "application/json\r\n%sContent-Length: ",
                        request_target, target->endpoints[i].authority,
                        options->stream ? "text/event-stream" : "application/json",
                        pyr_buf_text(&options->headers));

@@ -2,6 +2,7 @@
 #include "target/launch.h"
 
 #include "base/clock.h"
+#include "codec/escape.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,10 +72,8 @@ void pyr_launch_last_words(const struct pyr_launch *launch, char *text, size_t s
         return;
     tail[got] = '\0';
     const char *line = memrchr(tail, '\n', (size_t)got);
-    snprintf(text, size, "%s", line ? line + 1 : tail);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
+    const char *from_here = line ? line + 1 : tail;
+    pyr_plain_text(text, size, from_here, strlen(from_here));
 }
 
 static bool has_ended(struct pyr_launch *launch) {

@@ -78,6 +78,8 @@ struct pyr_target_config {
     uint32_t sequences;           /* in-process: sequences decoded together; 0: as the load needs */
     uint32_t tokens_per_sequence; /* in-process: longest prompt + output that will be asked */
     uint32_t queue_limit; /* in-process: waiting requests; 0: unbounded up to max_in_flight */
+    /* Of a request, and of its connection; also before the start. 0: none was set. */
+    uint64_t timeout_ns, timeout_connect_ns;
     uint64_t seed;
     uint64_t *virtual_now_ns; /* the clock that a virtual-time driver moves; NULL: real time */
 };

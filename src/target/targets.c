@@ -2,6 +2,7 @@
 #include "target/kinds.h"
 
 #include <string.h>
+#include <strings.h>
 
 const struct pyr_target_ops *const pyr_targets[] = {
     &pyr_target_http, &pyr_target_local, &pyr_target_worker, &pyr_target_null, NULL,
@@ -15,8 +16,9 @@ static const struct pyr_target_ops *find(const char *name) {
     return NULL;
 }
 
+/* Schemes are the same in capitals. */
 static bool begins(const char *text, const char *with) {
-    return strncmp(text, with, strlen(with)) == 0;
+    return strncasecmp(text, with, strlen(with)) == 0;
 }
 
 bool pyr_target_open(const struct pyr_target_config *config, bool isolate,

@@ -125,6 +125,11 @@ static void assert_fails(char *(*environment)(const char *), const char *operand
 static void what_cannot_be_a_target_is_named_with_where_it_came_from(void **state) {
     (void)state;
     assert_fails(nothing, first, second, 2, "contradict");
+    assert_fails(nothing, "ftp://host/model", NULL, 2,
+                 "the scheme ftp:// is not known; a target is ");
+    assert_fails(nothing, NULL, "s3://b/m.gguf", 2, "--model: s3://b/m.gguf: the scheme s3:// ");
+    assert_fails(nothing, "localhost:8000/v1", NULL, 2, "is written http://localhost:8000/v1");
+    assert_fails(nothing, "10.0.0.1:80", NULL, 2, "is written http://10.0.0.1:80");
     assert_fails(nothing, "/nonexistent.gguf", NULL, 1, "/nonexistent.gguf");
     assert_fails(nothing, NULL, "/nonexistent.gguf", 1, "--model: ");
     assert_fails(nothing, NULL, NULL, 2, "no home");

@@ -13,14 +13,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void http_world_serve(struct http_world *world, const char *const *arguments) {
-    int pipes[2];
-    char *argv[24] = {(char *)"schedule-server"};
-    int argc = 1;
+void http_world_begin(struct http_world *world) {
     *world = (struct http_world){.server = -1};
     assert_non_null(pyr_test_temp_dir(world->dir, sizeof world->dir));
     snprintf(world->run_path, sizeof world->run_path, "%s/run.pyr", world->dir);
     snprintf(world->log_path, sizeof world->log_path, "%s/log", world->dir);
+}
+
+void http_world_serve(struct http_world *world, const char *const *arguments) {
+    int pipes[2];
+    char *argv[24] = {(char *)"schedule-server"};
+    int argc = 1;
+    http_world_begin(world);
     for (; arguments && arguments[argc - 1]; argc++)
         argv[argc] = (char *)arguments[argc - 1];
     argv[argc++] = (char *)"--log";
@@ -65,8 +69,11 @@ bool http_world_open(struct http_world *world, const char *spec, const char *con
                  options[count]);
         list[count] = (struct pyr_target_option){keys[count], equals + 1};
     }
-    struct pyr_target_config config = {
-        .spec = spec, .options = list, .option_count = count, .seed = 1};
+    struct pyr_target_config config = {.spec = spec,
+                                       .options = list,
+                                       .option_count = count,
+                                       .timeout_ns = world->timeout_ns,
+                                       .seed = 1};
     return pyr_target_open(&config, false, &world->target, err);
 }
 

@@ -27,8 +27,11 @@ struct http_world {
     char prompts[HTTP_SLOTS][256];
     uint32_t next_ordinal;
     size_t open;
+    uint64_t timeout_ns; /* of the target; 0: none */
 };
 
+/* A world without a server of its own. */
+void http_world_begin(struct http_world *world);
 /* Starts the server with its arguments (NULL-terminated, without the first). */
 void http_world_serve(struct http_world *world, const char *const *arguments);
 /* "key=value" options, NULL-terminated or NULL. Fails the test when the target does not open. */

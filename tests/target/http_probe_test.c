@@ -117,7 +117,7 @@ static void planned_refusals_of_the_first_request_are_told(void **state) {
     (void)state;
     static const struct {
         const char *plan, *says;
-    } cases[] = {{"fault=status,status=401", "refuses the key or wants one (HTTP 401)"},
+    } cases[] = {{"fault=status,status=401", "wants a key (HTTP 401: planned failure)"},
                  {"fault=status,status=404", "HTTP 404: planned failure"},
                  {"fault=status,status=400", "HTTP 400: planned failure"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -293,7 +293,7 @@ static void our_own_limits_are_told_as_ours(void **state) {
     struct pyr_target_handle *handle;
     if (before.rlim_max < 5000000) {
         assert_false(world.target->ops->attach(world.target, &attach, &handle, &err));
-        assert_non_null(strstr(err.text, "ulimit -n"));
+        assert_non_null(strstr(err.text, "raise ulimit -Hn"));
     }
     http_world_end(&world);
 }

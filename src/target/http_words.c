@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "target/http_words.h"
+
+#include "codec/escape.h"
+#include "codec/json_scan.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+const char *pyr_http_words_decoded(const char *raw, size_t bytes, char *out, size_t size) {
+    if (!raw) {
+        snprintf(out, size, "it does not say which");
+        return out;
+    }
+    const char *end = raw + bytes;
+    size_t length = 0;
+    while (raw < end && length + 5 <= size)
+        length += pyr_json_decode_one(&raw, end, out + length);
+    pyr_plain_text(out, size, out, length);
+    return out;
+}
+
+void pyr_http_words_redirect(const char *location, const char *path, char *out, size_t size) {
+    size_t length = strlen(location), path_length = strlen(path);
+    bool absolute =
+        strncasecmp(location, "http://", 7) == 0 || strncasecmp(location, "https://", 8) == 0;
+    if (!length)
+        snprintf(out, size, "redirected, but not said where to");
+    else if (absolute && length > path_length && strcmp(location + length - path_length, path) == 0)
+        snprintf(out, size, "redirected to %.200s; name %.*s as the target", location,
+                 (int)(length - path_length < 200 ? length - path_length : 200), location);
+    else
+        snprintf(out, size, "redirected to %.200s; name the URL that it leads to as the target",
+                 location);
+}
+
+void pyr_http_words_packed(const char *packing, char *out, size_t size) {
+    snprintf(out, size,
+             "the body is packed (%s) although it was asked for as it is; switch compression off "
+             "in the server or in the proxy before it",
+             packing);
+}
+
+void pyr_http_words_key(const struct pyr_http_options *options, char *out, size_t size) {
+    if (options->key_source[0])
+        snprintf(out, size, "the key of %s was sent", options->key_source);
+    else
+        snprintf(out, size, "no key was sent");
+}
