@@ -84,7 +84,7 @@ arrival() {
     for load in "1000 50" "5000 20"; do
         for shape in batch spread; do
             echo "== arrival error in us, $load per second, $shape"
-            for kind in ${kinds#bare }; do run "$kind" ${load% *} ${load#* } "$shape" | sed "s/^/$kind: /"; done
+            for kind in ${kinds#bare }; do run "$kind" "${load% *}" "${load#* }" "$shape" | sed "s/^/$kind: /"; done
         done
     done
 }
