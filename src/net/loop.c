@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 bool pyr_loop_open(struct pyr_loop *loop, struct pyr_err *err) {
@@ -37,16 +38,27 @@ void pyr_loop_remove(struct pyr_loop *loop, int fd) {
     epoll_ctl(loop->fd, EPOLL_CTL_DEL, fd, &unused);
 }
 
+/* Kernels before 5.11, and some sandboxes, have no epoll_pwait2: there the descriptor of the loop
+ * is waited for, which takes nanoseconds as well. */
+static int wait_as_ever(struct pyr_loop *loop, struct epoll_event *events, int capacity,
+                        const struct timespec *timeout) {
+    struct pollfd readable = {.fd = loop->fd, .events = POLLIN};
+    int ready = ppoll(&readable, 1, timeout, NULL);
+    return ready > 0 ? epoll_wait(loop->fd, events, capacity, 0) : ready;
+}
+
 int pyr_loop_wait(struct pyr_loop *loop, struct epoll_event *events, int capacity,
                   uint64_t timeout_ns) {
     int count;
     if (timeout_ns == 0) {
         count = epoll_wait(loop->fd, events, capacity, 0);
     } else {
-        struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / PYR_NS_PER_S),
-                                   .tv_nsec = (long)(timeout_ns % PYR_NS_PER_S)};
-        count = epoll_pwait2(loop->fd, events, capacity, timeout_ns == PYR_NEVER ? NULL : &timeout,
-                             NULL);
+        struct timespec span = {.tv_sec = (time_t)(timeout_ns / PYR_NS_PER_S),
+                                .tv_nsec = (long)(timeout_ns % PYR_NS_PER_S)};
+        const struct timespec *timeout = timeout_ns == PYR_NEVER ? NULL : &span;
+        count = epoll_pwait2(loop->fd, events, capacity, timeout, NULL);
+        if (count < 0 && (errno == ENOSYS || errno == EPERM))
+            count = wait_as_ever(loop, events, capacity, timeout);
     }
     assert(count >= 0 || errno == EINTR);
     return count > 0 ? count : 0;
