@@ -130,9 +130,8 @@ static enum pyr_http_result parser_feed(struct pyr_http_parser *message, const c
         return PYR_HTTP_WHOLE;
     if (!message->head_done) {
         message->head_bytes += count;
-        /* Counted by reads: a body that came along may be counted, so the bound has room. */
-        if (message->head_bytes > 2 * PYR_HTTP_HEAD_BYTES_MAX) {
-            message->reason = "the head is longer than 64 KiB";
+        if (message->head_bytes > PYR_HTTP_HEAD_BYTES_MAX) {
+            message->reason = "the head is longer than 128 KiB";
             return PYR_HTTP_BAD;
         }
     }
@@ -147,6 +146,8 @@ static enum pyr_http_result parser_feed(struct pyr_http_parser *message, const c
         *taken = (size_t)(llhttp_get_error_pos(&message->parser) - bytes);
         return PYR_HTTP_WHOLE;
     }
+    if (status == HPE_PAUSED_H2_UPGRADE)
+        message->reason = "HTTP/2 is not spoken here; use HTTP/1.1";
     if (!message->reason)
         message->reason = llhttp_get_error_reason(&message->parser);
     if (!message->reason || !*message->reason)

@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PYR_HTTP_HEAD_BYTES_MAX = 65536 };
+/* Counted by reads, so that the body which came along may be counted too: a bound, no measure. */
+enum { PYR_HTTP_HEAD_BYTES_MAX = 128 << 10 };
 
 /* A piece of the body; called in order, never with count 0. */
 typedef void pyr_http_body(void *user, const char *bytes, size_t count);

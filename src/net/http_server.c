@@ -440,7 +440,10 @@ static void refuse_body(struct pyr_http_exchange *exchange, unsigned status) {
 static void handle_request(struct pyr_http_exchange *exchange) {
     struct pyr_http_server *server = exchange->server;
     char path[sizeof exchange->head.target];
-    memcpy(path, exchange->head.target, sizeof path);
+    const char *target = exchange->head.target;
+    if (strncmp(target, "http://", 7) == 0) /* as proxies are asked: the host is ours */
+        target = strchr(target + 7, '/') ? strchr(target + 7, '/') : "/";
+    snprintf(path, sizeof path, "%s", target);
     char *query = strchr(path, '?');
     if (query)
         *query++ = '\0';

@@ -156,6 +156,8 @@ static bool read_messages(struct parse *p, json_t *list, struct pyr_message *mes
         size_t begin = text->length;
         if (!add_content(p, json_object_get(message, "content"), text))
             return false;
+        if (memchr(pyr_buf_text(text) + begin, '\0', text->length - begin))
+            return refuse(p, "messages", "the character U+0000 is not served");
         messages[i].role = role->role;
         messages[i].content =
             pyr_arena_strndup(p->arena, pyr_buf_text(text) + begin, text->length - begin);
@@ -386,7 +388,7 @@ bool pyr_openai_request_parse(struct pyr_arena *arena, enum pyr_openai_api api, 
     json_error_t where;
     *request = (struct pyr_openai_request){0};
     struct parse p = {.arena = arena, .request = request, .err = err};
-    p.root = json_loadb(body, bytes, JSON_DECODE_ANY, &where);
+    p.root = json_loadb(body, bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, &where);
     if (!p.root)
         return pyr_fail(err, PYR_E_INPUT, "the body is not JSON: %s (line %d, column %d)",
                         where.text, where.line, where.column);

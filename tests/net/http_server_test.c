@@ -564,6 +564,23 @@ static void a_client_of_http_1_0_is_kept_when_it_asks(void **state) {
     close_world();
 }
 
+static void a_target_may_name_its_host(void **state) {
+    (void)state;
+    open_world(NULL);
+    struct pyr_conn conn;
+    struct pyr_buf text = {0};
+    connect_client(&conn);
+    send_text(&conn, "GET http://example.org:1/x?y HTTP/1.1\r\n\r\n");
+    assert_int_equal(read_until(&conn, &text, "/x"), PYR_IO_DATA);
+    assert_string_equal(world.got.data, "[GET /x y ]");
+    send_text(&conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
+    assert_non_null(strstr(text.data, "HTTP/1.1 400"));
+    pyr_conn_close(&conn, false);
+    pyr_buf_deinit(&text);
+    close_world();
+}
+
 static void wake_and_limits_hold(void **state) {
     (void)state;
     open_world(NULL);
@@ -595,6 +612,7 @@ int main(void) {
         cmocka_unit_test(bodies_are_bounded_together),
         cmocka_unit_test(what_is_corked_goes_out_together),
         cmocka_unit_test(a_client_of_http_1_0_is_kept_when_it_asks),
+        cmocka_unit_test(a_target_may_name_its_host),
         cmocka_unit_test(wake_and_limits_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,15 @@ static void every_field_is_taken(void **state) {
     assert_int_equal(request.stop_count, 2);
     assert_string_equal(request.stops[1].text, "bc");
     assert_int_equal(request.choices, 3);
+    assert_ok(err, parse(PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\\u0000b\"}"));
+    assert_int_equal(request.text_bytes, 3);
+    assert_memory_equal(request.text, "a\0b", 3);
+    assert_ok(err, parse(PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"n\":3,\"echo\":true,"
+                                                 "\"min_p\":0.1,\"presence_penalty\":-1.5,"
+                                                 "\"frequency_penalty\":2,"
+                                                 "\"repeat_penalty\":1.25,"
+                                                 "\"logit_bias\":{\"7\":-100,\"8\":2}}"));
+    assert_int_equal(request.choices, 3);
     assert_true(request.echo);
     assert_near((double)request.sampling.min_p, 0.1, 1e-6);
     assert_near((double)request.sampling.presence, -1.5, 0);
@@ -166,6 +175,8 @@ static void each_bad_body_is_refused_with_its_reason(void **state) {
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"echo\":true,\"logprobs\":1}",
          "together with logprobs", "echo"},
         {PYR_OPENAI_CHAT, "{" HI ",\"echo\":true}", "/v1/completions only", "echo"},
+        {PYR_OPENAI_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\\u0000b\"}]}",
+         "U+0000", "messages"},
         {PYR_OPENAI_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}", "not JSON",
          NULL},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"logprobs\":21}", "at most 20", "logprobs"},
