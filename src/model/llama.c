@@ -307,6 +307,37 @@ static bool llama_is_end(const struct pyr_model *model, int32_t token) {
     return model->plugin->is_end(model->model, token);
 }
 
+/* Engines' own things are opaque to those who use them: the plug-in behind ours is found here. */
+struct pyr_grammar {
+    const struct pyr_llama_plugin *plugin;
+    struct pyr_grammar *grammar; /* the plug-in's */
+};
+
+static bool llama_grammar_create(const struct pyr_model *model, const char *rules,
+                                 struct pyr_grammar **out, struct pyr_err *err) {
+    struct pyr_grammar *grammar = pyr_xcalloc(1, sizeof *grammar);
+    grammar->plugin = model->plugin;
+    if (!model->plugin->grammar_create(model->model, rules, &grammar->grammar, err)) {
+        pyr_free(grammar);
+        return false;
+    }
+    *out = grammar;
+    return true;
+}
+
+static void llama_grammar_destroy(struct pyr_grammar *grammar) {
+    grammar->plugin->grammar_destroy(grammar->grammar);
+    pyr_free(grammar);
+}
+
+static void llama_grammar_mask(const struct pyr_grammar *grammar, float *logits, int32_t only) {
+    grammar->plugin->grammar_mask(grammar->grammar, logits, only);
+}
+
+static void llama_grammar_accept(struct pyr_grammar *grammar, int32_t token) {
+    grammar->plugin->grammar_accept(grammar->grammar, token);
+}
+
 static enum pyr_decode_status llama_decode_batch(struct pyr_context *context,
                                                  const struct pyr_batch *batch, uint64_t now_ns,
                                                  uint64_t *done_ns, struct pyr_err *err) {
@@ -354,6 +385,10 @@ const struct pyr_engine pyr_engine_llama = {
     .chat = llama_chat,
     .piece = llama_piece,
     .is_end = llama_is_end,
+    .grammar_create = llama_grammar_create,
+    .grammar_destroy = llama_grammar_destroy,
+    .grammar_mask = llama_grammar_mask,
+    .grammar_accept = llama_grammar_accept,
     .decode = llama_decode_batch,
     .logits = llama_logits,
     .sequence_remove = llama_sequence_remove,

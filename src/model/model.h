@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 struct pyr_model;   /* loaded weights; each engine's own */
+struct pyr_grammar; /* what a text may be, and how far it has come; each engine's own */
 struct pyr_context; /* sequences, their KV memory and the compute threads; each engine's own */
 
 /* An engine option as the user wrote it (`--engine-option flash_attn=on`). Unknown keys fail. */
@@ -131,6 +132,17 @@ struct pyr_engine {
      * or -(count needed). */
     int (*piece)(const struct pyr_model *model, int32_t token, char *bytes, int capacity);
     bool (*is_end)(const struct pyr_model *model, int32_t token);
+
+    /* A text that is held to a grammar (GBNF, with the rule "root"; written by us, not by a user).
+     * One thread at a time. NULL, all four: the engine has no such thing. */
+    bool (*grammar_create)(const struct pyr_model *model, const char *rules,
+                           struct pyr_grammar **grammar, struct pyr_err *err);
+    void (*grammar_destroy)(struct pyr_grammar *grammar);
+    /* Makes -INFINITY of the logits (vocabulary_size) of tokens that may not come next; looks at
+     * `only` alone unless it is -1. End tokens may come where the text is whole. */
+    void (*grammar_mask)(const struct pyr_grammar *grammar, float *logits, int32_t only);
+    /* The text goes on with a token that may come next. */
+    void (*grammar_accept)(struct pyr_grammar *grammar, int32_t token);
 
     /* One step. For an engine in virtual time *done_ns is set to the instant at which the step is
      * over, given that it starts at now_ns; other engines return when it is over and leave

@@ -50,6 +50,12 @@ static uint32_t jobs_of(const struct pyr_openai_call *call) {
     return call->choice_count ? call->choice_count : 1;
 }
 
+static void drop_choice(struct pyr_openai *server, struct choice *choice) {
+    if (choice->job.serving.grammar)
+        server->config.engine->grammar_destroy(choice->job.serving.grammar);
+    pyr_buf_deinit(&choice->answer);
+}
+
 static void free_call(struct pyr_openai *server, struct pyr_openai_call *call) {
     if (call->previous)
         call->previous->next = call->next;
@@ -61,7 +67,7 @@ static void free_call(struct pyr_openai *server, struct pyr_openai_call *call) {
         server->last = call->previous;
     server->job_count -= jobs_of(call);
     for (uint32_t i = 0; i < call->choice_count; i++)
-        pyr_buf_deinit(&call->choices[i].answer);
+        drop_choice(server, &call->choices[i]);
     pyr_buf_deinit(&call->prompt.answer);
     pyr_arena_destroy(call->arena);
     pyr_free(call);
@@ -391,7 +397,21 @@ static void fill_job(struct pyr_openai *server, struct pyr_openai_call *call, st
     serving->between_tokens_ns = serving->total_ns = PYR_NEVER;
 }
 
-static void submit(struct pyr_openai *server, struct pyr_openai_call *call,
+static bool make_grammars(struct pyr_openai *server, struct pyr_openai_call *call) {
+    const struct pyr_engine *engine = server->config.engine;
+    struct pyr_openai_prompt *prompt = &call->prompt;
+    if (!prompt->request.grammar)
+        return true;
+    bool ok = engine->grammar_create ||
+              pyr_fail(&prompt->why, PYR_E_INPUT,
+                       "response_format: only text is served with the engine %s", engine->name);
+    for (uint32_t i = 0; ok && i < call->choice_count; i++)
+        ok = engine->grammar_create(server->config.model, prompt->request.grammar,
+                                    &call->choices[i].job.serving.grammar, &prompt->why);
+    return ok || refuse(prompt, 400, "response_format", NULL);
+}
+
+static bool submit(struct pyr_openai *server, struct pyr_openai_call *call,
                    uint32_t output_tokens) {
     const struct pyr_openai_request *request = &call->prompt.request;
     uint64_t id = pyr_mix64(server->created + (server->next_id << 32));
@@ -406,12 +426,15 @@ static void submit(struct pyr_openai *server, struct pyr_openai_call *call,
                               now_s, server->config.name);
         fill_job(server, call, choice, i);
     }
+    if (!make_grammars(server, call))
+        return false;
     if (request->echo && !request->stream)
         give_prompt(server, call);
     server->next_id++;
     server->totals.prompt_tokens += call->prompt.count;
     for (uint32_t i = 0; i < call->choice_count; i++)
         pyr_openai_engine_submit(server->engine, &call->choices[i].job);
+    return true;
 }
 
 /* The prompt is made, or refused: on to the engine, or to the answer. */
@@ -424,8 +447,9 @@ static void go_on(struct pyr_openai *server, struct pyr_openai_call *call) {
         fine =
             check_choices(server, prompt) && (output_tokens = choose_length(server, prompt)) != 0;
     if (fine && generates) {
-        submit(server, call, output_tokens);
-        return;
+        fine = submit(server, call, output_tokens);
+        if (fine)
+            return;
     }
     if (fine) {
         pyr_openai_reply_json(call->exchange, 200, &prompt->answer);

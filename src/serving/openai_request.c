@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/parse.h"
+#include "serving/json_grammar.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -330,11 +331,34 @@ static bool check_unserved(struct parse *p) {
         if (!is_nothing(value) && !neutral)
             return refuse(p, unserved[i].name, "is not served here; leave it out");
     }
-    json_t *format = field(p, "response_format");
-    const char *type = json_string_value(json_object_get(format, "type"));
-    if (format && (!type || strcmp(type, "text") != 0))
-        return refuse(p, "response_format", "only text is served");
     return true;
+}
+
+/* {"type":"text"}, "json_object", or "json_schema" with json_schema.schema */
+static bool take_format(struct parse *p) {
+    struct pyr_openai_request *request = p->request;
+    json_t *format = field(p, "response_format"), *schema = NULL;
+    const char *type = json_string_value(json_object_get(format, "type"));
+    if (!format || (type && strcmp(type, "text") == 0))
+        return true;
+    bool by_schema = type && strcmp(type, "json_schema") == 0;
+    if (by_schema)
+        schema = json_object_get(json_object_get(format, "json_schema"), "schema");
+    else if (!type || strcmp(type, "json_object") != 0)
+        return refuse(p, "response_format", "wants the type text, json_object or json_schema");
+    if (by_schema && !json_is_object(schema))
+        return refuse(p, "response_format", "wants json_schema.schema, an object");
+    if (request->ignore_end || request->least_tokens)
+        return refuse(p, "response_format", "goes not with ignore_eos and min_tokens");
+    struct pyr_buf grammar = {0};
+    p->request->fault = "response_format";
+    bool ok = pyr_json_grammar(schema, &grammar, p->err);
+    if (ok) {
+        request->grammar = pyr_arena_strndup(p->arena, grammar.data, grammar.length);
+        request->fault = NULL;
+    }
+    pyr_buf_deinit(&grammar);
+    return ok;
 }
 
 static bool take_echo(struct parse *p, enum pyr_openai_api api) {
@@ -362,7 +386,7 @@ static bool take_generation(struct parse *p, enum pyr_openai_api api) {
            take_bool(p, "ignore_eos", &request->ignore_end) &&
            take_bool(p, "stream", &request->stream) && take_sampling(p) && take_stops(p) &&
            take_chances(p, api) && take_count(p, "n", 1, &request->choices) && take_echo(p, api) &&
-           check_unserved(p);
+           check_unserved(p) && take_format(p);
 }
 
 static bool take_all(struct parse *p, enum pyr_openai_api api) {

@@ -40,10 +40,11 @@ struct pyr_openai_request {
     struct pyr_sampling sampling;
     bool seeded; /* sampling.seed was given */
     bool ignore_end, stream, include_usage;
-    bool echo;        /* the prompt is the beginning of the answer */
-    uint32_t choices; /* answers to the same prompt, at least 1 */
-    uint32_t chances; /* wanted for each token: its own and so many - 1 likeliest; 0: none */
-    bool special;     /* the model's begin token in front (tokenize; else always) */
+    const char *grammar; /* what answers are held to (serving/json_grammar.h); NULL: nothing */
+    bool echo;           /* the prompt is the beginning of the answer */
+    uint32_t choices;    /* answers to the same prompt, at least 1 */
+    uint32_t chances;    /* wanted for each token: its own and so many - 1 likeliest; 0: none */
+    bool special;        /* the model's begin token in front (tokenize; else always) */
     struct pyr_openai_stop stops[PYR_OPENAI_STOPS_MAX];
     size_t stop_count;
     const char *fault; /* on failure: the field at fault, or NULL */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -513,6 +514,31 @@ static void give_token(struct pyr_serving *serving, struct sequence *sequence, i
         finish(serving, request, PYR_OUTCOME_OK, "", at_ns);
 }
 
+static int32_t pick(struct pyr_serving *serving, struct sequence *sequence, const float *logits,
+                    const bool *banned) {
+    const struct pyr_sampling *sampling = &sequence->request->sampling;
+    return sampling->temperature > 0 ? pyr_sample(logits, serving->vocabulary, banned, sampling,
+                                                  &sequence->rng, serving->candidates)
+                                     : pyr_argmax_allowed(logits, serving->vocabulary, banned);
+}
+
+/* To look at one token costs microseconds, at all of them milliseconds: most first choices fit.
+ * -1: no token may come next. */
+static int32_t hold_to_grammar(struct pyr_serving *serving, struct sequence *sequence,
+                               int32_t token, const bool *banned) {
+    const struct pyr_engine *engine = serving->engine;
+    struct pyr_grammar *grammar = sequence->request->grammar;
+    engine->grammar_mask(grammar, serving->adjusted, token);
+    if (isinf(serving->adjusted[token])) {
+        engine->grammar_mask(grammar, serving->adjusted, -1);
+        token = pick(serving, sequence, serving->adjusted, banned);
+    }
+    if (token < 0 || isinf(serving->adjusted[token]))
+        return -1;
+    engine->grammar_accept(grammar, token);
+    return token;
+}
+
 static int32_t choose(struct pyr_serving *serving, struct sequence *sequence, const float *row) {
     const struct pyr_serving_request *request = sequence->request;
     const struct pyr_sampling *sampling = &request->sampling;
@@ -520,7 +546,7 @@ static int32_t choose(struct pyr_serving *serving, struct sequence *sequence, co
     bool may_end = !request->exact_output && given >= request->least_tokens;
     const bool *banned = may_end ? NULL : serving->pieces->is_end;
     const float *logits = row;
-    if (pyr_adjusts(sampling)) {
+    if (request->grammar || pyr_adjusts(sampling)) {
         const int32_t *output =
             serving->outputs + (size_t)request->sequence * serving->info.tokens_per_sequence;
         pyr_adjust(row, serving->vocabulary, sampling,
@@ -528,10 +554,9 @@ static int32_t choose(struct pyr_serving *serving, struct sequence *sequence, co
                    (struct pyr_tokens){output, given}, serving->seen, serving->adjusted);
         logits = serving->adjusted;
     }
-    int32_t token = sampling->temperature > 0
-                        ? pyr_sample(logits, serving->vocabulary, banned, sampling, &sequence->rng,
-                                     serving->candidates)
-                        : pyr_argmax_allowed(logits, serving->vocabulary, banned);
+    int32_t token = pick(serving, sequence, logits, banned);
+    if (request->grammar && token >= 0)
+        token = hold_to_grammar(serving, sequence, token, banned);
     if (request->chances && token >= 0)
         pyr_chances(row, serving->vocabulary, token,
                     request->chances + (size_t)given * request->chance_count,
@@ -571,7 +596,9 @@ static uint64_t after_decode(struct pyr_serving *serving, uint64_t start_ns, uin
             give_token(serving, sequence, token, at_ns);
         else
             finish(serving, request, PYR_OUTCOME_ENGINE,
-                   row ? "the engine's output holds no number" : "the engine gave no output",
+                   !row               ? "the engine gave no output"
+                   : request->grammar ? "no token can follow that keeps to the format"
+                                      : "the engine's output holds no number",
                    at_ns);
     }
     if (running > serving->counters.most_running)

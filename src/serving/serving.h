@@ -97,6 +97,7 @@ struct pyr_serving_request {
     bool exact_output;            /* no end token: none can be chosen */
     uint32_t least_tokens;        /* the same, until there are so many */
     struct pyr_sampling sampling; /* zeroed: greedy */
+    struct pyr_grammar *grammar;  /* what the output is held to, of this engine; NULL: nothing */
     /* Nanoseconds after sent_ns (between_tokens: after the last token); PYR_NEVER: no limit. */
     uint64_t cancel_after_ns, first_token_ns, between_tokens_ns, total_ns;
     char *text; /* (text_capacity) the output's bytes, cut when they do not fit; or NULL */

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "model/engines.h"
 #include "model/synth.h"
+#include "serving/json_grammar.h"
 #include "serving/serving.h"
 
 #include <math.h>
@@ -158,14 +159,17 @@ static struct pyr_serving *start_serving(struct rig *rig, struct pyr_clock *cloc
     return serving;
 }
 
+/* With a grammar: the first round is greedy, others are drawn. */
 static void send(struct rig *rig, struct pyr_serving *serving, struct job *job, uint32_t prompt,
-                 uint32_t output) {
+                 uint32_t output, struct pyr_grammar *grammar, uint64_t round) {
     const struct single *single = &rig->single[prompt];
     *job = (struct job){.request = {.record = &job->record,
                                     .prompt = single->prompt,
                                     .prompt_tokens = single->prompt_tokens,
                                     .output_tokens = output,
-                                    .exact_output = true,
+                                    .exact_output = !grammar,
+                                    .grammar = grammar,
+                                    .sampling = {.temperature = round ? 1 : 0, .seed = round},
                                     .cancel_after_ns = PYR_NEVER,
                                     .first_token_ns = PYR_NEVER,
                                     .between_tokens_ns = PYR_NEVER,
@@ -214,7 +218,7 @@ static void serve_together(struct rig *rig, bool stagger, bool exact_first) {
     struct pyr_serving *serving = start_serving(rig, &clock, IN_FLIGHT);
     struct job *jobs = pyr_xcalloc(IN_FLIGHT, sizeof *jobs);
     for (uint32_t i = 0; i < IN_FLIGHT; i++) {
-        send(rig, serving, &jobs[i], i % PROMPTS, OUTPUT);
+        send(rig, serving, &jobs[i], i % PROMPTS, OUTPUT, NULL, 0);
         if (stagger)
             step(serving);
     }
@@ -234,7 +238,7 @@ static void serve_alone(struct rig *rig) {
     struct pyr_serving *serving = start_serving(rig, &clock, 1);
     struct job *job = pyr_xcalloc(1, sizeof *job);
     for (uint32_t p = 0; p < PROMPTS; p++) {
-        send(rig, serving, job, p, OUTPUT);
+        send(rig, serving, job, p, OUTPUT, NULL, 0);
         while (pyr_serving_has_work(serving))
             step(serving);
         assert_int_equal(job->record.outcome, PYR_OUTCOME_OK);
@@ -289,7 +293,7 @@ static void every_level_up_to_1000_ends_without_an_error(void **state) {
     assert_int_equal(info.sequences, rig->info.max_sequences);
     for (size_t k = 0; k < sizeof levels / sizeof *levels; k++) {
         for (uint32_t i = 0; i < levels[k]; i++)
-            send(rig, serving, &jobs[i], i % PROMPTS, 1 + i % 5);
+            send(rig, serving, &jobs[i], i % PROMPTS, 1 + i % 5, NULL, 0);
         while (pyr_serving_has_work(serving))
             step(serving);
         for (uint32_t i = 0; i < levels[k]; i++) {
@@ -305,10 +309,64 @@ static void every_level_up_to_1000_ends_without_an_error(void **state) {
     pyr_free(rig);
 }
 
+enum { ROOM = 100 };
+
+/* Weights are random: what comes out has the format only because it is held to it. */
+static void any_model_keeps_to_a_format(void **state) {
+    (void)state;
+    static const char schema[] =
+        "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":4},"
+        "\"count\":{\"enum\":[1,22]},\"list\":{\"type\":\"array\",\"items\":{\"type\":"
+        "\"boolean\"},\"minItems\":2,\"maxItems\":2}},\"required\":[\"name\",\"count\",\"list\"]}";
+    if (!built())
+        skip();
+    struct pyr_err err;
+    struct pyr_clock clock = {0};
+    struct pyr_buf rules = {0};
+    struct rig *rig = pyr_xcalloc(1, sizeof *rig);
+    rig_start(rig, synthesised, NULL, 0);
+    json_t *wanted = json_loads(schema, 0, NULL);
+    assert_ok(err, pyr_json_grammar(wanted, &rules, &err));
+    json_decref(wanted);
+    struct pyr_serving *serving = start_serving(rig, &clock, 2);
+    struct job *job = pyr_xcalloc(1, sizeof *job);
+    uint32_t whole = 0;
+    for (uint64_t round = 0; round < 10; round++) {
+        struct pyr_grammar *grammar;
+        assert_ok(err, rig->engine->grammar_create(rig->model, rules.data, &grammar, &err));
+        send(rig, serving, job, (uint32_t)(round % PROMPTS), ROOM, grammar, round);
+        while (pyr_serving_has_work(serving))
+            step(serving);
+        rig->engine->grammar_destroy(grammar);
+        assert_int_equal(job->record.outcome, PYR_OUTCOME_OK);
+        if (job->record.output_tokens == ROOM)
+            continue; /* it may spend all of it on blanks */
+        whole++;
+        json_t *made = json_loadb(job->text, job->request.text_bytes, 0, NULL);
+        if (!made)
+            fail_msg("no JSON: %.*s", (int)job->request.text_bytes, job->text);
+        json_int_t count = json_integer_value(json_object_get(made, "count"));
+        assert_true(json_is_string(json_object_get(made, "name")));
+        assert_true(count == 1 || count == 22);
+        assert_int_equal(json_array_size(json_object_get(made, "list")), 2);
+        assert_true(json_is_boolean(json_array_get(json_object_get(made, "list"), 1)));
+        json_decref(made);
+    }
+    assert_true(whole > 3);
+    struct pyr_grammar *grammar;
+    assert_false(rig->engine->grammar_create(rig->model, "root ::= (", &grammar, &err));
+    pyr_buf_deinit(&rules);
+    pyr_free(job);
+    pyr_serving_destroy(serving);
+    rig_stop(rig);
+    pyr_free(rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(greedy_text_is_that_of_a_bare_loop_alone_and_among_32),
         cmocka_unit_test(the_trained_model_tells_the_same_story_among_32),
+        cmocka_unit_test(any_model_keeps_to_a_format),
         cmocka_unit_test(every_level_up_to_1000_ends_without_an_error),
     };
     return cmocka_run_group_tests(tests, make_model, remove_model);

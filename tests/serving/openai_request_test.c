@@ -186,9 +186,18 @@ static void each_bad_body_is_refused_with_its_reason(void **state) {
         {PYR_OPENAI_CHAT, "{" HI ",\"top_logprobs\":2}", "wants logprobs too", "top_logprobs"},
         {PYR_OPENAI_CHAT, "{" HI ",\"tools\":[{}]}", "not served", "tools"},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"seed\":1.5}", "whole number", "seed"},
+        {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"response_format\":{\"type\":\"xml\"}}",
+         "wants the type", "response_format"},
         {PYR_OPENAI_COMPLETIONS,
-         "{\"prompt\":\"a\",\"response_format\":{\"type\":\"json_object\"}}", "only text",
-         "response_format"},
+         "{\"prompt\":\"a\",\"min_tokens\":2,\"response_format\":{\"type\":\"json_object\"}}",
+         "goes not with", "response_format"},
+        {PYR_OPENAI_COMPLETIONS,
+         "{\"prompt\":\"a\",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{}}}",
+         "json_schema.schema", "response_format"},
+        {PYR_OPENAI_COMPLETIONS,
+         "{\"prompt\":\"a\",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{"
+         "\"schema\":{\"type\":\"string\",\"pattern\":\"a+\"}}}}",
+         "pattern is not served", "response_format"},
         {PYR_OPENAI_TOKENIZE, "{}", "is missing", "prompt"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -489,6 +489,9 @@ static void what_cannot_be_served_is_said_why(void **state) {
     open_world(1, 4, NULL, (struct fake_plan){0});
     expect("POST", "/v1/completions", NULL, "{\"prompt\":", 400, "not JSON");
     expect("POST", "/v1/completions", NULL, "{\"prompt\":\"\"}", 200, "usage");
+    expect("POST", "/v1/completions", NULL,
+           "{" PROMPT ",\"response_format\":{\"type\":\"json_object\"}}", 400,
+           "only text is served with the engine fake");
     expect("POST", "/v1/completions", NULL, "{\"model\":\"gpt\"," PROMPT "}", 404,
            "no model gpt here; there is fake");
     expect("POST", "/v1/completions", NULL, "{" PROMPT ",\"max_tokens\":127}", 400,

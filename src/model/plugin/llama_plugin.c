@@ -45,6 +45,10 @@
     X(llama_vocab_is_eog)                                                                          \
     X(llama_tokenize)                                                                              \
     X(llama_token_to_piece)                                                                        \
+    X(llama_sampler_init_grammar)                                                                  \
+    X(llama_sampler_apply)                                                                         \
+    X(llama_sampler_accept)                                                                        \
+    X(llama_sampler_free)                                                                          \
     X(llama_context_default_params)                                                                \
     X(llama_init_from_model)                                                                       \
     X(llama_free)                                                                                  \
@@ -454,6 +458,47 @@ static bool plugin_is_end(const struct pyr_llama_model *model, int32_t token) {
     return loaded.api.llama_vocab_is_eog(model->vocab, token);
 }
 
+struct pyr_grammar {
+    struct llama_sampler *sampler;
+    llama_token_data *tokens; /* (count) */
+    int32_t count;
+};
+
+static bool plugin_grammar_create(const struct pyr_llama_model *model, const char *rules,
+                                  struct pyr_grammar **out, struct pyr_err *err) {
+    clear_log();
+    struct llama_sampler *sampler =
+        loaded.api.llama_sampler_init_grammar(model->vocab, rules, "root");
+    if (!sampler)
+        return fail_engine(err, "grammar", "");
+    struct pyr_grammar *grammar = pyr_xcalloc(1, sizeof *grammar);
+    grammar->sampler = sampler;
+    grammar->count = loaded.api.llama_vocab_n_tokens(model->vocab);
+    grammar->tokens = pyr_xcalloc((size_t)grammar->count, sizeof *grammar->tokens);
+    *out = grammar;
+    return true;
+}
+
+static void plugin_grammar_destroy(struct pyr_grammar *grammar) {
+    loaded.api.llama_sampler_free(grammar->sampler);
+    pyr_free(grammar->tokens);
+    pyr_free(grammar);
+}
+
+static void plugin_grammar_mask(const struct pyr_grammar *grammar, float *logits, int32_t only) {
+    int32_t first = only < 0 ? 0 : only, count = only < 0 ? grammar->count : 1;
+    for (int32_t i = 0; i < count; i++)
+        grammar->tokens[i] = (llama_token_data){.id = first + i, .logit = logits[first + i]};
+    llama_token_data_array list = {.data = grammar->tokens, .size = (size_t)count, .selected = -1};
+    loaded.api.llama_sampler_apply(grammar->sampler, &list);
+    for (size_t i = 0; i < list.size; i++)
+        logits[list.data[i].id] = list.data[i].logit;
+}
+
+static void plugin_grammar_accept(struct pyr_grammar *grammar, int32_t token) {
+    loaded.api.llama_sampler_accept(grammar->sampler, token);
+}
+
 static void plugin_context_destroy(struct pyr_llama_context *context) {
     if (context->context)
         loaded.api.llama_free(context->context);
@@ -602,6 +647,10 @@ static const struct pyr_llama_plugin plugin = {
     .chat = plugin_chat,
     .piece = plugin_piece,
     .is_end = plugin_is_end,
+    .grammar_create = plugin_grammar_create,
+    .grammar_destroy = plugin_grammar_destroy,
+    .grammar_mask = plugin_grammar_mask,
+    .grammar_accept = plugin_grammar_accept,
     .context_create = plugin_context_create,
     .context_destroy = plugin_context_destroy,
     .decode = plugin_decode,

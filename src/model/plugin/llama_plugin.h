@@ -16,7 +16,7 @@
 #include "model/model.h"
 
 /* Changes with anything in this file. */
-enum { PYR_LLAMA_PLUGIN_ABI = 2 };
+enum { PYR_LLAMA_PLUGIN_ABI = 3 };
 #define PYR_LLAMA_PLUGIN_ENTRY "pyr_llama_plugin_entry"
 
 /* Index of an option's choices. */
@@ -81,6 +81,12 @@ struct pyr_llama_plugin {
                 size_t count, int32_t *tokens, int capacity);
     int (*piece)(const struct pyr_llama_model *model, int32_t token, char *bytes, int capacity);
     bool (*is_end)(const struct pyr_llama_model *model, int32_t token);
+
+    bool (*grammar_create)(const struct pyr_llama_model *model, const char *rules,
+                           struct pyr_grammar **grammar, struct pyr_err *err);
+    void (*grammar_destroy)(struct pyr_grammar *grammar);
+    void (*grammar_mask)(const struct pyr_grammar *grammar, float *logits, int32_t only);
+    void (*grammar_accept)(struct pyr_grammar *grammar, int32_t token);
 
     bool (*context_create)(struct pyr_llama_model *model,
                            const struct pyr_llama_context_config *config,
