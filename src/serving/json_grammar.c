@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "serving/json_grammar.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -38,19 +37,21 @@ static bool refuse(struct translation *t, const char *what, const char *why) {
 
 static bool put(struct translation *t, json_t *schema);
 
+static int put_escaped(const char *text, size_t count, void *out) {
+    for (size_t i = 0; i < count; i++) {
+        if (text[i] == '"' || text[i] == '\\')
+            pyr_buf_putc(out, '\\');
+        pyr_buf_putc(out, text[i]);
+    }
+    return 0;
+}
+
 /* The JSON text of a value as a literal of the grammar. */
 static bool put_literal(struct translation *t, const json_t *value) {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    if (!text)
+    pyr_buf_putc(t->out, '"');
+    if (json_dump_callback(value, put_escaped, t->out, JSON_ENCODE_ANY | JSON_COMPACT) != 0)
         return refuse(t, "enum or const", "holds what is no JSON");
     pyr_buf_putc(t->out, '"');
-    for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            pyr_buf_putc(t->out, '\\');
-        pyr_buf_putc(t->out, *c);
-    }
-    pyr_buf_putc(t->out, '"');
-    free(text);
     return true;
 }
 

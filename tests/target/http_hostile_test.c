@@ -81,7 +81,7 @@ static const struct expectation of_models[] = {
     {HEAD("200 OK") JSON "Content-Length: 54\r\n\r\n"
                          "{\"data\":[{\"id\":\"\\u001b[31m\\u009b\\u202ea\"},{\"id\":\"b\"}]}",
      0, RAW_KEEP, "several models; choose one with --model: "},
-    {HEAD("200 OK"), 0, RAW_REPEAT, "the head is longer than 64 KiB"},
+    {HEAD("200 OK"), 0, RAW_REPEAT, "the head is longer than 128 KiB"},
     {HEAD("102 Wait") "\r\n", 0, RAW_REPEAT, "within 0.2 s"},
     {HEAD("200 OK") "\r\n", 0, RAW_REPEAT, "longer than 4194304 bytes"},
 };
