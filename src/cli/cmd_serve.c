@@ -56,6 +56,14 @@ static bool check_host(const char *host, const char *key, struct pyr_err *err) {
                     host);
 }
 
+/* An IPv6 address may be written as in a URL: "[::1]". */
+static const char *bare_host(struct pyr_arena *arena, const char *host) {
+    size_t length = host ? strlen(host) : 0;
+    return length > 2 && host[0] == '[' && host[length - 1] == ']'
+               ? pyr_arena_strndup(arena, host + 1, length - 2)
+               : host;
+}
+
 /* What requests call the model: the file's name without its extension, or the engine. */
 static const char *model_name(struct pyr_cli *cli, const char *target) {
     size_t length = strlen(target);
@@ -161,7 +169,7 @@ int pyr_cmd_serve(struct pyr_cli *cli, struct pyr_err *err) {
         .model = v[PYR_OPT_MODEL].text,
         .environment = getenv,
         .announce = !pyr_given(&cli->args, PYR_OPT_QUIET)};
-    struct pyr_openai_config config = {.host = v[PYR_OPT_HOST].text,
+    struct pyr_openai_config config = {.host = bare_host(cli->arena, v[PYR_OPT_HOST].text),
                                        .port = (uint16_t)number(cli, PYR_OPT_PORT, DEFAULT_PORT)};
     struct pyr_resolved resolved;
     struct pyr_loaded loaded;

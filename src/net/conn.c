@@ -4,8 +4,9 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,6 +109,7 @@ bool pyr_conn_start(struct pyr_conn *conn, uint64_t now_ns) {
     conn->failure = PYR_CONN_OK;
     conn->address = 0;
     conn->started_ns = now_ns;
+    conn->written = 0;
     conn->wants_write = true;
     conn->tunnel_sent = conn->tunnel_received = 0;
     return connect_to(conn) || connect_next(conn);
@@ -179,6 +181,7 @@ static bool ask_for_tunnel(struct pyr_conn *conn) {
         if (sent < 0)
             return errno == EAGAIN || errno == EINTR || fail_errno(conn, errno);
         conn->tunnel_sent += (size_t)sent;
+        conn->written += (size_t)sent;
     }
     conn->wants_write = false;
     for (;;) {
@@ -246,7 +249,8 @@ static bool shake_hands(struct pyr_conn *conn, const struct pyr_conn_buffers *bu
             return fail_errno(conn, errno);
         if (got == 0)
             return fail(conn, PYR_CONN_TLS,
-                        "the peer closed the connection during the TLS handshake");
+                        "the peer closed the connection during the TLS handshake; does it speak "
+                        "TLS? (http:// if not)");
         pyr_tls_received(&conn->tls, buffers->received, (size_t)got);
     }
 }
@@ -310,7 +314,8 @@ static enum pyr_io take_plain(struct pyr_conn *conn, const struct pyr_conn_buffe
                               struct pyr_read *read) {
     ssize_t plain = pyr_tls_read(&conn->tls, buffers->plain, PYR_CONN_PLAIN_BYTES);
     if (plain == -2) {
-        fail(conn, PYR_CONN_TLS, "what the peer sent is not TLS");
+        conn->failure = PYR_CONN_TLS;
+        pyr_tls_why(&conn->tls, conn->why, sizeof conn->why);
         return PYR_IO_FAILED;
     }
     if (plain == -1)
@@ -370,6 +375,7 @@ static bool flush_tls(struct pyr_conn *conn) {
                 fail_errno(conn, errno);
             return false;
         }
+        conn->written += (size_t)sent;
         pyr_tls_sent(&conn->tls, (size_t)sent);
     }
     conn->wants_write = false;
@@ -390,6 +396,7 @@ static bool send_frames(struct pyr_conn *conn, const char *bytes, size_t count) 
         conn->wants_write = errno == EAGAIN || errno == EINTR;
         return !conn->wants_write && fail_errno(conn, errno);
     }
+    conn->written += (size_t)sent;
     pyr_http2_sent(conn->http2, (size_t)sent);
     conn->wants_write = (size_t)sent < count;
     return !conn->wants_write;
@@ -406,6 +413,18 @@ bool pyr_conn_flush(struct pyr_conn *conn) {
     if (conn->http2)
         conn->wants_write = false;
     return true;
+}
+
+bool pyr_conn_has_delivered(const struct pyr_conn *conn, uint64_t written) {
+    struct tcp_info info = {0};
+    socklen_t bytes = sizeof info;
+    if (conn->written <= written)
+        return false;
+    if (conn->fd < 0 || getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0 ||
+        bytes < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked)
+        return true;
+    /* Its count begins with our SYN. */
+    return info.tcpi_bytes_acked > written + 1;
 }
 
 bool pyr_conn_is_spent(const struct pyr_conn *conn) {
@@ -437,6 +456,8 @@ ssize_t pyr_conn_write(struct pyr_conn *conn, const char *bytes, size_t count) {
         sent = 0;
     else if (sent < 0)
         fail_errno(conn, errno);
+    else
+        conn->written += (size_t)sent;
     conn->wants_write = sent >= 0 && (size_t)sent < count;
     return sent;
 }

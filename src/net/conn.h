@@ -49,6 +49,7 @@ struct pyr_conn {
     struct pyr_http2 *http2; /* NULL: HTTP/1.1, or nothing yet */
     const struct pyr_endpoint *endpoint;
     uint64_t started_ns; /* of the clock handed to start; set-up ends when advance says READY */
+    uint64_t written;    /* bytes that the socket took */
     unsigned address;    /* being tried */
     char tunnel_reply[256];
     size_t tunnel_sent, tunnel_received;
@@ -108,6 +109,10 @@ enum pyr_io pyr_conn_read(struct pyr_conn *conn, const struct pyr_conn_buffers *
 ssize_t pyr_conn_write(struct pyr_conn *conn, const char *bytes, size_t count);
 /* True when nothing is left to send; else AGAIN (failure OK) or failed. */
 bool pyr_conn_flush(struct pyr_conn *conn);
+/* After PYR_IO_EOF, before it is closed: whether the peer had any byte behind the first `written`
+ * when it ended the connection. False only when the kernel knows that it had not: a FIN
+ * acknowledges what came before it. (An RST does not, and proves nothing.) */
+bool pyr_conn_has_delivered(const struct pyr_conn *conn, uint64_t written);
 /* After an answer: the connection cannot carry another request, although it is open. */
 bool pyr_conn_is_spent(const struct pyr_conn *conn);
 

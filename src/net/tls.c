@@ -22,7 +22,10 @@ static bool load_files(SSL_CTX *context, const struct pyr_tls_options *options,
     if (options->ca_file && SSL_CTX_load_verify_locations(context, options->ca_file, NULL) != 1)
         return openssl_fail(err, options->ca_file);
     if (!options->cert_file != !options->key_file)
-        return pyr_fail(err, PYR_E_USAGE, "a client certificate needs both cert_file and key_file");
+        return pyr_fail(err, PYR_E_USAGE,
+                        "%s: a client certificate needs its key too, and the key its certificate "
+                        "(--client-cert and --client-key)",
+                        options->cert_file ? options->cert_file : options->key_file);
     if (!options->cert_file)
         return true;
     if (SSL_CTX_use_certificate_chain_file(context, options->cert_file) != 1)
@@ -118,6 +121,60 @@ void pyr_tls_sent(struct pyr_tls *tls, size_t count) {
     }
 }
 
+static const char *mend_of_certificate(long verdict) {
+    switch (verdict) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return "; name the server as its certificate does";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "; renew it, or look at this machine's clock";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return "; trust it or its authority with --ca-file FILE";
+    default:
+        return "";
+    }
+}
+
+static const char *mend_of_reason(int reason) {
+    switch (reason) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+        return "; it does not speak TLS: write http:// instead of https://";
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+        return "; does it want a client certificate (--client-cert, --client-key) that it trusts?";
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+        return "; it is older than TLS 1.2";
+    default:
+        return "";
+    }
+}
+
+void pyr_tls_why(const struct pyr_tls *tls, char *why, size_t why_size) {
+    long verdict = SSL_get_verify_result(tls->ssl);
+    unsigned long error = ERR_peek_last_error();
+    const char *reason = ERR_reason_error_string(error);
+    if (verdict != X509_V_OK && SSL_get_verify_mode(tls->ssl) != SSL_VERIFY_NONE)
+        snprintf(why, why_size, "certificate not accepted: %s%s",
+                 X509_verify_cert_error_string(verdict), mend_of_certificate(verdict));
+    else
+        snprintf(why, why_size, "TLS %sfailed: %s%s",
+                 SSL_is_init_finished(tls->ssl) ? "" : "handshake ",
+                 reason ? reason : "closed by the peer",
+                 ERR_GET_LIB(error) == ERR_LIB_SSL ? mend_of_reason(ERR_GET_REASON(error)) : "");
+    ERR_clear_error();
+}
+
 enum pyr_tls_result pyr_tls_handshake(struct pyr_tls *tls, char *why, size_t why_size) {
     ERR_clear_error();
     int status = SSL_do_handshake(tls->ssl);
@@ -125,14 +182,7 @@ enum pyr_tls_result pyr_tls_handshake(struct pyr_tls *tls, char *why, size_t why
         return PYR_TLS_DONE;
     if (SSL_get_error(tls->ssl, status) == SSL_ERROR_WANT_READ)
         return PYR_TLS_WANTS_MORE;
-    long verdict = SSL_get_verify_result(tls->ssl);
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-    if (verdict != X509_V_OK)
-        snprintf(why, why_size, "certificate not accepted: %s",
-                 X509_verify_cert_error_string(verdict));
-    else
-        snprintf(why, why_size, "TLS handshake failed: %s", reason ? reason : "closed by the peer");
-    ERR_clear_error();
+    pyr_tls_why(tls, why, why_size);
     return PYR_TLS_FAILED;
 }
 

@@ -43,6 +43,8 @@ void pyr_tls_received(struct pyr_tls *tls, const char *bytes, size_t count);
 size_t pyr_tls_to_send(struct pyr_tls *tls, const char **bytes);
 void pyr_tls_sent(struct pyr_tls *tls, size_t count);
 
+/* Why the last call failed, in a sentence with the mend where one is known. */
+void pyr_tls_why(const struct pyr_tls *tls, char *why, size_t why_size);
 /* One step of the handshake; on failure a sentence ("the certificate has expired"). */
 enum pyr_tls_result pyr_tls_handshake(struct pyr_tls *tls, char *why, size_t why_size);
 /* Plain bytes read, 0 when more must be received first, -1 at the peer's close, -2 on failure. */

@@ -176,8 +176,27 @@ static void finish_answer(struct http_conn *conn, bool clean) {
     pyr_http_serve_waiting(conn->handle);
 }
 
+/* A server may end an idle connection while a request is on its way. When it had ended it before
+ * the first byte came, as the kernel knows by what was acknowledged (or when no byte went out),
+ * nobody has begun the request: it goes out on a new connection, once, and says so by its flag.
+ * True when it does. */
+static bool send_anew(struct http_conn *conn, bool delivered) {
+    struct pyr_slot *slot = conn->slot;
+    if (!conn->was_idle || conn->response.message.head_bytes || conn->response.status || delivered)
+        return false;
+    uint64_t now_ns = pyr_now_ns(&conn->handle->clock);
+    slot->record.sent_ns = 0;
+    conn->slot = NULL;
+    pyr_http_close_conn(conn, false, PYR_NEVER);
+    pyr_http_assign(conn, slot, now_ns);
+    return true;
+}
+
 /* The connection failed under its request, or could not be made. */
 static void finish_broken(struct http_conn *conn) {
+    if (conn->conn.failure == PYR_CONN_RESET &&
+        send_anew(conn, conn->conn.written > conn->written_before))
+        return;
     uint64_t now_ns = pyr_now_ns(&conn->handle->clock);
     enum pyr_outcome outcome = pyr_http_outcome_of(conn->conn.failure);
     if (conn->done)
@@ -198,7 +217,8 @@ static void finish_unsent(struct http_conn *conn) {
     struct pyr_slot *slot = conn->slot;
     if (conn->conn.failure == PYR_CONN_RESET && !conn->conn.tls.ssl)
         on_readable(conn, true);
-    if (conn->slot == slot && slot)
+    /* Not when it is on its way anew. */
+    if (conn->slot == slot && slot && conn->conn.state == PYR_CONN_READY)
         finish_broken(conn);
 }
 
@@ -241,6 +261,7 @@ void pyr_http_start_request(struct http_conn *conn) {
     conn->sending = true;
     conn->skip = 0;
     conn->used = true;
+    conn->written_before = conn->conn.written;
     send_more(conn);
 }
 
@@ -254,6 +275,7 @@ void pyr_http_assign(struct http_conn *conn, struct pyr_slot *slot, uint64_t now
     conn->submitted_ns = slot->record.dispatched_ns ? slot->record.dispatched_ns : now_ns;
     conn->last_read_ns = conn->last_chunk_user_ns = 0;
     conn->sending = false;
+    conn->was_idle = idle;
     pyr_http_answer_begin(conn);
     if (idle) {
         pyr_http_start_request(conn);
@@ -325,6 +347,8 @@ static void on_eof(struct http_conn *conn) {
         lose_idle(conn);
         return;
     }
+    if (send_anew(conn, pyr_conn_has_delivered(&conn->conn, conn->written_before)))
+        return;
     pyr_http_answer_eof(conn);
     finish_answer(conn, false);
 }

@@ -48,6 +48,8 @@ struct http_conn {
     struct http_conn *previous, *next; /* in its place's list */
     int watched_fd;
     bool watched_write, used; /* used: has carried a request */
+    bool was_idle;            /* when it was given its request */
+    uint64_t written_before;  /* by the connection, when its request began */
 
     uint64_t deadline_ns; /* PYR_NEVER: not in the heap */
     uint32_t heap_place;

@@ -80,7 +80,7 @@ static bool answer(int fd, const struct raw_answer *one) {
     return false;
 }
 
-static void serve(int fd, const struct raw_answer *answers) {
+static void serve(int fd, int told, const struct raw_answer *answers) {
     char *request = calloc(1, REQUEST_BYTES);
     bool alive = true;
     while (alive && read_request(fd, request)) {
@@ -88,13 +88,19 @@ static void serve(int fd, const struct raw_answer *answers) {
         while (one->bytes && one->holds && !strstr(request, one->holds))
             one++;
         alive = one->bytes && answer(fd, one);
+        if (one->bytes && one->end == RAW_CLOSE) {
+            close(fd);
+            fd = -1;
+            write_all(told, "c", 1);
+        }
         memset(request, 0, REQUEST_BYTES);
     }
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     free(request);
 }
 
-static void run(int listener, const struct raw_answer *answers) {
+static void run(int listener, int told, const struct raw_answer *answers) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGCHLD, SIG_IGN);
     for (;;) {
@@ -105,7 +111,7 @@ static void run(int listener, const struct raw_answer *answers) {
         if (fork() == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             close(listener);
-            serve(fd, answers);
+            serve(fd, told, answers);
             _exit(0);
         }
         close(fd);
@@ -115,13 +121,16 @@ static void run(int listener, const struct raw_answer *answers) {
 void raw_server_start(struct raw_server *server, const char *host,
                       const struct raw_answer *answers) {
     struct pyr_err err;
-    int listener;
+    int listener, pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     assert_ok(err, pyr_listen(host, 0, &listener, &server->port, &err));
     server->pid = fork();
     assert_true(server->pid >= 0);
     if (server->pid == 0)
-        run(listener, answers);
+        run(listener, pair[1], answers);
     close(listener);
+    close(pair[1]);
+    server->closed = pair[0];
     snprintf(server->url, sizeof server->url, "http://%s%s%s:%u/v1",
              host && strchr(host, ':') ? "[" : "", host ? host : "127.0.0.1",
              host && strchr(host, ':') ? "]" : "", server->port);
@@ -131,4 +140,5 @@ void raw_server_stop(struct raw_server *server) {
     int status;
     kill(server->pid, SIGKILL);
     waitpid(server->pid, &status, 0);
+    close(server->closed);
 }

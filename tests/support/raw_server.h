@@ -30,6 +30,7 @@ struct raw_server {
     pid_t pid;
     uint16_t port;
     char url[64]; /* "http://127.0.0.1:PORT/v1" */
+    int closed;   /* a byte comes here after each RAW_CLOSE */
 };
 
 /* host NULL: 127.0.0.1. answers: ended by one without bytes. */

@@ -251,6 +251,56 @@ static void an_ipv6_literal_is_an_address_like_any_other(void **state) {
     raw_server_stop(&server);
 }
 
+static void attach_unprobed(const struct raw_answer *answers, uint32_t max_in_flight) {
+    static const char *const options[] = {"probe=off", NULL};
+    raw_server_start(&server, NULL, answers);
+    http_world_begin(&world);
+    http_world_attach(&world, server.url, options, max_in_flight);
+}
+
+static void a_request_that_nobody_began_goes_out_anew(void **state) {
+    (void)state;
+    static const struct raw_answer answers[] = {
+        {"GET", raw_models, 0, RAW_KEEP, NULL},
+        {"tokenize", HEAD("404 No") EMPTY, 0, RAW_KEEP, NULL},
+        {NULL, raw_stream, 0, RAW_CLOSE, NULL},
+        {0}};
+    char byte;
+    attach_unprobed(answers, 1);
+    for (int i = 0; i < 5; i++) {
+        const struct pyr_request *record = &http_world_one(&world, "", 2)->record;
+        assert_int_equal(record->outcome, PYR_OUTCOME_OK);
+        assert_true(!(record->flags & PYR_REQUEST_NEW_CONNECTION) == (i == 0));
+        assert_true(record->sent_ns >= record->dispatched_ns);
+        assert_true(record->first_content_ns > record->sent_ns);
+        /* Its end is there before the next request is sent, and nobody has looked. */
+        assert_int_equal(read(server.closed, &byte, 1), 1);
+    }
+    http_world_end(&world);
+    raw_server_stop(&server);
+}
+
+static void a_request_that_was_received_is_never_sent_twice(void **state) {
+    (void)state;
+    static const struct raw_answer answers[] = {
+        {"GET", raw_models, 0, RAW_KEEP, NULL},
+        {"tokenize", HEAD("404 No") EMPTY, 0, RAW_KEEP, NULL},
+        {"number 0", raw_stream, 0, RAW_KEEP, NULL},
+        {"number 1", "", 0, RAW_CLOSE, NULL},
+        {"number 2", raw_stream, 0, RAW_KEEP, NULL},
+        {"number 3", "", 0, RAW_RESET, NULL},
+        {0}};
+    attach_unprobed(answers, 1);
+    for (int i = 0; i < 4; i++) {
+        const struct pyr_slot *slot = http_world_one(&world, "", 2);
+        assert_int_equal(slot->record.outcome, i % 2 ? PYR_OUTCOME_RESET : PYR_OUTCOME_OK);
+        if (i == 1)
+            assert_non_null(strstr(slot->error_text, "closed before an answer"));
+    }
+    http_world_end(&world);
+    raw_server_stop(&server);
+}
+
 static unsigned count_descriptors(void) {
     DIR *folder = opendir("/proc/self/fd");
     unsigned count = 0;
@@ -296,6 +346,8 @@ int main(void) {
         cmocka_unit_test(a_refused_key_is_told_by_where_it_came_from),
         cmocka_unit_test(each_endpoint_is_asked_before_the_start),
         cmocka_unit_test(an_ipv6_literal_is_an_address_like_any_other),
+        cmocka_unit_test(a_request_that_nobody_began_goes_out_anew),
+        cmocka_unit_test(a_request_that_was_received_is_never_sent_twice),
         cmocka_unit_test(descriptors_are_counted_and_the_soft_limit_raised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

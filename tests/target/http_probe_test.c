@@ -94,7 +94,7 @@ static void what_is_wrong_is_said_in_one_line(void **state) {
     expect_refusal(world.url, bad_body, "must be a JSON object");
     static const char *const half[] = {"cert_file=/x", NULL};
     snprintf(url, sizeof url, "https://127.0.0.1:1/v1");
-    expect_refusal(url, half, "both cert_file and key_file");
+    expect_refusal(url, half, "(--client-cert and --client-key)");
     static const char *const http2[] = {"http2=maybe", NULL};
     expect_refusal(world.url, http2, "http2=maybe: must be on or off");
     snprintf(key_path, sizeof key_path, "api_key_file=%s/none", world.dir);
