@@ -11,7 +11,9 @@
 #include <string.h>
 
 static bool openssl_fail(struct pyr_err *err, const char *what) {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    unsigned long first = ERR_peek_error();
+    const char *reason = ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first))
+                                                 : ERR_reason_error_string(ERR_peek_last_error());
     ERR_clear_error();
     return pyr_fail(err, PYR_E_INPUT, "%s: cannot be used for TLS (%s)", what,
                     reason ? reason : "unknown cause");

@@ -362,7 +362,7 @@ static void words_of_refusal(const struct http_conn *conn, char *text, size_t si
     else if (json && delta.error_text)
         pyr_http_words_decoded(delta.error_text, delta.error_text_bytes, text, size);
     else if (conn->hold_bytes && !packed)
-        excerpt(conn->hold, conn->hold_bytes, text, 80);
+        pyr_http_words_body(conn->hold, conn->hold_bytes, text, size);
     if (status == 401 || status == 403) {
         size_t used = strlen(text);
         char key[320];

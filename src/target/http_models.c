@@ -78,7 +78,7 @@ static void words_of(const struct pyr_fetched *fetched, char *text, size_t size)
     if (said)
         pyr_plain_text(text, size, said, strlen(said));
     else
-        pyr_plain_text(text, size < 81 ? size : 81, body, fetched->body.length);
+        pyr_http_words_body(body, fetched->body.length, text, size);
     json_decref(root);
 }
 
@@ -284,9 +284,15 @@ static bool without_list(struct http_target *target, unsigned endpoint, const ch
     }
     origin(&target->endpoints[endpoint], host, sizeof host);
     words_of(fetched, words, sizeof words);
-    return pyr_fail(err, PYR_E_USAGE,
-                    "%s%s: no list of models (HTTP %u%s%s); name the model with --model", host,
-                    path, fetched->status, words[0] ? ": " : "", words);
+    if (strstr(words, "plain HTTP request was sent to HTTPS"))
+        return pyr_fail(err, PYR_E_INPUT, "%s: wants TLS (HTTP %u: %s); write https://",
+                        target->endpoints[endpoint].text, fetched->status, words);
+    bool failing = fetched->status / 100 == 5 && fetched->status != 501;
+    return pyr_fail(err, fetched->status >= 400 ? PYR_E_INPUT : PYR_E_USAGE,
+                    "%s%s: no list of models (HTTP %u%s%s); %s", host, path, fetched->status,
+                    words[0] ? ": " : "", words,
+                    failing ? "is the server up, and the one behind its proxy?"
+                            : "name the model with --model");
 }
 
 static bool read_models(struct http_target *target, unsigned endpoint, const char *path,

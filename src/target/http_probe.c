@@ -110,7 +110,8 @@ static void read_answer(const struct pyr_fetched *fetched, struct verdict *verdi
     if (strncasecmp(fetched->content_type, "text/event-stream", 17) != 0) {
         read_event(text, fetched->body.length, verdict);
         if (!verdict->message[0])
-            pyr_plain_text(verdict->message, 81, text, fetched->body.length);
+            pyr_http_words_body(text, fetched->body.length, verdict->message,
+                                sizeof verdict->message);
         return;
     }
     char *hold = pyr_xcalloc(1, HOLD_BYTES);
@@ -226,9 +227,14 @@ static bool find_dialect(struct http_target *target, struct pyr_err *err) {
             "known about exact output lengths.");
         return true;
     }
-    return pyr_fail(err, PYR_E_INPUT, "%s%s: the server refuses a plain request (HTTP %u%s%s)",
+    bool elsewhere = verdict.status == 404 || verdict.status == 405 || verdict.status == 501;
+    return pyr_fail(err, PYR_E_INPUT, "%s%s: the server refuses a plain request (HTTP %u%s%s)%s%s",
                     target->endpoints[0].text, pyr_http_api_path(options->api), verdict.status,
-                    verdict.message[0] ? ": " : "", verdict.message);
+                    verdict.message[0] ? ": " : "", verdict.message,
+                    elsewhere ? "; has it another API? --endpoint " : "",
+                    !elsewhere                      ? ""
+                    : options->api == PYR_HTTP_CHAT ? "completions or embeddings"
+                                                    : "chat or embeddings");
 }
 
 bool pyr_http_probe(struct http_target *target, struct pyr_err *err) {

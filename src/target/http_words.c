@@ -21,6 +21,19 @@ const char *pyr_http_words_decoded(const char *raw, size_t bytes, char *out, siz
     return out;
 }
 
+enum { BODY_SHOWN = 80 };
+
+void pyr_http_words_body(const char *body, size_t bytes, char *out, size_t size) {
+    static const char open[] = "<title>", close[] = "</title>";
+    const char *title = memmem(body, bytes, open, sizeof open - 1);
+    const char *from = title ? title + sizeof open - 1 : body;
+    size_t count = bytes - (size_t)(from - body);
+    const char *end = title ? memmem(from, count, close, sizeof close - 1) : NULL;
+    if (end)
+        count = (size_t)(end - from);
+    pyr_plain_text(out, size < BODY_SHOWN ? size : BODY_SHOWN, from, count);
+}
+
 void pyr_http_words_redirect(const char *location, const char *path, char *out, size_t size) {
     size_t length = strlen(location), path_length = strlen(path);
     bool absolute =

@@ -11,6 +11,8 @@
 /* Text of the server inside a JSON string: decoded, on one line, cut. raw NULL: says that there is
  * none. Returns out. */
 const char *pyr_http_words_decoded(const char *raw, size_t bytes, char *out, size_t size);
+/* A body that is no JSON in a few words: the title of a web page, else how it begins. */
+void pyr_http_words_body(const char *body, size_t bytes, char *out, size_t size);
 /* "redirected to URL; name BASE as the target": location as the server wrote it, path what was
  * asked for ("/chat/completions"). */
 void pyr_http_words_redirect(const char *location, const char *path, char *out, size_t size);

@@ -89,6 +89,7 @@ static void serve(int fd, int told, const struct raw_answer *answers) {
             one++;
         alive = one->bytes && answer(fd, one);
         if (one->bytes && one->end == RAW_CLOSE) {
+            shutdown(fd, SHUT_RDWR); /* the process that took it may hold it still */
             close(fd);
             fd = -1;
             write_all(told, "c", 1);

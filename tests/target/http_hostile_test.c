@@ -75,6 +75,9 @@ static const struct expectation of_models[] = {
     {"\x15\3\1\0\2\2\x46", 7, RAW_CLOSE, "is not HTTP but TLS; write https://"},
     {HEAD("401 No") EMPTY, 0, RAW_KEEP, "the server wants a key (HTTP 401); no key was sent"},
     {no_list, 0, RAW_KEEP, "/v1/models: no list of models (HTTP 500: "},
+    {HEAD("400 Bad") "Content-Length: 86\r\n\r\n<html><head><title>400 The plain HTTP request was "
+                     "sent to HTTPS port</title></head>...",
+     0, RAW_KEEP, "/v1: wants TLS (HTTP 400: 400 The plain HTTP request"},
     {HEAD("204 None") "\r\n", 0, RAW_KEEP, "no list of models (HTTP 204); name the model"},
     {HEAD("200 OK") "Content-Type: text/html\r\nContent-Length: 2\r\n\r\nhi", 0, RAW_KEEP,
      "a web page, not an API"},
@@ -113,6 +116,8 @@ static const struct expectation of_requests[] = {
     {HEAD("200 OK") "Content-Type: text/html\r\nContent-Length: 2\r\n\r\nhi", 0, RAW_KEEP, "page"},
     {HEAD("403 No") "Content-Length: 20\r\n\r\n" ESCAPES "123456", 0, RAW_KEEP, "no key was sent"},
     {HEAD("404 No") "Content-Length: 20\r\n\r\n" ESCAPES "123456", 0, RAW_KEEP, "HTTP 404"},
+    {HEAD("405 No") "Content-Length: 31\r\n\r\n<html><title>405 A\x1b[m</title>..", 0, RAW_KEEP,
+     "HTTP 405: 405 A [m"},
     {HEAD("200 OK") "Content-", 0, RAW_CLOSE, "closed in the middle of the answer's head"},
     {"* OK IMAP " ESCAPES "\r\n", 0, RAW_CLOSE, "is not HTTP; it begins with \"* OK IMAP "},
 };
