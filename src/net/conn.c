@@ -295,6 +295,14 @@ static enum pyr_io io_of_http2(struct pyr_conn *conn) {
     return PYR_IO_FAILED;
 }
 
+/* Nothing more comes. */
+static enum pyr_io end_of(struct pyr_conn *conn) {
+    if (!conn->http2)
+        return PYR_IO_EOF;
+    pyr_http2_closed(conn->http2);
+    return io_of_http2(conn);
+}
+
 static enum pyr_io take_frames(struct pyr_conn *conn, const struct pyr_conn_buffers *buffers,
                                struct pyr_read *read) {
     read->count =
@@ -319,9 +327,11 @@ static enum pyr_io take_plain(struct pyr_conn *conn, const struct pyr_conn_buffe
         return PYR_IO_FAILED;
     }
     if (plain == -1)
-        return PYR_IO_EOF;
+        return end_of(conn);
     read->bytes = buffers->plain;
     read->count = (size_t)plain;
+    /* Another read then tells of the end: the socket may not. */
+    read->full |= plain && pyr_tls_is_over(&conn->tls);
     if (plain && conn->http2)
         return take_frames(conn, buffers, read);
     return plain ? PYR_IO_DATA : PYR_IO_AGAIN;
@@ -338,6 +348,8 @@ enum pyr_io pyr_conn_read(struct pyr_conn *conn, const struct pyr_conn_buffers *
     ssize_t got;
     if (conn->http2 && pyr_http2_state(conn->http2) != PYR_HTTP2_ALIVE)
         return io_of_http2(conn);
+    if (conn->tls.ssl && pyr_tls_is_over(&conn->tls))
+        return end_of(conn);
     do {
         got = recvmsg(conn->fd, &message, 0);
     } while (got < 0 && errno == EINTR);
@@ -347,12 +359,8 @@ enum pyr_io pyr_conn_read(struct pyr_conn *conn, const struct pyr_conn_buffers *
         fail_errno(conn, errno);
         return PYR_IO_FAILED;
     }
-    if (got == 0 && conn->http2) {
-        pyr_http2_closed(conn->http2);
-        return io_of_http2(conn);
-    }
     if (got == 0)
-        return PYR_IO_EOF;
+        return end_of(conn);
     *read = (struct pyr_read){.bytes = buffers->received,
                               .count = (size_t)got,
                               .kernel_ns = conn->stamps ? stamp_of(&message, clock) : 0,

@@ -116,9 +116,8 @@ static bool take_read(struct fetching *fetching, enum pyr_http_result *result,
                             fetching->endpoint->text, fetching->answer_max);
         if (*result == PYR_HTTP_BAD)
             return bad_answer(fetching, io == PYR_IO_EOF ? NULL : &read, err);
-        /* The end of an HTTP/2 connection is told by a read, not by the socket. */
-    } while (io == PYR_IO_DATA && *result == PYR_HTTP_MORE && fetching->conn.http2 &&
-             pyr_http2_state(fetching->conn.http2) != PYR_HTTP2_ALIVE);
+        /* The end of TLS or HTTP/2 is told by a read, not by the socket. */
+    } while (io == PYR_IO_DATA && *result == PYR_HTTP_MORE && read.full);
     return true;
 }
 

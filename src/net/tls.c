@@ -206,6 +206,10 @@ ssize_t pyr_tls_read(struct pyr_tls *tls, char *bytes, size_t capacity) {
     return (ssize_t)total;
 }
 
+bool pyr_tls_is_over(const struct pyr_tls *tls) {
+    return SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN;
+}
+
 bool pyr_tls_write(struct pyr_tls *tls, const char *bytes, size_t count) {
     ERR_clear_error();
     size_t written = 0;

@@ -49,6 +49,8 @@ void pyr_tls_why(const struct pyr_tls *tls, char *why, size_t why_size);
 enum pyr_tls_result pyr_tls_handshake(struct pyr_tls *tls, char *why, size_t why_size);
 /* Plain bytes read, 0 when more must be received first, -1 at the peer's close, -2 on failure. */
 ssize_t pyr_tls_read(struct pyr_tls *tls, char *bytes, size_t capacity);
+/* The peer has said that nothing more comes, which its socket need not say too. */
+bool pyr_tls_is_over(const struct pyr_tls *tls);
 /* Takes all the bytes; false on failure. */
 bool pyr_tls_write(struct pyr_tls *tls, const char *bytes, size_t count);
 

@@ -136,6 +136,8 @@ static void relay_connection(SSL_CTX *context, int client, const struct tls_rela
         }
     }
     SSL_shutdown(ssl);
+    if (config->keeps_socket)
+        pause();
     _exit(0);
 }
 

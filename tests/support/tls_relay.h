@@ -23,6 +23,7 @@ struct tls_relay_config {
     bool expired;             /* the server's certificate */
     bool wants_client;        /* refuses clients without a certificate */
     bool other_host;          /* the certificate names another host */
+    bool keeps_socket;        /* says that nothing more comes, and leaves the socket open */
 };
 
 void tls_relay_start(struct tls_relay *relay, const struct tls_relay_config *config);

@@ -5,6 +5,7 @@
 #include "support/support.h"
 
 #include "support/http_world.h"
+#include "support/raw_server.h"
 #include "support/tls_relay.h"
 
 #include <stdlib.h>
@@ -114,11 +115,37 @@ static void a_client_certificate_is_shown_when_asked_for(void **state) {
     struct pyr_err err;
     assert_false(http_world_open(&world, url, without, &err));
     snprintf(cert, sizeof cert, "cert_file=%s", relay.client_cert);
+    assert_non_null(strstr(err.text, "client certificate (--client-cert"));
     snprintf(key, sizeof key, "key_file=%s", relay.client_key);
     const char *const with[] = {ca, cert, key, NULL};
     http_world_attach(&world, url, with, 8);
     check_streams();
     stop();
+}
+
+static void the_end_of_tls_is_the_end_without_that_of_the_socket(void **state) {
+    (void)state;
+    static const struct raw_answer answers[] = {
+        {"GET", raw_models, 0, RAW_KEEP, NULL},
+        {NULL,
+         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+         "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n",
+         0, RAW_CLOSE, NULL},
+        {0}};
+    static const char *const plain[] = {"stream=on", "probe=off"};
+    struct raw_server server;
+    raw_server_start(&server, NULL, answers);
+    struct tls_relay_config config = {.backend_port = server.port, .keeps_socket = true};
+    tls_relay_start(&relay, &config);
+    http_world_begin(&world);
+    snprintf(url, sizeof url, "https://127.0.0.1:%u/v1", relay.port);
+    snprintf(ca, sizeof ca, "ca_file=%s", relay.ca);
+    const char *const options[] = {ca, plain[0], plain[1], NULL};
+    http_world_attach(&world, url, options, 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(http_world_one(&world, "", 1)->record.outcome, PYR_OUTCOME_OK);
+    stop();
+    raw_server_stop(&server);
 }
 
 static void plain_http_is_not_taken_for_tls(void **state) {
@@ -139,6 +166,7 @@ int main(void) {
         cmocka_unit_test(a_long_prompt_goes_through_tls),
         cmocka_unit_test(certificates_are_verified),
         cmocka_unit_test(a_client_certificate_is_shown_when_asked_for),
+        cmocka_unit_test(the_end_of_tls_is_the_end_without_that_of_the_socket),
         cmocka_unit_test(plain_http_is_not_taken_for_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
