@@ -251,6 +251,7 @@ bool pyr_openai_open(const struct pyr_openai_config *config, struct pyr_openai *
         .port = config->port,
         .connections_max = 2 * jobs_max + IDLE_CONNECTIONS,
         .body_max = BODY_BYTES_MAX,
+        .queue_max = 2 * BODY_BYTES_MAX, /* calls stop long before; an echo is one piece */
         .handle = handle,
         .refused = refused,
         .gone = gone,

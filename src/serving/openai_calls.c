@@ -24,6 +24,7 @@ struct choice {
     uint32_t delivered;    /* tokens */
     uint32_t told;         /* of these, whose chances were given (when they are wanted) */
     size_t told_offset;    /* where the next of them stands in the text, in characters */
+    bool echoed;           /* the prompt was given, where the answer begins with it */
     bool over;             /* all of it was given */
 };
 
@@ -185,8 +186,9 @@ static void give_rest(struct pyr_openai *server, struct pyr_openai_call *call,
         give_text(server, call, choice, text, bytes);
 }
 
-/* `echo`: the prompt is the beginning of each answer. */
-static void give_prompt(struct pyr_openai *server, struct pyr_openai_call *call) {
+/* `echo`: the prompt is the beginning of the answer. */
+static void give_prompt(struct pyr_openai *server, struct pyr_openai_call *call,
+                        struct choice *choice) {
     const struct pyr_openai_request *request = &call->prompt.request;
     const struct pyr_pieces *pieces = server->config.pieces;
     struct pyr_buf text = {0};
@@ -196,8 +198,8 @@ static void give_prompt(struct pyr_openai *server, struct pyr_openai_call *call)
         const uint32_t *offset = pieces->offset + request->tokens[i];
         pyr_buf_append(&text, pieces->bytes + offset[0], offset[1] - offset[0]);
     }
-    for (uint32_t i = 0; i < call->choice_count; i++)
-        give_text(server, call, &call->choices[i], pyr_buf_text(&text), text.length);
+    give_text(server, call, choice, pyr_buf_text(&text), text.length);
+    choice->echoed = true;
     pyr_buf_deinit(&text);
 }
 
@@ -254,8 +256,6 @@ static void begin_stream(struct pyr_openai *server, struct pyr_openai_call *call
     pyr_http_begin(call->exchange, 200, "text/event-stream", STREAM_FIELDS);
     for (uint32_t i = 0; i < call->choice_count; i++)
         pyr_openai_event_begin(&call->choices[i].frame, &server->out);
-    if (call->prompt.request.echo)
-        give_prompt(server, call);
 }
 
 /* Gives what one choice has. False: it failed, and the call with it. */
@@ -269,6 +269,8 @@ static bool deliver_choice(struct pyr_openai *server, struct pyr_openai_call *ca
     bool failed = done && choice->job.record.outcome != PYR_OUTCOME_OK;
     if (stream && !call->begun && !(failed && count == 0))
         begin_stream(server, call);
+    if (call->prompt.request.echo && !choice->echoed)
+        give_prompt(server, call, choice);
     take_tokens(server, call, choice, count);
     if (choice->text.stopped || (done && choice->delivered == count)) {
         give_rest(server, call, choice);
@@ -287,13 +289,19 @@ static bool deliver_choice(struct pyr_openai *server, struct pyr_openai_call *ca
     return true;
 }
 
+static bool is_full(const struct pyr_openai_call *call) {
+    return call->begun && pyr_http_queued(call->exchange) > QUEUED_BYTES_MAX;
+}
+
 /* A round of all choices. False: for now there is no more to give. */
 static bool deliver_some(struct pyr_openai *server, struct pyr_openai_call *call) {
     bool over = true, more = false;
-    if (call->begun && pyr_http_queued(call->exchange) > QUEUED_BYTES_MAX)
+    if (is_full(call))
         return false; /* `writable` goes on */
     for (uint32_t i = 0; i < call->choice_count; i++) {
         struct choice *choice = &call->choices[i];
+        if (is_full(call))
+            return true; /* what was kept for one send goes out first */
         if (!deliver_choice(server, call, choice))
             return false;
         over = over && choice->over;
@@ -428,8 +436,6 @@ static bool submit(struct pyr_openai *server, struct pyr_openai_call *call,
     }
     if (!make_grammars(server, call))
         return false;
-    if (request->echo && !request->stream)
-        give_prompt(server, call);
     server->next_id++;
     server->totals.prompt_tokens += call->prompt.count;
     for (uint32_t i = 0; i < call->choice_count; i++)

@@ -348,6 +348,37 @@ static void several_answers_to_one_prompt_share_a_request(void **state) {
 }
 
 /* All or none: what is left of the queue would do for fewer. */
+/* More than sockets hold, to a client that reads only when the engine has long been done. */
+static void a_slow_reader_gets_all_of_several_answers(void **state) {
+    (void)state;
+    enum { CHOICES = 60, TOKENS = 110 };
+    struct client client;
+    char body[256];
+    size_t events = 0;
+    open_world(CHOICES, 0, NULL, (struct fake_plan){0});
+    snprintf(body, sizeof body,
+             "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"n\":%d,\"max_tokens\":%d,"
+             "\"ignore_eos\":true,\"stream\":true,\"logprobs\":true,\"top_logprobs\":20}",
+             CHOICES, TOKENS);
+    client_send(&client, "POST", "/v1/chat/completions", NULL, body);
+    const uint64_t *given = &pyr_openai_totals(world.server)->output_tokens;
+    uint64_t before = 0;
+    for (int still = 0; still<50; still = *given> 0 && *given == before ? still + 1 : 0) {
+        before = *given;
+        pyr_openai_step(world.server, PYR_NS_PER_MS);
+    }
+    assert_int_equal(ended(PYR_OPENAI_OK), 0);
+    const char *at = await_end(&client), *end = at + client.got.length;
+    while ((at = memmem(at, (size_t)(end - at), "\ndata: ", 7))) {
+        events++;
+        at++;
+    }
+    assert_int_equal(events, CHOICES * (TOKENS + 2) + 1); /* a role, an end */
+    assert_int_equal(ended(PYR_OPENAI_OK), 1);
+    client_close(&client);
+    close_world();
+}
+
 static void several_answers_need_room_for_all(void **state) {
     (void)state;
     struct client first;
@@ -583,6 +614,7 @@ int main(void) {
         cmocka_unit_test(how_likely_tokens_were_is_told),
         cmocka_unit_test(a_conversation_has_the_format_of_its_model),
         cmocka_unit_test(several_answers_to_one_prompt_share_a_request),
+        cmocka_unit_test(a_slow_reader_gets_all_of_several_answers),
         cmocka_unit_test(several_answers_need_room_for_all),
         cmocka_unit_test(an_echo_begins_with_the_prompt),
         cmocka_unit_test(a_bias_changes_what_is_said),
