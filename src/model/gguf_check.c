@@ -254,7 +254,7 @@ static bool check_bytes(const struct checker *c, const struct pyr_gguf_value *to
         unsigned byte;
         pyr_gguf_f64(types, cursor.index - 1, &type);
         bool written = is_byte_token(&token, &byte);
-        if ((int)type == TYPE_BYTE && !written)
+        if (type == TYPE_BYTE && !written)
             return fail(c, "a token is marked as a byte and is not written as one");
         if (written)
             present[byte] = true;

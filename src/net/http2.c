@@ -128,6 +128,10 @@ static void forget_head(struct pyr_http2 *http2) {
 
 static void tell_head(struct pyr_http2 *http2) {
     char line[64];
+    if (http2->status < 100 || http2->status > 999) {
+        end_with(http2, PYR_HTTP2_BAD, "the answer's status is not one of HTTP");
+        return;
+    }
     if (http2->status < 200) { /* an interim answer */
         forget_head(http2);
         return;
@@ -158,7 +162,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     char size[16];
     (void)session;
     (void)flags;
-    if (stream != http2->stream || http2->bodiless || !count)
+    if (stream != http2->stream || !http2->head_told || http2->bodiless || !count)
         return 0;
     int length = snprintf(size, sizeof size, "%zx\r\n", count);
     if (put(http2, size, (size_t)length) && put(http2, bytes, count))

@@ -98,6 +98,16 @@ bool pyr_import_number(const struct pyr_import *import, const json_t *value, con
                import->name, what, *number);
 }
 
+bool pyr_import_count(const struct pyr_import *import, const json_t *value, const char *what,
+                      double *count, struct pyr_err *err) {
+    if (!pyr_import_number(import, value, what, count, err))
+        return false;
+    return !(*count > 0x1p53) ||
+           pyr_fail(err, PYR_E_INPUT,
+                    "%s: '%s' is %g, more than can be counted; write it again with its tool",
+                    import->name, what, *count);
+}
+
 void pyr_import_put(struct pyr_import *import, struct pyr_kept_case *kept, enum pyr_metric metric,
                     int statistic, double value) {
     if (isnan(value))

@@ -81,10 +81,10 @@ static bool read_object(struct pyr_import *import, const char *suite, const char
     static const char *const ok_keys[] = {"successful_requests", "completed_requests"};
     double ok = (double)NAN, failed;
     for (size_t i = 0; i < 2 && isnan(ok); i++)
-        if (!pyr_import_number(import, json_object_get(object, ok_keys[i]), ok_keys[i], &ok, err))
+        if (!pyr_import_count(import, json_object_get(object, ok_keys[i]), ok_keys[i], &ok, err))
             return false;
-    if (!pyr_import_number(import, json_object_get(object, "failed_requests"), "failed_requests",
-                           &failed, err))
+    if (!pyr_import_count(import, json_object_get(object, "failed_requests"), "failed_requests",
+                          &failed, err))
         return false;
     struct pyr_kept_case *kept = pyr_import_case(import, suite, id);
     kept->ok = ok > 0 ? (uint64_t)ok : 0;

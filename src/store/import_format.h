@@ -27,6 +27,9 @@ struct pyr_kept_metric *pyr_import_metric(struct pyr_import *import, struct pyr_
 /* A number that is at least 0. null and absent give NaN; what is no number or below 0 fails. */
 bool pyr_import_number(const struct pyr_import *import, const json_t *value, const char *what,
                        double *number, struct pyr_err *err);
+/* The same, of what is counted: at most 2^53, up to which a double holds every integer. */
+bool pyr_import_count(const struct pyr_import *import, const json_t *value, const char *what,
+                      double *count, struct pyr_err *err);
 
 /* Where a key's number goes, beside the statistics of kept.h. */
 enum { PYR_IMPORT_SD = PYR_KEPT_COUNT, PYR_IMPORT_MIN, PYR_IMPORT_MAX };

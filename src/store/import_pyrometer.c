@@ -17,6 +17,11 @@ static bool is_pyrometer(const json_t *root) {
     return schema && strncmp(schema, SCHEMA, strlen(SCHEMA)) == 0;
 }
 
+static uint64_t count_of(const json_t *object, const char *key) {
+    json_int_t count = json_integer_value(json_object_get(object, key));
+    return count > 0 ? (uint64_t)count : 0;
+}
+
 static struct pyr_estimate read_estimate(const json_t *object) {
     struct pyr_estimate estimate = pyr_estimate_unknown(NULL);
     const json_t *value = json_object_get(object, "value"), *lo = json_object_get(object, "lo"),
@@ -36,7 +41,7 @@ static void read_metric(struct pyr_import *import, struct pyr_kept_case *kept, c
     if (metric == PYR_METRIC_COUNT) /* of a version with more metrics than this one */
         return;
     struct pyr_kept_metric *to = pyr_import_metric(import, kept, metric);
-    to->n = (uint64_t)json_integer_value(json_object_get(object, "n"));
+    to->n = count_of(object, "n");
     const char *source = pyr_import_member_text(import, object, "source");
     to->source = source ? source : import->source;
     if (pyr_metric_info(metric)->kind == PYR_KIND_SCALAR) {
@@ -82,8 +87,8 @@ static void read_case(struct pyr_import *import, const char *suite, const json_t
     const char *load_model = json_string_value(json_object_get(object, "load_model"));
     kept->open_loop = load_model && strcmp(load_model, "open") == 0;
     const json_t *outcomes = json_object_get(object, "outcomes");
-    kept->total = (uint64_t)json_integer_value(json_object_get(outcomes, "total"));
-    kept->ok = (uint64_t)json_integer_value(json_object_get(outcomes, "ok"));
+    kept->total = count_of(outcomes, "total");
+    kept->ok = count_of(outcomes, "ok");
     const char *hash = json_string_value(json_object_get(object, "outputs_hash"));
     kept->outputs_hash = hash ? strtoull(hash, NULL, 16) : 0;
     kept->params = read_params(import, json_object_get(object, "params"));

@@ -54,9 +54,9 @@ static bool read_vllm_run(struct pyr_import *import, const json_t *run, struct p
                                       model ? model : "", model ? " " : "", rate ? rate : "?",
                                       level ? level : "none");
     double completed, failed;
-    if (!pyr_import_number(import, json_object_get(run, "completed"), "completed", &completed,
-                           err) ||
-        !pyr_import_number(import, json_object_get(run, "failed"), "failed", &failed, err))
+    if (!pyr_import_count(import, json_object_get(run, "completed"), "completed", &completed,
+                          err) ||
+        !pyr_import_count(import, json_object_get(run, "failed"), "failed", &failed, err))
         return false;
     struct pyr_kept_case *kept = pyr_import_case(import, "serve", id);
     kept->ok = completed > 0 ? (uint64_t)completed : 0;
@@ -113,7 +113,7 @@ static bool read_summary(struct pyr_import *import, struct pyr_kept_case *kept,
             pyr_import_put(import, kept, summary->metric, PYR_KEPT_VALUE, number * scale);
     }
     double count;
-    if (!pyr_import_number(import, json_object_get(object, "count"), "count", &count, err))
+    if (!pyr_import_count(import, json_object_get(object, "count"), "count", &count, err))
         return false;
     if (count > 0 && kept->metric_count > 0 && !scalar) {
         struct pyr_kept_metric *metric = pyr_import_metric(import, kept, summary->metric);
@@ -237,12 +237,11 @@ static bool read_aiperf(struct pyr_import *import, const json_t *root, struct py
     struct pyr_kept_case *kept = pyr_import_case(import, "aiperf", id);
     const json_t *metrics = aiperf_metrics(root);
     double good, bad;
-    if (!pyr_import_number(import,
-                           json_object_get(json_object_get(metrics, "request_count"), "avg"),
-                           "request_count", &good, err) ||
-        !pyr_import_number(import,
-                           json_object_get(json_object_get(metrics, "error_request_count"), "avg"),
-                           "error_request_count", &bad, err))
+    if (!pyr_import_count(import, json_object_get(json_object_get(metrics, "request_count"), "avg"),
+                          "request_count", &good, err) ||
+        !pyr_import_count(import,
+                          json_object_get(json_object_get(metrics, "error_request_count"), "avg"),
+                          "error_request_count", &bad, err))
         return false;
     kept->ok = good > 0 ? (uint64_t)good : 0;
     kept->total = kept->ok + (bad > 0 ? (uint64_t)bad : 0);

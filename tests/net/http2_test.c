@@ -288,6 +288,14 @@ static void a_head_without_end_is_given_up(void **state) {
     check_text("");
 }
 
+static void a_status_that_is_none_ends_the_connection(void **state) {
+    (void)state;
+    ask(get);
+    answer("013", "a body", true);
+    exchange(1 << 20);
+    expect_end(PYR_HTTP2_BAD, "the answer's status is not one of HTTP");
+}
+
 static void an_answer_in_another_protocol_is_named(void **state) {
     (void)state;
     static const char other[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
@@ -346,6 +354,7 @@ int main(void) {
                                         stop),
         cmocka_unit_test_setup_teardown(a_goaway_to_an_idle_connection_ends_it, start, stop),
         cmocka_unit_test_setup_teardown(a_head_without_end_is_given_up, start, stop),
+        cmocka_unit_test_setup_teardown(a_status_that_is_none_ends_the_connection, start, stop),
         cmocka_unit_test_setup_teardown(an_answer_in_another_protocol_is_named, start, stop),
         cmocka_unit_test_setup_teardown(what_breaks_the_rules_after_the_greeting_is_no_reset, start,
                                         stop),
