@@ -288,8 +288,7 @@ static json_t *window_json(const struct pyr_case_result *result) {
     pyr_json_put(object, "cut_s", pyr_json_number(result->cut_s));
     pyr_json_put(object, "steadiness", pyr_json_text(names[result->steadiness]));
     pyr_json_put(object, "saturating", json_boolean(result->saturating));
-    pyr_json_put(object, "ended_early",
-                 pyr_json_text(result->saturation ? result->saturation : result->decided));
+    pyr_json_put(object, "ended_early", pyr_json_text(result->ended_early));
     return object;
 }
 

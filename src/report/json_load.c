@@ -113,10 +113,11 @@ static json_t *levels_json(const struct pyr_stress_result *stress) {
         pyr_json_put(object, "load", pyr_json_number(level->load));
         pyr_json_put(object, "verdict", pyr_json_text(pyr_level_verdict_name(level->verdict)));
         pyr_json_put(object, "by", pyr_json_text(level->by));
+        pyr_json_put(object, "evidence", pyr_json_text(level->evidence));
         pyr_json_put(object, "tries", pyr_json_count(level->tries));
         pyr_json_put(object, "case", pyr_json_text(level->one->plan->id));
         pyr_json_put(object, "seconds", pyr_json_number(level->one->whole_s));
-        pyr_json_put(object, "ended_early", pyr_json_text(level->evidence));
+        pyr_json_put(object, "ended_early", pyr_json_text(level->one->ended_early));
         pyr_json_put(object, "saturated", json_boolean(level->one->saturating));
         for (size_t k = 0; k < sizeof level_figures / sizeof *level_figures; k++) {
             struct pyr_estimate at = pyr_figure_of(level->one, &level_figures[k].figure);

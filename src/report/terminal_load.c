@@ -136,11 +136,11 @@ static void put_level_reasons(const struct sheet *sheet, const struct pyr_stress
         if (level->verdict == PYR_LEVEL_PASSED)
             continue;
         const char *mark = pyr_arena_printf(sheet->arena, "  %g  ", level->load);
-        const char *why = level->evidence ? level->evidence : level->by ? level->by : "";
+        const char *why = level->evidence;
         const char *again = level->tries > 1 ? ", tried more than once" : "";
         if (level->load < stress->max_sustainable_load)
             put_line(sheet, PYR_STYLE_DIM, mark,
-                     "%s alone stayed undecided (%.3g s%s); %g held, which is more", why,
+                     "undecided alone, by %s (%.3g s%s); %g held, which is more", why,
                      level->one->whole_s, again, stress->max_sustainable_load);
         else
             put_line(sheet, verdict_style(level->verdict), mark, "%s%s (%.3g s%s)",

@@ -11,6 +11,7 @@
 #include "stats/drift.h"
 #include "stats/goals.h"
 #include "stats/instrument.h"
+#include "stats/overload.h"
 #include "stats/request_metrics.h"
 #include "stats/result.h"
 #include "stats/sample.h"
@@ -305,7 +306,8 @@ static void check_case(const struct pyr_case_data *data, struct pyr_case_result 
         note(notes, "never steady: the numbers still drift after a cut of %.1f s; run it longer",
              result->cut_s);
     if (result->saturation)
-        note(notes, "over-saturated and ended early: %s", result->saturation);
+        note(notes, "over-saturated%s: %s", result->ended_early ? " and ended early" : "",
+             result->saturation);
     else if (result->saturating)
         note(notes, "saturating: requests in flight and TTFT both still rise; the load is above "
                     "what the target sustains");
@@ -333,8 +335,18 @@ static double mean(const double *values, size_t n) {
     return n ? sum / (double)n : 0;
 }
 
-/* Trends over the steady window of what is in flight and of TTFT. */
-static void check_saturation(const struct pyr_case_data *data, struct pyr_case_result *result) {
+/* Trends over the steady window of what is in flight and of TTFT; at one rate also what goes out
+ * against what comes in over all of the measured phase, for no window of it is steady then. */
+static void check_saturation(const struct pyr_case_data *data, struct pyr_arena *arena,
+                             struct pyr_case_result *result) {
+    struct pyr_overload overload = pyr_overload_of_case(data);
+    if (overload.found) {
+        char text[240];
+        pyr_overload_tell(&overload, data->plan->rate, text, sizeof text);
+        result->saturation = pyr_arena_strdup(arena, text);
+        result->saturating = true;
+        return;
+    }
     if (!data->plan->open_loop || result->steadiness == PYR_STEADY_UNKNOWN)
         return;
     double *flight = pyr_xcalloc(result->timeline_count, sizeof *flight);
@@ -362,12 +374,14 @@ static void check_saturation(const struct pyr_case_data *data, struct pyr_case_r
 static void take_level_end(const struct pyr_case_data *data, struct pyr_arena *arena,
                            struct pyr_case_result *result) {
     for (size_t i = 0; i < data->mark_count; i++) {
-        if (data->marks[i].kind == PYR_MARK_DECIDED)
-            result->decided = pyr_arena_strdup(arena, data->marks[i].text);
-        if (data->marks[i].kind != PYR_MARK_SATURATED)
+        const struct pyr_mark *mark = &data->marks[i];
+        if (mark->kind != PYR_MARK_DECIDED && mark->kind != PYR_MARK_SATURATED)
+            continue;
+        result->ended_early = pyr_arena_strdup(arena, mark->text);
+        if (mark->kind == PYR_MARK_DECIDED)
             continue;
         result->saturating = true;
-        result->saturation = pyr_arena_strdup(arena, data->marks[i].text);
+        result->saturation = result->ended_early;
     }
 }
 
@@ -418,7 +432,7 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
     }
     count_outcomes(data, result);
     pyr_timeline_make(data, arena, result);
-    check_saturation(data, result);
+    check_saturation(data, arena, result);
     take_level_end(data, arena, result);
     pyr_turns_make(data, arena, result);
     pyr_drift_make(data, arena, result);
@@ -459,6 +473,22 @@ static const char *check_generator(const struct pyr_case_data *data,
                             "%s: this program sent its requests late, p99 %.2f ms against at most "
                             "%.2f ms: the machine is too busy to generate this load",
                             one->plan->id, p99 * 1e-6, limit * 1e-6);
+}
+
+/* A level that was sent late decides nothing in its search, and the others still do; any other case
+ * is what the run is about. */
+static const char *find_invalid(const struct pyr_case_result *cases, size_t count) {
+    const char *late_level = NULL;
+    size_t levels_on_time = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool level = pyr_case_is_level(cases[i].plan);
+        if (cases[i].late && !level)
+            return cases[i].late;
+        if (cases[i].late)
+            late_level = cases[i].late;
+        levels_on_time += level && !cases[i].late && cases[i].total > 0;
+    }
+    return levels_on_time ? NULL : late_level;
 }
 
 /* --- the run -----------------------------------------------------------------------------------
@@ -509,6 +539,8 @@ static void run_warnings(struct pyr_result *result, const struct pyr_collected *
     for (size_t s = 0; s < result->suite_count; s++)
         for (size_t c = 0; c < result->suites[s].case_count; c++) {
             const struct pyr_case_result *one = &result->suites[s].cases[c];
+            if (one->late && !result->invalid)
+                note(&notes, "%s; this level decides nothing", one->late);
             for (size_t m = 0; m < one->metric_count; m++)
                 if (one->metrics[m].overflow > 0)
                     note(&notes, "%s of %s: %llu values lie beyond the histogram's range",
@@ -555,10 +587,10 @@ bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_e
             continue;
         }
         analyse_case(&collected->cases[i], collected, arena, &cases[i]);
-        if (!result->invalid)
-            result->invalid = check_generator(data, &cases[i], arena);
+        cases[i].late = check_generator(data, &cases[i], arena);
         cases[count++] = cases[i];
     }
+    result->invalid = find_invalid(cases, count);
     group_suites(result, cases, count);
     result->calibrations = calibrations;
     const struct pyr_metric_result *loose;

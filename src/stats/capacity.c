@@ -22,19 +22,60 @@ static bool is_behind(const struct pyr_case_result *one) {
     return !carried || carried->value.hi < delivered_least * offered->value.value;
 }
 
+/* What was seen of a goal: what ended the level early where that was this goal, else the figures.
+ */
+static const char *goal_evidence(const struct pyr_goal *goal, const struct pyr_case_result *one,
+                                 struct pyr_arena *arena) {
+    size_t length = strlen(goal->label);
+    if (one->ended_early && strncmp(one->ended_early, goal->label, length) == 0)
+        return one->ended_early;
+    struct pyr_estimate seen = pyr_goal_seen(goal, one);
+    return pyr_arena_printf(arena, "%s: %s of %llu requests", goal->label,
+                            pyr_goal_saw(goal, &seen, arena), (unsigned long long)one->total);
+}
+
+static const char *delivery(const struct pyr_case_result *one, struct pyr_arena *arena) {
+    const struct pyr_metric_result *carried = pyr_case_metric(one, PYR_M_REQUEST_THROUGHPUT);
+    return pyr_arena_printf(arena, "%.3g/s ended well of %.3g/s offered",
+                            carried ? carried->value.value : 0,
+                            pyr_case_metric(one, PYR_M_OFFERED_RATE)->value.value);
+}
+
+/* What fails a level whatever the goals say. */
+static bool fails_by_itself(const struct pyr_case_result *one, struct pyr_arena *arena,
+                            struct pyr_level *level) {
+    if (one->ok == 0) {
+        level->by = "no request ended well";
+        level->evidence =
+            pyr_arena_printf(arena, "none of %llu requests", (unsigned long long)one->total);
+    } else if (one->saturating) {
+        level->by = "over-saturated";
+        level->evidence = pyr_arena_printf(
+            arena, "over-saturated: %s",
+            one->saturation ? one->saturation : "requests in flight and TTFT both kept rising");
+    } else if (is_behind(one)) {
+        level->by = "delivered under 95 % of the offered rate";
+        level->evidence = delivery(one, arena);
+    }
+    return level->by != NULL;
+}
+
 struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
-                                 const struct pyr_goal_result *goals, size_t goal_count) {
+                                 const struct pyr_goal_result *goals, size_t goal_count,
+                                 struct pyr_arena *arena) {
     struct pyr_level level = {.load = one->plan->open_loop ? one->plan->rate
                                                            : (double)one->plan->concurrency,
                               .verdict = PYR_LEVEL_PASSED,
-                              .evidence = one->saturation ? one->saturation : one->decided,
                               .one = one,
                               .tries = 1};
-    if (one->ok == 0 || is_behind(one) || one->saturating) {
+    if (one->late) {
+        level.verdict = PYR_LEVEL_UNDECIDED;
+        level.by = "not sent on time";
+        level.evidence = one->late;
+        return level;
+    }
+    if (fails_by_itself(one, arena, &level)) {
         level.verdict = PYR_LEVEL_FAILED;
-        level.by = one->ok == 0      ? "no request ended well"
-                   : one->saturating ? "over-saturated: in flight and TTFT kept rising"
-                                     : "delivered under 95 % of the offered rate";
         return level;
     }
     for (size_t i = 0; i < goal_count; i++) {
@@ -42,15 +83,14 @@ struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
         if (!pyr_goal_applies(goal, one->plan))
             continue;
         enum pyr_goal_verdict verdict = pyr_goal_decide(goal, one);
-        if (verdict == PYR_GOAL_MISSED) {
-            level.verdict = PYR_LEVEL_FAILED;
-            level.by = goal->label;
-            return level;
-        }
-        if (verdict != PYR_GOAL_MET && level.verdict == PYR_LEVEL_PASSED) {
-            level.verdict = PYR_LEVEL_UNDECIDED;
-            level.by = goal->label;
-        }
+        if (verdict == PYR_GOAL_MET ||
+            (verdict != PYR_GOAL_MISSED && level.verdict == PYR_LEVEL_UNDECIDED))
+            continue;
+        level.by = goal->label;
+        level.evidence = goal_evidence(goal, one, arena);
+        level.verdict = verdict == PYR_GOAL_MISSED ? PYR_LEVEL_FAILED : PYR_LEVEL_UNDECIDED;
+        if (level.verdict == PYR_LEVEL_FAILED)
+            break;
     }
     return level;
 }
@@ -94,7 +134,8 @@ static size_t gather(const struct pyr_result *result, struct pyr_level *levels, 
             if (!pyr_case_is_level(one->plan) || one->total == 0)
                 continue;
             *open_loop = one->plan->open_loop;
-            levels[count++] = pyr_level_judge(one, result->goals, result->goal_count);
+            levels[count++] =
+                pyr_level_judge(one, result->goals, result->goal_count, result->arena);
         }
     return count;
 }

@@ -153,12 +153,28 @@ static const char *people_unit(enum pyr_unit unit, double *factor) {
                                            : NULL; /* its own name */
 }
 
-static const char *explain(struct pyr_arena *arena, const struct pyr_goal_result *goal) {
-    enum pyr_unit unit = pyr_metric_info(pyr_metric_find(goal->goal->metric))->unit;
+static const char *shown_unit(const struct pyr_goal *goal, double *factor,
+                              struct pyr_arena *arena) {
+    enum pyr_unit unit = pyr_metric_info(pyr_metric_find(goal->metric))->unit;
+    const char *shown = people_unit(unit, factor);
+    return shown ? shown : pyr_arena_printf(arena, " %s", pyr_unit_name(unit));
+}
+
+const char *pyr_goal_saw(const struct pyr_goal *goal, const struct pyr_estimate *seen,
+                         struct pyr_arena *arena) {
     double factor;
-    const char *shown = people_unit(unit, &factor);
-    if (!shown)
-        shown = pyr_arena_printf(arena, " %s", pyr_unit_name(unit));
+    const char *shown = shown_unit(goal, &factor, arena);
+    const char *value = digits(arena, seen->value * factor);
+    if ((isnan(seen->lo) && isnan(seen->hi)) ||
+        (seen->lo == seen->value && seen->hi == seen->value))
+        return pyr_arena_printf(arena, "saw %s%s", value, shown);
+    return pyr_arena_printf(arena, "saw %s [%s, %s]%s", value, digits(arena, seen->lo * factor),
+                            digits(arena, seen->hi * factor), shown);
+}
+
+static const char *explain(struct pyr_arena *arena, const struct pyr_goal_result *goal) {
+    double factor;
+    const char *shown = shown_unit(goal->goal, &factor, arena);
     /* A limit is the user's own number and keeps its digits. */
     const char *wanted =
         pyr_arena_printf(arena, "wanted at %s %.6g%s", goal->goal->at_least ? "least" : "most",
@@ -166,14 +182,7 @@ static const char *explain(struct pyr_arena *arena, const struct pyr_goal_result
     if (goal->verdict == PYR_GOAL_UNKNOWN)
         return pyr_arena_printf(arena, "%s, but %s is unknown: %s", wanted, goal->goal->metric,
                                 goal->seen.reason ? goal->seen.reason : "no reason given");
-    const struct pyr_estimate *seen = &goal->seen;
-    const char *value = digits(arena, seen->value * factor);
-    if ((isnan(seen->lo) && isnan(seen->hi)) ||
-        (seen->lo == seen->value && seen->hi == seen->value))
-        return pyr_arena_printf(arena, "%s, saw %s%s", wanted, value, shown);
-    return pyr_arena_printf(arena, "%s, saw %s [%s, %s]%s", wanted, value,
-                            digits(arena, seen->lo * factor), digits(arena, seen->hi * factor),
-                            shown);
+    return pyr_arena_printf(arena, "%s, %s", wanted, pyr_goal_saw(goal->goal, &goal->seen, arena));
 }
 
 static void grade(struct pyr_result *result) {

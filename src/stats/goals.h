@@ -31,6 +31,10 @@ enum pyr_goal_verdict pyr_goal_decide(const struct pyr_goal *goal,
  * UNGRADED when simulated, partial or without a decided goal. */
 void pyr_goals_judge(const struct pyr_goal *goals, size_t count, struct pyr_result *result);
 
+/* "saw 10.2 [9.8, ?] ms" in the unit that people use, in the arena. */
+const char *pyr_goal_saw(const struct pyr_goal *goal, const struct pyr_estimate *seen,
+                         struct pyr_arena *arena);
+
 /* Rules of thumb, each citing the number that triggered it. */
 void pyr_recommend(struct pyr_result *result);
 

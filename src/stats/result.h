@@ -109,9 +109,10 @@ struct pyr_case_result {
     double cut_s;             /* where the steady window begins within the measured phase */
     double events_per_s;      /* content chunks that came in, over the measured phase */
     enum pyr_steadiness steadiness;
-    bool saturating;        /* queue and TTFT both still rising at the end */
-    const char *saturation; /* the evidence where it ended the case early, else NULL */
-    const char *decided;    /* why a level ended before its time, else NULL */
+    bool saturating;         /* queue and TTFT both still rising at the end */
+    const char *saturation;  /* the evidence at one rate, else NULL (trends say it alone) */
+    const char *ended_early; /* why a level ended before its time, else NULL */
+    const char *late; /* our generator was the bottleneck: the sentence that says so, else NULL */
     const struct pyr_metric_result *metrics; /* of the steady window */
     size_t metric_count;
     const struct pyr_metric_result *whole; /* of the whole measured phase */
@@ -165,7 +166,7 @@ struct pyr_level {
     double load; /* requests in flight, or requests/s offered */
     enum pyr_level_verdict verdict;
     const char *by;       /* the criterion that failed or could not be decided; NULL when passed */
-    const char *evidence; /* what ended it before its time; NULL: it took all of it */
+    const char *evidence; /* what was seen of it, one clause with numbers; NULL when passed */
     const struct pyr_case_result *one;
     size_t tries;
 };

@@ -12,13 +12,8 @@
 
 /* What each look may err by, a side. */
 static const double alpha = 0.005;
-/* Under this share of the offered rate a target is behind: stats/capacity.c holds the whole level
- * to the same. */
-static const double growth_most = 0.05;
-/* A queue that grows makes those behind it wait; in flight may also grow because answers do. */
-static const double ttft_rise = 1.2;
 /* Fewer say too little of how far neighbours resemble each other. */
-enum { REQUESTS_LEAST = 30, BATCHES_LEAST = 8, POINTS_LEAST = 10, FIRST_ANSWERS = 16 };
+enum { REQUESTS_LEAST = 30, BATCHES_LEAST = 8 };
 
 /* --- counting -------------------------------------------------------------------------------- */
 
@@ -100,23 +95,15 @@ static void add_first_token(struct pyr_level_watch *watch, const struct pyr_requ
     uint64_t from_ns = watch->plan->open_loop ? request->scheduled_ns : request->sent_ns;
     if (watch->point_count == 0 || request->first_content_ns <= from_ns)
         return;
-    struct pyr_watch_point *point = &watch->points[watch->point_count - 1];
+    struct pyr_flow_point *point = &watch->points[watch->point_count - 1];
     point->ttft_ns += (double)(request->first_content_ns - from_ns);
     point->first_tokens++;
-}
-
-/* The first answers tell how long it takes until as many can go out as come in. */
-static void note_length(struct pyr_level_watch *watch, const struct pyr_request *request) {
-    if (watch->ended++ >= FIRST_ANSWERS || request->last_content_ns < request->scheduled_ns)
-        return;
-    double took_s = (double)(request->last_content_ns - request->scheduled_ns) * 1e-9;
-    watch->filled_s = fmax(watch->filled_s, 2 * took_s);
 }
 
 void pyr_level_watch_ended(struct pyr_level_watch *watch, const struct pyr_request *request) {
     bool ok = request->outcome == PYR_OUTCOME_OK;
     if (ok) {
-        note_length(watch, request);
+        pyr_filling_add(&watch->filling, request);
         add_first_token(watch, request);
     }
     if (request->phase != PYR_PHASE_MEASURED)
@@ -175,98 +162,62 @@ static void look_at_goals(struct pyr_level_watch *watch, uint64_t in_flight) {
              (unsigned long long)watch->goals[0].n);
 }
 
-/* The mean of the steps between points per second, with a two-sided interval at the look's error.
- * What is in flight wanders like a sum of independent steps when more comes in than goes out, and
- * no further than such a sum when it does not: Student's interval of the mean step holds for both.
- */
-static struct pyr_estimate growth(const struct pyr_watch_point *points, size_t n) {
-    double sum = 0, squares = 0;
-    double seconds = (points[n - 1].time_s - points[0].time_s) / (double)(n - 1);
-    for (size_t i = 1; i < n; i++) {
-        double step = points[i].in_flight - points[i - 1].in_flight;
-        sum += step;
-        squares += step * step;
-    }
-    double steps = (double)(n - 1), mean = sum / steps;
-    double variance = fmax(squares - steps * mean * mean, 0) / (steps - 1);
-    double reach = pyr_student_quantile(1 - alpha, steps - 1) * sqrt(variance / steps);
-    return (struct pyr_estimate){
-        .value = mean / seconds, .lo = (mean - reach) / seconds, .hi = (mean + reach) / seconds};
-}
-
-/* Mean time to first token over points, NaN where none came. */
-static double mean_ttft(const struct pyr_watch_point *points, size_t n) {
-    double sum = 0, count = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum += points[i].ttft_ns;
-        count += points[i].first_tokens;
-    }
-    return sum / count;
-}
-
-static void look_at_growth(struct pyr_level_watch *watch) {
-    const struct pyr_watch_point *points = watch->points;
-    size_t n = watch->point_count;
-    /* Until the first requests have ended what is in flight grows in any case. */
-    for (; n > 0 && points->time_s < watch->filled_s; points++)
-        n--;
-    if (n < POINTS_LEAST)
-        return;
-    struct pyr_estimate queue = growth(points, n);
-    double before = mean_ttft(points, n / 3), after = mean_ttft(points + n - n / 3, n / 3);
-    if (!(queue.lo > growth_most * watch->plan->rate) || !(after > ttft_rise * before))
+static void look_at_flow(struct pyr_level_watch *watch) {
+    double rate = watch->plan->rate;
+    struct pyr_overload test =
+        pyr_overload_test(watch->points, watch->point_count, watch->filling.until_s, rate);
+    if (!test.found)
         return;
     watch->verdict = PYR_WATCH_SATURATED;
-    snprintf(watch->why, sizeof watch->why,
-             "over %.1f s requests in flight grew by %.3g/s [%.3g, %.3g] of %.3g/s offered, "
-             "and TTFT from %.3g to %.3g ms",
-             points[n - 1].time_s - points[0].time_s, queue.value, queue.lo, queue.hi,
-             watch->plan->rate, before * 1e-6, after * 1e-6);
+    pyr_overload_tell(&test, rate, watch->why, sizeof watch->why);
 }
 
 /* --- ticks ----------------------------------------------------------------------------------- */
 
-static struct pyr_watch_point *current_point(struct pyr_level_watch *watch) {
-    struct pyr_watch_point *last =
-        watch->point_count ? &watch->points[watch->point_count - 1] : NULL;
-    if (last && last->ticks < watch->point_ticks)
-        return last;
-    if (watch->point_count == PYR_WATCH_POINTS) {
-        for (size_t i = 0; i < PYR_WATCH_POINTS / 2; i++) {
-            const struct pyr_watch_point *a = &watch->points[2 * i], *b = a + 1;
-            watch->points[i] = (struct pyr_watch_point){
-                .time_s = b->time_s,
-                .in_flight = b->in_flight,
-                .ticks = a->ticks + b->ticks,
-                .ttft_ns = a->ttft_ns + b->ttft_ns,
-                .first_tokens = a->first_tokens + b->first_tokens,
-            };
+static struct pyr_flow_point *current_point(struct pyr_level_watch *watch) {
+    if (watch->point_count > 0 && watch->last_ticks < watch->point_ticks)
+        return &watch->points[watch->point_count - 1];
+    if (watch->point_count == PYR_FLOW_POINTS) {
+        for (size_t i = 0; i < PYR_FLOW_POINTS / 2; i++) {
+            const struct pyr_flow_point *a = &watch->points[2 * i], *b = a + 1;
+            watch->points[i] = *b;
+            watch->points[i].ttft_ns += a->ttft_ns;
+            watch->points[i].first_tokens += a->first_tokens;
         }
-        watch->point_count = PYR_WATCH_POINTS / 2;
+        watch->point_count = PYR_FLOW_POINTS / 2;
         watch->point_ticks *= 2;
     }
-    last = &watch->points[watch->point_count++];
-    *last = (struct pyr_watch_point){0};
+    struct pyr_flow_point *last = &watch->points[watch->point_count++];
+    *last = (struct pyr_flow_point){0};
+    watch->last_ticks = 0;
     return last;
 }
 
+static bool is_due(unsigned look, const uint8_t *eighths, unsigned count, uint64_t since_ns,
+                   uint64_t time_ns) {
+    return look < count && since_ns >= time_ns / 8 * eighths[look];
+}
+
 void pyr_level_watch_tick(struct pyr_level_watch *watch, const struct pyr_load_live *live) {
+    static const uint8_t for_goals[] = {1, 2, 4}, for_flow[] = {2, 3, 4, 5, 6, 7};
     if (live->phase != PYR_PHASE_MEASURED || watch->enough)
         return;
     uint64_t since_ns = live->now_ns - live->measured_start_ns;
     double queued = (double)live->behind_ns * 1e-9 * watch->plan->rate;
-    struct pyr_watch_point *point = current_point(watch);
+    struct pyr_flow_point *point = current_point(watch);
     point->time_s = (double)since_ns * 1e-9;
     point->in_flight = (double)live->in_flight + queued;
-    point->ticks++;
-    if (watch->looks == PYR_WATCH_LOOKS ||
-        since_ns < watch->time_ns >> (PYR_WATCH_LOOKS - watch->looks))
-        return;
-    watch->looks++;
-    /* At the first look queues may still be on their way to where they stay. */
-    if (watch->plan->open_loop && watch->looks > 1)
-        look_at_growth(watch);
-    if (watch->verdict == PYR_WATCH_GOES_ON && !watch->saturation_only)
-        look_at_goals(watch, live->measured_in_flight);
+    point->ended = (double)live->ended;
+    watch->last_ticks++;
+    if (is_due(watch->looks_at_flow, for_flow, sizeof for_flow, since_ns, watch->time_ns)) {
+        watch->looks_at_flow++;
+        if (watch->plan->open_loop)
+            look_at_flow(watch);
+    }
+    if (is_due(watch->looks_at_goals, for_goals, sizeof for_goals, since_ns, watch->time_ns)) {
+        watch->looks_at_goals++;
+        if (watch->verdict == PYR_WATCH_GOES_ON && !watch->saturation_only)
+            look_at_goals(watch, live->measured_in_flight);
+    }
     watch->enough = watch->verdict != PYR_WATCH_GOES_ON;
 }

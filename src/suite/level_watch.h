@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * Watches one level of a search or a sweep while it runs, so that it need not take all of its time.
- * Looks at 1/8, 1/4 and 1/2 of that time; the whole is for the analysis.
+ * The whole is for the analysis.
  *
  * - A goal that can be counted request by request (a quantile of a metric that a request has by
  *   itself, an error rate) is decided by an exact binomial test at the effective number of
- *   requests. Each look spends 0.5 % a side, so that with the 2.5 % of the analysis at the end no
- *   side has more than 4 %. Requests still in flight count as beyond the limit where the goal would
- *   be met: the slow ones end last.
+ *   requests, at 1/8, 1/4 and 1/2 of the time. Each look spends 0.5 % a side, so that with the 2.5
+ * % of the analysis at the end no side has more than 4 %. Requests still in flight count as beyond
+ * the limit where the goal would be met: the slow ones end last.
  * - One goal missed ends the level. All goals met end it in closed loop only: in an open loop a
  *   queue may still be on its way to where it would miss them.
- * - Open loop: requests in flight (those in our own queue too) that grow by more than 5 % of the
- *   offered rate, by the lower end of an interval, while the time to first token grows by a fifth
- *   or more, are over-saturation, whatever the goals; from the second look on. What comes before
- * twice the time of the first answers does not count: until then anything grows.
+ * - Open loop, at each eighth from 2/8 to 7/8: less goes out than comes in (stats/overload.h),
+ *   whatever the goals.
  *
  * docs/method/capacity.md. Nothing is allocated; one thread.
  */
@@ -22,11 +20,12 @@
 
 #include "load/driver.h"
 #include "record/run.h"
+#include "stats/overload.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PYR_WATCH_GOALS = 8, PYR_WATCH_BATCHES = 32, PYR_WATCH_POINTS = 64, PYR_WATCH_LOOKS = 3 };
+enum { PYR_WATCH_GOALS = 8, PYR_WATCH_BATCHES = 32 };
 
 enum pyr_watch_verdict { PYR_WATCH_GOES_ON, PYR_WATCH_MET, PYR_WATCH_MISSED, PYR_WATCH_SATURATED };
 
@@ -47,13 +46,6 @@ struct pyr_watch_goal {
     struct pyr_watch_batches values;
 };
 
-/* Neighbouring ticks of the driver. */
-struct pyr_watch_point {
-    double time_s, in_flight; /* at the last of them */
-    double ticks;
-    double ttft_ns, first_tokens; /* sums */
-};
-
 struct pyr_level_watch {
     const struct pyr_case *plan;
     struct pyr_watch_goal goals[PYR_WATCH_GOALS];
@@ -61,12 +53,11 @@ struct pyr_level_watch {
     bool all_counted; /* every goal of the case is among them */
     bool saturation_only;
     uint64_t time_ns;
-    unsigned looks;
-    struct pyr_watch_point points[PYR_WATCH_POINTS];
+    unsigned looks_at_goals, looks_at_flow;
+    struct pyr_flow_point points[PYR_FLOW_POINTS]; /* neighbouring ticks of the driver */
     size_t point_count;
-    double point_ticks; /* ticks a point */
-    uint64_t ended;
-    double filled_s; /* since the start of the measured phase, at the earliest */
+    unsigned point_ticks, last_ticks; /* ticks a point; of the last one so far */
+    struct pyr_filling filling;
     enum pyr_watch_verdict verdict;
     bool enough; /* for the driver's plan */
     char why[200];

@@ -144,7 +144,8 @@ static struct pyr_level try_once(struct pyr_session *s, struct stress *st, doubl
             const struct pyr_case_result *one = &result->suites[i].cases[c];
             if (one->plan->index != index)
                 continue;
-            level.verdict = pyr_level_judge(one, result->goals, result->goal_count).verdict;
+            level.verdict =
+                pyr_level_judge(one, result->goals, result->goal_count, result->arena).verdict;
             *saturating = one->saturating;
         }
     pyr_result_destroy(result);

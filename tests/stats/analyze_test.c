@@ -208,24 +208,31 @@ static void the_warm_up_is_left_out(void **state) {
     pyr_result_destroy(result);
 }
 
-static struct pyr_result *open_loop_run(uint64_t late_ns) {
-    struct run run;
-    start(&run, "open");
-    struct pyr_case plan = {.index = 0, .open_loop = 1, .rate = 100, .suite = "concurrent"};
-    snprintf(plan.id, sizeof plan.id, "r100");
+static void add_open_case(struct run *run, uint32_t index, const char *suite, const char *id,
+                          uint64_t late_ns) {
+    struct pyr_case plan = {.index = index, .open_loop = 1, .rate = 100};
+    snprintf(plan.suite, sizeof plan.suite, "%s", suite);
+    snprintf(plan.id, sizeof plan.id, "%s", id);
     snprintf(plan.arrival, sizeof plan.arrival, "constant");
-    pyr_lane_case(run.lane, &plan);
-    pyr_lane_mark(run.lane, PYR_MARK_PHASE_START, 0, 1, "measured");
+    pyr_lane_case(run->lane, &plan);
+    pyr_lane_mark(run->lane, PYR_MARK_PHASE_START, index, 1, "measured");
     for (uint64_t i = 0; i < 200; i++) {
-        struct pyr_request r = {.ordinal = (uint32_t)i, .phase = 1};
-        r.scheduled_ns = run.now_ns + i * 10 * MS;
+        struct pyr_request r = {
+            .ordinal = (uint32_t)(index * 200 + i), .case_index = index, .phase = 1};
+        r.scheduled_ns = run->now_ns + i * 10 * MS;
         r.dispatched_ns = r.sent_ns = r.scheduled_ns + late_ns;
         r.first_content_ns = r.last_content_ns = r.closed_ns = r.sent_ns + 5 * MS;
         r.output_tokens = r.chunks = 1;
-        pyr_lane_request(run.lane, &r);
+        pyr_lane_request(run->lane, &r);
     }
-    run.now_ns += 2000 * MS;
-    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    run->now_ns += 2000 * MS;
+    pyr_lane_mark(run->lane, PYR_MARK_PHASE_END, index, 1, "measured");
+}
+
+static struct pyr_result *open_loop_run(uint64_t late_ns) {
+    struct run run;
+    start(&run, "open");
+    add_open_case(&run, 0, "concurrent", "r100", late_ns);
     return finish(&run);
 }
 
@@ -320,6 +327,32 @@ static void a_generator_that_was_late_makes_the_run_invalid(void **state) {
     assert_non_null(result->invalid);
     assert_non_null(strstr(result->invalid, "late"));
     assert_int_equal(result->grade, PYR_GRADE_UNGRADED);
+    pyr_result_destroy(result);
+}
+
+static void a_level_that_was_sent_late_decides_nothing_and_the_others_do(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "levels");
+    add_open_case(&run, 0, "stress", "level r50", 3 * MS);
+    add_open_case(&run, 1, "stress", "level r100", 0);
+    struct pyr_result *result = finish(&run);
+    assert_null(result->invalid);
+    assert_int_equal(result->stress->level_count, 1); /* both offer 100/s */
+    assert_int_equal(result->stress->levels[0].verdict, PYR_LEVEL_PASSED);
+    assert_int_equal(result->stress->levels[0].tries, 2);
+    bool told = false;
+    for (size_t i = 0; i < result->warning_count; i++)
+        told |= strstr(result->warnings[i], "level r50: this program sent its requests late") &&
+                strstr(result->warnings[i], "decides nothing");
+    assert_true(told);
+    pyr_result_destroy(result);
+
+    start(&run, "levels");
+    add_open_case(&run, 0, "stress", "level r100", 3 * MS);
+    result = finish(&run);
+    assert_non_null(result->invalid); /* none is left that decides */
+    assert_int_equal(result->stress->levels[0].verdict, PYR_LEVEL_UNDECIDED);
     pyr_result_destroy(result);
 }
 
@@ -428,6 +461,7 @@ int main(void) {
         cmocka_unit_test(what_was_measured_is_held_against_the_instruments_own_error),
         cmocka_unit_test(a_calibration_that_there_is_not_says_why),
         cmocka_unit_test(a_generator_that_was_late_makes_the_run_invalid),
+        cmocka_unit_test(a_level_that_was_sent_late_decides_nothing_and_the_others_do),
         cmocka_unit_test(a_goal_is_decided_only_by_a_bound),
         cmocka_unit_test(a_reading_of_memory_decides_its_goal_by_itself),
         cmocka_unit_test(a_run_without_its_end_is_partial_and_still_read),
