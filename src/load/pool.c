@@ -73,28 +73,32 @@ static bool init_tokens(struct pyr_vocabulary *vocabulary, struct pyr_arena *are
     return true;
 }
 
+static int64_t count_by_target(const struct pyr_vocabulary *vocabulary, const char *text,
+                               size_t bytes) {
+    return vocabulary->target->ops->count_tokens(vocabulary->target, text, bytes);
+}
+
 /* Counts of 64 and of 128 words give what a word adds and what comes before the first. */
-static void fit_text(struct pyr_vocabulary *vocabulary) {
-    vocabulary->tokens_per_word = 1;
-    if (!vocabulary->counts)
-        return;
+static bool fit_text(struct pyr_vocabulary *vocabulary) {
     struct pyr_buf buf = {0};
     int64_t counts[2];
+    size_t bytes[2];
     for (int k = 0; k < 2; k++) {
         pyr_buf_clear(&buf);
         for (int i = 0; i < (k + 1) * 64; i++)
             pyr_buf_printf(&buf, "%s%s", i ? " " : "", pyr_words[i % PYR_WORD_COUNT]);
-        struct pyr_target *target = vocabulary->target;
-        counts[k] = target->ops->count_tokens(target, buf.data, buf.length);
+        counts[k] = count_by_target(vocabulary, buf.data, buf.length);
+        bytes[k] = buf.length;
     }
     pyr_buf_deinit(&buf);
-    vocabulary->counts = counts[0] > 0 && counts[1] > counts[0];
-    if (!vocabulary->counts)
-        return;
+    if (counts[0] <= 0 || counts[1] <= counts[0])
+        return false;
     vocabulary->tokens_per_word = (double)(counts[1] - counts[0]) / 64;
+    vocabulary->bytes_per_token = (double)(bytes[1] - bytes[0]) / (double)(counts[1] - counts[0]);
     vocabulary->tokens_before = (double)counts[0] - 64 * vocabulary->tokens_per_word;
     if (vocabulary->tokens_before < 0)
         vocabulary->tokens_before = 0;
+    return true;
 }
 
 bool pyr_vocabulary_init(struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
@@ -109,7 +113,12 @@ bool pyr_vocabulary_init(struct pyr_vocabulary *vocabulary, struct pyr_arena *ar
     };
     if (vocabulary->tokens)
         return init_tokens(vocabulary, arena, err);
-    fit_text(vocabulary);
+    vocabulary->tokens_per_word = 1;
+    vocabulary->bytes_per_token = BYTES_PER_TOKEN_ESTIMATE;
+    if (vocabulary->counts || (info.weighs_prompts && target->ops->count_tokens))
+        vocabulary->counts &= fit_text(vocabulary);
+    int64_t nothing = vocabulary->counts ? count_by_target(vocabulary, "", 0) : 0;
+    vocabulary->tokens_of_nothing = nothing > 0 ? (uint32_t)nothing : 0;
     return true;
 }
 
@@ -205,14 +214,13 @@ static void write_words(const struct pyr_pool_recipe *recipe, uint32_t words, st
 
 static void make_text(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
                       const struct pyr_pool_recipe *recipe, struct pyr_pool_prompt *out) {
-    struct pyr_target *target = vocabulary->target;
     struct pyr_buf buf = {0};
     double words = (recipe->tokens - vocabulary->tokens_before) / vocabulary->tokens_per_word;
     int64_t tokens = -1;
     for (int attempt = 0; attempt < FIT_ROUNDS; attempt++) {
         words = words >= 1 ? round(words) : 1;
         write_words(recipe, (uint32_t)words, &buf, out);
-        tokens = vocabulary->counts ? target->ops->count_tokens(target, buf.data, buf.length) : -1;
+        tokens = vocabulary->counts ? count_by_target(vocabulary, buf.data, buf.length) : -1;
         if (tokens < 0 || tokens == recipe->tokens || (words == 1 && tokens > recipe->tokens))
             break;
         double off = (double)(recipe->tokens - tokens) / vocabulary->tokens_per_word;
@@ -267,19 +275,28 @@ void pyr_pool_renumber(const struct pyr_vocabulary *vocabulary, const struct pyr
                PYR_WORD_NUMERAL_BYTES);
 }
 
-uint32_t pyr_vocabulary_count(const struct pyr_vocabulary *vocabulary, const char *text,
-                              size_t bytes, bool *estimated) {
+static uint32_t estimate(const struct pyr_vocabulary *vocabulary, size_t bytes) {
+    double tokens = (double)bytes / vocabulary->bytes_per_token;
+    return tokens < 1 ? 1 : tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX;
+}
+
+uint32_t pyr_vocabulary_count_answer(const struct pyr_vocabulary *vocabulary, const char *text,
+                                     size_t bytes) {
     struct pyr_target *target = vocabulary->target;
     int64_t count = -1;
     if (vocabulary->tokens) {
         count = target->ops->tokenize(target, text, bytes, false, NULL, 0);
         count = count < 0 ? -count : count;
     } else if (vocabulary->counts) {
-        count = target->ops->count_tokens(target, text, bytes);
+        count = count_by_target(vocabulary, text, bytes);
+        if (count >= 0)
+            count -= vocabulary->tokens_of_nothing;
+        else
+            count = estimate(vocabulary, bytes);
+    } else {
+        count = estimate(vocabulary, bytes);
     }
-    *estimated = count < 0;
-    uint64_t tokens = count < 0 ? bytes / BYTES_PER_TOKEN_ESTIMATE : (uint64_t)count;
-    return tokens < 1 ? 1 : tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX;
+    return count < 1 ? 1 : count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
 }
 
 bool pyr_pool_take_text(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
@@ -290,7 +307,11 @@ bool pyr_pool_take_text(const struct pyr_vocabulary *vocabulary, struct pyr_aren
     };
     out->prompt.hash = pyr_fnv1a64(PYR_FNV1A64_INIT, text, bytes);
     if (!vocabulary->tokens) {
-        out->prompt.token_count = pyr_vocabulary_count(vocabulary, text, bytes, &out->estimated);
+        int64_t counted = vocabulary->counts ? count_by_target(vocabulary, text, bytes) : -1;
+        out->estimated = counted < 0;
+        out->prompt.token_count =
+            counted > 0 ? (uint32_t)counted
+                        : estimate(vocabulary, bytes) + (uint32_t)vocabulary->tokens_before;
         return true;
     }
     struct pyr_target *target = vocabulary->target;

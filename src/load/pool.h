@@ -41,7 +41,9 @@ struct pyr_vocabulary {
     uint32_t numeral_count;              /* below 2: prompts cannot be numbered */
     /* Of one that takes text: */
     bool counts;
-    double tokens_per_word, tokens_before; /* fitted; 1 and 0 when it cannot count */
+    double tokens_per_word, tokens_before; /* fitted; 1 and 0 when nothing can be counted */
+    double bytes_per_token;                /* likewise; 4 */
+    uint32_t tokens_of_nothing;            /* of an empty prompt: what stands around any */
 };
 
 bool pyr_vocabulary_init(struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
@@ -77,12 +79,13 @@ void pyr_pool_put_number(const struct pyr_vocabulary *vocabulary, uint64_t numbe
 /* How many numerals 32 bits take in this base (2 or more). */
 uint32_t pyr_pool_numerals(uint32_t base);
 
-/* A prompt of the user: tokenised, counted or estimated (4 bytes a token). */
+/* A prompt of the user: tokenised, counted or estimated by its bytes. */
 bool pyr_pool_take_text(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
                         const char *text, size_t bytes, const char *messages_json,
                         struct pyr_pool_prompt *out, struct pyr_err *err);
-/* Tokens of a text as the target counts them, else a quarter of its bytes (*estimated). */
-uint32_t pyr_vocabulary_count(const struct pyr_vocabulary *vocabulary, const char *text,
-                              size_t bytes, bool *estimated);
+/* Tokens of an answer's text as the target counts them, without what stands around a prompt, else
+ * an estimate by its bytes. At least 1. */
+uint32_t pyr_vocabulary_count_answer(const struct pyr_vocabulary *vocabulary, const char *text,
+                                     size_t bytes);
 
 #endif

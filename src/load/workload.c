@@ -172,6 +172,10 @@ static void make_pool(struct pyr_workload *workload) {
             .numbered = workload->numbered,
         };
         pyr_pool_make(vocabulary, workload->arena, &recipe, entry);
+        if (entry->prompt.token_count > tokens && tokens <= vocabulary->tokens_of_nothing) {
+            workload->info.asked_too_short = tokens;
+            workload->info.shortest = entry->prompt.token_count;
+        }
         note_prompt(workload, entry);
         size_t taken = pyr_pool_prompt_bytes(vocabulary, tokens);
         budget -= taken < budget ? taken : budget;
@@ -225,10 +229,9 @@ static bool take_texts(struct pyr_workload *workload, struct pyr_err *err) {
         entry->prompt_class = draw_class(workload, &rng);
         entry->output_tokens = prompts[i].output_tokens;
         entry->turn = prompts[i].turn;
-        bool estimated;
         if (options->output_from_file && !entry->output_tokens && prompts[i].answer)
-            entry->output_tokens = pyr_vocabulary_count(&workload->vocabulary, prompts[i].answer,
-                                                        prompts[i].answer_bytes, &estimated);
+            entry->output_tokens = pyr_vocabulary_count_answer(
+                &workload->vocabulary, prompts[i].answer, prompts[i].answer_bytes);
         note_prompt(workload, entry);
     }
     return true;

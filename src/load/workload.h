@@ -83,7 +83,9 @@ struct pyr_workload_info {
     uint64_t repeated;   /* requests so far whose prompt had been sent before */
     uint64_t renumbered; /* requests so far made by renumbering a prompt of the pool */
     uint32_t longest_prompt_tokens, longest_total_tokens; /* 0: unknown (text) */
-    bool estimated;                                       /* prompt lengths are estimates */
+    uint32_t asked_too_short; /* prompt tokens that no prompt here can be as short as; 0: none */
+    uint32_t shortest;        /* with it: what was made instead */
+    bool estimated;           /* prompt lengths are estimates */
     bool token_prompts;
 };
 void pyr_workload_describe(const struct pyr_workload *workload, struct pyr_workload_info *info);

@@ -54,15 +54,20 @@ static bool parse_key(const char *key, const char *value, struct pyr_plan *plan,
     const struct {
         const char *key;
         uint32_t *count;
-    } counts[] = {
-        {"tokens", &plan->tokens},          {"burst", &plan->burst}, {"multi", &plan->multi},
-        {"reasoning", &plan->reasoning},    {"at", &plan->at},       {"eos", &plan->eos},
-        {"retry_after", &plan->retry_after}};
+    } counts[] = {{"tokens", &plan->tokens},
+                  {"burst", &plan->burst},
+                  {"multi", &plan->multi},
+                  {"reasoning", &plan->reasoning},
+                  {"at", &plan->at},
+                  {"eos", &plan->eos},
+                  {"retry_after", &plan->retry_after},
+                  {"template", &plan->template_tokens}};
     const struct {
         const char *key;
         bool *flag;
-    } flags[] = {{"batch", &plan->batch}, {"spread", &plan->spread}, {"role", &plan->role},
-                 {"usage", &plan->usage}, {"strict", &plan->strict}, {"glue", &plan->glue}};
+    } flags[] = {{"batch", &plan->batch},        {"spread", &plan->spread}, {"role", &plan->role},
+                 {"usage", &plan->usage},        {"strict", &plan->strict}, {"glue", &plan->glue},
+                 {"tokenizer", &plan->tokenizer}};
     for (size_t i = 0; i < sizeof durations / sizeof *durations; i++)
         if (strcmp(key, durations[i].key) == 0)
             return pyr_parse_duration_ns(value, durations[i].ns, err);

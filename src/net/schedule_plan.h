@@ -50,25 +50,27 @@ struct pyr_plan {
     uint32_t at;        /* the fault comes before this token */
     uint32_t eos;       /* ends after so many tokens unless ignore_eos was asked; 0: never */
     uint32_t retry_after;
+    uint32_t template_tokens; /* more of a chat's prompt, by usage, than its text has */
     uint16_t status;
-    bool batch;  /* all streams step together, on a grid of itl */
-    bool spread; /* each stream begins later by a part of itl of its own */
-    bool role;   /* a role-only event first (chat) */
-    bool usage;  /* honours stream_options.include_usage */
-    bool strict; /* 400 for ignore_eos and min_tokens */
-    bool glue;   /* the last token, the finish and [DONE] go out in one write */
+    bool batch;     /* all streams step together, on a grid of itl */
+    bool spread;    /* each stream begins later by a part of itl of its own */
+    bool role;      /* a role-only event first (chat) */
+    bool usage;     /* honours stream_options.include_usage */
+    bool tokenizer; /* has /tokenize */
+    bool strict;    /* 400 for ignore_eos and min_tokens */
+    bool glue;      /* the last token, the finish and [DONE] go out in one write */
     enum pyr_fault fault;
 };
 
 #define PYR_PLAN_DEFAULT                                                                           \
     {                                                                                              \
         .ttft_ns = 1000000, .itl_ns = 1000000, .burst = 1, .multi = 1, .role = true,               \
-        .usage = true, .status = 500                                                               \
+        .usage = true, .tokenizer = true, .status = 500                                            \
     }
 
 /* "key=value,...": ttft, itl, hold (durations), tokens, burst, multi, reasoning, at, eos,
- * retry_after, status (counts), batch, spread, role, usage, strict, glue (0 or 1), fault=NAME. Keys
- * change the plan given. */
+ * retry_after, template, status (counts), batch, spread, role, usage, tokenizer, strict, glue (0 or
+ * 1), fault=NAME. Keys change the plan given. */
 bool pyr_plan_parse(const char *text, size_t bytes, struct pyr_plan *plan, struct pyr_err *err);
 
 /* When the write that begins with token number `token` of stream number `stream` is due. */

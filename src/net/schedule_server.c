@@ -165,6 +165,12 @@ static void begin_answer(struct schedule_server *server, struct stream *stream) 
                            "\"content\":\"\"},\"finish_reason\":null}]}\n\n");
 }
 
+/* As /tokenize counts the text, and what its template adds to a chat. */
+static size_t prompt_tokens(const struct stream *stream) {
+    return stream->request.prompt_bytes / 4 + 1 +
+           (stream->request.chat ? stream->plan.template_tokens : 0);
+}
+
 /* The finish, the usage and [DONE], as far as the plan has them, appended to `text`. */
 static size_t render_end(const struct stream *stream, char *text, size_t size) {
     if (stream->plan.fault == PYR_FAULT_NO_DONE)
@@ -177,8 +183,8 @@ static size_t render_end(const struct stream *stream, char *text, size_t size) {
         length += (size_t)snprintf(text + length, size - length,
                                    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":%zu,"
                                    "\"completion_tokens\":%u,\"total_tokens\":%zu}}\n\n",
-                                   stream->request.prompt_bytes / 4 + 1, stream->sent,
-                                   stream->request.prompt_bytes / 4 + 1 + stream->sent);
+                                   prompt_tokens(stream), stream->sent,
+                                   prompt_tokens(stream) + stream->sent);
     length += (size_t)snprintf(text + length, size - length, "data: [DONE]\n\n");
     return length;
 }
@@ -287,8 +293,7 @@ static void reply_whole(struct schedule_server *server, struct stream *stream) {
              chat ? "chat.completion" : "text_completion", server->model,
              chat ? "\"message\":{\"role\":\"assistant\",\"content\":\"the whole answer\"}"
                   : "\"text\":\"the whole answer\"",
-             stream->request.prompt_bytes / 4 + 1, stream->total,
-             stream->request.prompt_bytes / 4 + 1 + stream->total);
+             prompt_tokens(stream), stream->total, prompt_tokens(stream) + stream->total);
     log_event(server, stream, pyr_clock_real_ns());
     reply(server, stream, 200, "application/json", NULL, body);
 }
@@ -487,7 +492,7 @@ static void handle(void *user, struct pyr_http_exchange *exchange,
             exchange, 200, "application/json",
             "{\"object\":\"list\",\"data\":[{\"index\":0,\"embedding\":[0.5,-1e-3]}],"
             "\"usage\":{\"prompt_tokens\":5,\"total_tokens\":5}}");
-    } else if (strcmp(request->path, "/tokenize") == 0) {
+    } else if (strcmp(request->path, "/tokenize") == 0 && server->plan.tokenizer) {
         reply_tokens(exchange, request);
     } else if (strcmp(request->path, "/health") == 0) {
         pyr_http_reply_text(exchange, 200, "text/plain", "ok");

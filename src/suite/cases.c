@@ -196,6 +196,11 @@ static struct pyr_workload *make_workload(struct pyr_session *s, const struct py
         pyr_session_warn(s, PYR_NO_CASE,
                          "sessions: a turn carries the earlier turns with the file's own answers, "
                          "not with what the target said");
+    if (info.asked_too_short)
+        pyr_session_warn(s, one->record.index,
+                         "prompts of %u tokens were asked for, but what the server puts around a "
+                         "text has more: they have %u",
+                         info.asked_too_short, info.shortest);
     if (s->plan->trace && info.estimated)
         pyr_session_warn(s, PYR_NO_CASE,
                          "trace: the target takes text, so that prompts have the recorded lengths "

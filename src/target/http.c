@@ -78,6 +78,7 @@ static void http_describe(struct pyr_target *base, struct pyr_target_info *info)
     struct http_target *target = target_of(base);
     const struct pyr_http_options *options = &target->options;
     *info = (struct pyr_target_info){.counts_tokens = target->tokenize_path[0] != '\0',
+                                     .weighs_prompts = target->weighs,
                                      .streams = options->stream,
                                      .http2 = target->http2,
                                      .pid = target->launched.pid,

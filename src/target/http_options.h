@@ -61,6 +61,8 @@ struct http_target {
     char software[128], owner[64];  /* "" unknown */
     char tokenize_path[64];         /* "" when the server has none */
     bool tokenize_llama;            /* llama-server's shape of it */
+    bool weighs;                    /* no tokenizer, but counts the prompt of each request */
+    uint32_t framing_tokens;        /* of a prompt, around its text: a chat's template */
     struct pyr_buf notes, cautions; /* see pyr_target_info */
     bool http2;                     /* the first endpoint chose it */
     uint64_t ready_ns;              /* how long wait_ready took; with launch from its start */

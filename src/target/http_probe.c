@@ -70,19 +70,13 @@ static void find_tokenizer(struct http_target *target) {
     target->tokenize_path[0] = '\0';
 }
 
-int64_t pyr_http_count_tokens(struct http_target *target, const char *text, size_t bytes) {
-    bool timed_out;
-    if (!target->tokenize_path[0])
-        return -1;
-    return count_by(target, target->tokenize_path, target->tokenize_llama, text, bytes, &timed_out);
-}
-
 /* --- the dialect ----------------------------------------------------------------------------- */
 
 struct verdict {
     unsigned status;
     bool usage, hung_up;
-    uint32_t tokens; /* by usage, else events with text */
+    uint32_t tokens;        /* by usage, else events with text */
+    uint32_t prompt_tokens; /* by usage; 0: it does not say */
     char message[400];
 };
 
@@ -95,6 +89,7 @@ static void read_event(const char *json, size_t bytes, struct verdict *verdict) 
     if (delta.usage && (delta.usage_output_tokens || !delta.choices)) {
         verdict->usage = true;
         verdict->tokens = delta.usage_output_tokens;
+        verdict->prompt_tokens = delta.usage_prompt_tokens;
     } else if (!verdict->usage && delta.content_bytes + delta.reasoning_bytes) {
         verdict->tokens++;
     }
@@ -123,11 +118,13 @@ static void read_answer(const struct pyr_fetched *fetched, struct verdict *verdi
     pyr_free(hold);
 }
 
-/* One tiny request with the options as they are now. False when the server did not answer, or with
- * what no measurement can be made of. */
-static bool try_once(struct http_target *target, struct verdict *verdict, struct pyr_err *err) {
-    static const char prompt[] = "Count: one two three";
-    struct pyr_slot slot = {.prompt = {.text = prompt, .text_bytes = sizeof prompt - 1},
+static const char probe_prompt[] = "Count: one two three";
+
+/* One small request with the options as they are now. False when the server did not answer, or
+ * with what no measurement can be made of. */
+static bool try_once(struct http_target *target, const char *text, size_t bytes,
+                     struct verdict *verdict, struct pyr_err *err) {
+    struct pyr_slot slot = {.prompt = {.text = text, .text_bytes = bytes},
                             .output_tokens = PROBE_TOKENS,
                             .exact_output = true,
                             .seed = 1};
@@ -189,6 +186,48 @@ static void note_dialect(struct http_target *target, const struct verdict *verdi
                           "events with text.");
 }
 
+/* What a server puts around a text counts: a prompt of 64 tokens is one of which the server
+ * says 64. Its own word about a first prompt tells how much that is. */
+static void find_framing(struct http_target *target, const struct verdict *verdict) {
+    char text[300];
+    bool timed_out;
+    int64_t counted = target->tokenize_path[0]
+                          ? count_by(target, target->tokenize_path, target->tokenize_llama,
+                                     probe_prompt, sizeof probe_prompt - 1, &timed_out)
+                          : -1;
+    target->weighs = counted < 0 && verdict->prompt_tokens > 0;
+    if (target->weighs) {
+        pyr_http_add_line(
+            &target->notes,
+            "The server has no /tokenize: prompt lengths are estimates, fitted by what it "
+            "counted of two prompts; each request holds its own count.");
+    } else if (counted < 0) {
+        pyr_http_add_line(&target->cautions,
+                          "The server neither has /tokenize nor counts prompts: their "
+                          "lengths are estimates, a token a word.");
+    } else if (verdict->prompt_tokens > counted) {
+        target->framing_tokens = verdict->prompt_tokens - (uint32_t)counted;
+        snprintf(text, sizeof text,
+                 "Prompt lengths: as the server counts them, with the %u tokens that it puts "
+                 "around a text.",
+                 target->framing_tokens);
+        pyr_http_add_line(&target->notes, text);
+    }
+}
+
+int64_t pyr_http_count_tokens(struct http_target *target, const char *text, size_t bytes) {
+    struct verdict verdict;
+    bool timed_out;
+    if (target->tokenize_path[0]) {
+        int64_t count = count_by(target, target->tokenize_path, target->tokenize_llama, text, bytes,
+                                 &timed_out);
+        return count < 0 ? count : count + target->framing_tokens;
+    }
+    if (!target->weighs || !try_once(target, text, bytes, &verdict, NULL))
+        return -1;
+    return verdict.status == 200 && verdict.prompt_tokens ? (int64_t)verdict.prompt_tokens : -1;
+}
+
 /* From the fullest request down to the plainest, until one is taken. */
 static bool find_dialect(struct http_target *target, struct pyr_err *err) {
     struct pyr_http_options *options = &target->options;
@@ -205,13 +244,14 @@ static bool find_dialect(struct http_target *target, struct pyr_err *err) {
         options->sends_ignore_eos = steps[step].ignore_eos;
         options->sends_min_tokens = steps[step].min_tokens;
         options->sends_usage = attempt % 5 < 4; /* the fifth also goes without stream_options */
-        if (!try_once(target, &verdict, err))
+        if (!try_once(target, probe_prompt, sizeof probe_prompt - 1, &verdict, err))
             return pyr_err_prefix(err, "first request");
         if (!is_refusal(&verdict))
             break;
     }
     if (verdict.status == 200) {
         note_dialect(target, &verdict);
+        find_framing(target, &verdict);
         options->hangs_up = verdict.hung_up;
         if (verdict.hung_up)
             pyr_http_add_line(

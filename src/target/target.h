@@ -94,6 +94,7 @@ struct pyr_target_info {
     bool simulated;      /* results are labelled so */
     bool virtual_time;   /* driven in virtual time: only with config.virtual_now_ns */
     bool counts_tokens;  /* count_tokens works */
+    bool weighs_prompts; /* count_tokens works too, at the price of a request: for a few texts */
     bool tokenises;      /* prompts are wanted as tokens (tokenize works) */
     bool streams;
     bool http2;                   /* spoken by the server */

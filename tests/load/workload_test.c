@@ -175,6 +175,39 @@ static void a_length_nobody_can_count_is_called_an_estimate(void **state) {
     pyr_workload_destroy(workload);
 }
 
+static size_t words_of(const struct pyr_slot *slot) {
+    size_t words = 1;
+    for (size_t k = 0; k < slot->prompt.text_bytes; k++)
+        words += slot->prompt.text[k] == ' ';
+    return words;
+}
+
+static void an_estimate_is_fitted_where_two_prompts_can_be_weighed(void **state) {
+    (void)state;
+    struct pyr_prompt_class class = class_of("40", "3");
+    struct pyr_workload *workload =
+        make((struct pyr_workload_options){.requests = 10}, &class,
+             (struct pyr_fake_law){
+                 .text_only = true, .cannot_count = true, .weighs = true, .framing = 10});
+    struct pyr_slot slot = {0};
+    pyr_workload_next(workload, 0, &slot);
+    assert_int_equal(words_of(&slot), 29); /* a begin token and ten around it */
+    assert_true(slot.record.flags & PYR_REQUEST_ESTIMATED);
+    pyr_workload_destroy(workload);
+}
+
+static void a_prompt_shorter_than_what_stands_around_it_is_told(void **state) {
+    (void)state;
+    struct pyr_prompt_class class = class_of("8", "3");
+    struct pyr_workload *workload = make((struct pyr_workload_options){.requests = 3}, &class,
+                                         (struct pyr_fake_law){.text_only = true, .framing = 10});
+    struct pyr_workload_info info;
+    pyr_workload_describe(workload, &info);
+    assert_int_equal(info.asked_too_short, 8);
+    assert_int_equal(info.shortest, 12);
+    pyr_workload_destroy(workload);
+}
+
 static void classes_are_drawn_by_their_weights(void **state) {
     (void)state;
     const struct pyr_prompt_class classes[] = {
@@ -269,12 +302,12 @@ static void a_file_can_give_the_output_length(void **state) {
     struct pyr_prompt_class class = class_of("16", "9");
     struct pyr_workload *workload =
         make((struct pyr_workload_options){.prompts_path = path, .output_from_file = true}, &class,
-             (struct pyr_fake_law){.text_only = true});
+             (struct pyr_fake_law){.text_only = true, .framing = 5});
     struct pyr_slot slot = {0};
     pyr_workload_next(workload, 0, &slot);
     assert_string_equal(slot.prompt.text, "hi");
     assert_string_equal(slot.prompt.messages_json, "[{\"role\":\"user\",\"content\":\"hi\"}]");
-    assert_int_equal(slot.output_tokens, 4); /* as the fake counts: words and a begin token */
+    assert_int_equal(slot.output_tokens, 3); /* without what stands around a prompt */
     pyr_workload_next(workload, 0, &slot);
     assert_int_equal(slot.output_tokens, 5);
     pyr_workload_destroy(workload);
@@ -301,6 +334,8 @@ int main(void) {
         cmocka_unit_test(the_seed_decides_and_nothing_else),
         cmocka_unit_test(text_is_fitted_to_the_targets_own_count),
         cmocka_unit_test(a_length_nobody_can_count_is_called_an_estimate),
+        cmocka_unit_test(an_estimate_is_fitted_where_two_prompts_can_be_weighed),
+        cmocka_unit_test(a_prompt_shorter_than_what_stands_around_it_is_told),
         cmocka_unit_test(classes_are_drawn_by_their_weights),
         cmocka_unit_test(lengths_beyond_the_target_are_refused_or_cut),
         cmocka_unit_test(the_pool_stays_within_its_bytes),

@@ -27,16 +27,17 @@ static void describe(struct pyr_target *base, struct pyr_target_info *info) {
     memset(info, 0, sizeof *info);
     info->tokenises = !target->law.text_only;
     info->counts_tokens = target->law.text_only && !target->law.cannot_count;
+    info->weighs_prompts = target->law.weighs;
     info->virtual_time = target->virtual_now_ns != NULL;
 }
 
 static int64_t count_tokens(struct pyr_target *base, const char *text, size_t bytes) {
     struct pyr_fake_target *target = (struct pyr_fake_target *)base;
-    int64_t words = 1; /* a begin token */
+    int64_t words = 1 + target->law.framing; /* a begin token */
     for (size_t i = 0; i < bytes; i++)
         words +=
             !isspace((unsigned char)text[i]) && (i == 0 || isspace((unsigned char)text[i - 1]));
-    return target->law.cannot_count ? -1 : words;
+    return target->law.cannot_count && !target->law.weighs ? -1 : words;
 }
 
 /* Words of up to four letters are one token (their hash), longer ones one a letter; 1 begins. */

@@ -20,6 +20,8 @@ struct pyr_fake_law {
     bool keep;               /* breaks its contract: gives back nothing, cancelled or not */
     bool text_only;          /* takes text; counts words unless cannot_count */
     bool cannot_count;
+    bool weighs;      /* with cannot_count: counts all the same, but not for every prompt */
+    uint32_t framing; /* more tokens around each text that it counts */
 };
 
 struct pyr_fake_target {

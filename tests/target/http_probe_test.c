@@ -69,6 +69,44 @@ static void the_dialect_is_found_and_described(void **state) {
     http_world_end(&world);
 }
 
+/* "12345678" is 3 tokens by the server's /tokenize; "Count: one two three" 6. */
+static void what_a_template_adds_to_a_prompt_is_part_of_its_length(void **state) {
+    (void)state;
+    static const char *const chat[] = {"--plan", "template=33", NULL};
+    static const char *const completions[] = {"endpoint=completions", NULL};
+    http_world_serve(&world, chat);
+    http_world_attach(&world, NULL, NULL, 1);
+    assert_non_null(strstr(describe().notes, "with the 33 tokens that it puts around a text"));
+    assert_int_equal(world.target->ops->count_tokens(world.target, "12345678", 8), 36);
+    http_world_close(&world);
+    http_world_attach(&world, NULL, completions, 1);
+    assert_null(strstr(describe().notes, "puts around"));
+    assert_int_equal(world.target->ops->count_tokens(world.target, "12345678", 8), 3);
+    http_world_end(&world);
+}
+
+static void a_server_without_a_tokenizer_weighs_prompts_by_its_usage(void **state) {
+    (void)state;
+    static const char *const weighs[] = {"--plan", "template=10,tokenizer=0", NULL};
+    static const char *const silent[] = {"--plan", "usage=0,tokenizer=0", NULL};
+    http_world_serve(&world, weighs);
+    http_world_attach(&world, NULL, NULL, 1);
+    struct pyr_target_info info = describe();
+    assert_false(info.counts_tokens);
+    assert_true(info.weighs_prompts);
+    assert_non_null(strstr(info.notes, "no /tokenize: prompt lengths are estimates"));
+    assert_int_equal(world.target->ops->count_tokens(world.target, "12345678", 8), 13);
+    http_world_end(&world);
+
+    http_world_serve(&world, silent);
+    http_world_attach(&world, NULL, NULL, 1);
+    info = describe();
+    assert_false(info.counts_tokens || info.weighs_prompts);
+    assert_non_null(strstr(info.cautions, "neither has /tokenize nor counts prompts"));
+    assert_int_equal(world.target->ops->count_tokens(world.target, "12345678", 8), -1);
+    http_world_end(&world);
+}
+
 static void a_url_without_a_path_means_v1(void **state) {
     (void)state;
     char url[400];
@@ -302,6 +340,8 @@ int main(void) {
     unsetenv("OPENAI_API_KEY");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_dialect_is_found_and_described),
+        cmocka_unit_test(what_a_template_adds_to_a_prompt_is_part_of_its_length),
+        cmocka_unit_test(a_server_without_a_tokenizer_weighs_prompts_by_its_usage),
         cmocka_unit_test(a_url_without_a_path_means_v1),
         cmocka_unit_test(what_is_wrong_is_said_in_one_line),
         cmocka_unit_test(planned_refusals_of_the_first_request_are_told),
