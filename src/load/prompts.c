@@ -6,6 +6,7 @@
 #include "base/mem.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { FILE_BYTES_MAX = 1 << 30 };
@@ -168,11 +169,11 @@ static bool add_value(struct list *list, const json_t *value) {
     return true;
 }
 
-static bool not_a_prompt(const char *name, size_t number, const char *cause, struct pyr_err *err) {
+static bool not_a_prompt(const char *where, const char *cause, struct pyr_err *err) {
     return pyr_fail(err, PYR_E_INPUT,
-                    "%s: entry %zu is no prompt (%s); one is \"text\", {\"prompt\": ...}, "
+                    "%s: no prompt (%s); one is \"text\", {\"prompt\": ...}, "
                     "{\"messages\": [...]} or {\"conversations\": [...]}",
-                    name, number, cause);
+                    where, cause);
 }
 
 static bool parse_array(struct list *list, const char *name, const char *bytes, size_t count,
@@ -180,7 +181,7 @@ static bool parse_array(struct list *list, const char *name, const char *bytes, 
     json_error_t error;
     json_t *root = json_loadb(bytes, count, 0, &error);
     if (!root)
-        return pyr_fail(err, PYR_E_INPUT, "%s: line %d: %s", name, error.line, error.text);
+        return pyr_fail(err, PYR_E_INPUT, "%s:%d: %s", name, error.line, error.text);
     bool ok = true;
     size_t i;
     json_t *value;
@@ -189,7 +190,11 @@ static bool parse_array(struct list *list, const char *name, const char *bytes, 
         const json_t *turns = json_object_get(value, "conversations");
         if (json_is_array(turns) && json_array_size(turns) == 0)
             continue;
-        ok = ok && (add_value(list, value) || not_a_prompt(name, i + 1, "no text in it", err));
+        if (ok && !add_value(list, value)) {
+            char where[600];
+            snprintf(where, sizeof where, "%s: entry %zu", name, i + 1);
+            ok = not_a_prompt(where, "no text in it", err);
+        }
     }
     json_decref(root);
     return ok;
@@ -209,7 +214,7 @@ static bool parse_lines(struct list *list, const char *name, const char *bytes, 
             continue;
         if (!json) {
             if (memchr(line, '\0', length))
-                return pyr_fail(err, PYR_E_INPUT, "%s: line %zu is not text", name, number);
+                return pyr_fail(err, PYR_E_INPUT, "%s:%zu: not text", name, number);
             add(list, text_prompt(list, line, length));
             continue;
         }
@@ -217,8 +222,11 @@ static bool parse_lines(struct list *list, const char *name, const char *bytes, 
         json_t *value = json_loadb(line, length, JSON_DECODE_ANY, &error);
         bool ok = value && add_value(list, value);
         json_decref(value);
-        if (!ok)
-            return not_a_prompt(name, number, value ? "no text in it" : error.text, err);
+        if (!ok) {
+            char where[600];
+            snprintf(where, sizeof where, "%s:%zu", name, number);
+            return not_a_prompt(where, value ? "no text in it" : error.text, err);
+        }
     }
     return true;
 }

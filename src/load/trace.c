@@ -34,7 +34,7 @@ struct reader {
 };
 
 static bool bad_line(const struct reader *reader, const char *cause, struct pyr_err *err) {
-    return pyr_fail(err, PYR_E_INPUT, "%s: line %zu: %s", reader->name, reader->line, cause);
+    return pyr_fail(err, PYR_E_INPUT, "%s:%zu: %s", reader->name, reader->line, cause);
 }
 
 static void add(struct reader *reader, struct row row) {

@@ -77,14 +77,14 @@ static void what_is_no_prompt_is_named_with_its_line(void **state) {
     } cases[] = {
         {"p", "", "no prompt"},
         {"p", "\n\n", "no prompt"},
-        {"p", "{\"prompt\":\"a\"}\n{\"prompt\":", "entry 2"},
-        {"p", "{\"prompt\":\"\"}", "entry 1"},
-        {"p", "{\"prompt\":5}", "entry 1"},
-        {"p", "{\"messages\":[]}", "entry 1"},
-        {"p", "{\"messages\":[{\"role\":\"user\"}]}", "entry 1"},
+        {"p", "{\"prompt\":\"a\"}\n{\"prompt\":", "p:2: "},
+        {"p", "{\"prompt\":\"\"}", "p:1: "},
+        {"p", "{\"prompt\":5}", "p:1: "},
+        {"p", "{\"messages\":[]}", "p:1: "},
+        {"p", "{\"messages\":[{\"role\":\"user\"}]}", "p:1: "},
         {"p.json", "[{\"prompt\":\"a\"},{}]", "entry 2"},
-        {"p.json", "[{\"prompt\":\"a\"},", "line 1"},
-        {"p.jsonl", "plain", "entry 1"},
+        {"p.json", "[{\"prompt\":\"a\"},", "p.json:1: "},
+        {"p.jsonl", "plain", "p.jsonl:1: "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (parse(cases[i].name, cases[i].text))

@@ -86,8 +86,8 @@ static void a_malformed_line_is_named(void **state) {
     } cases[] = {
         {"", "file: holds no request"},
         {"TIMESTAMP,ContextTokens,GeneratedTokens\n", "holds no request"},
-        {"a,b\n", "file: line 1: is no trace"},
-        {"{\"timestamp\": 1, \"input_length\": 1, \"output_length\": 1}\n{\n", "file: line 2: "},
+        {"a,b\n", "file:1: is no trace"},
+        {"{\"timestamp\": 1, \"input_length\": 1, \"output_length\": 1}\n{\n", "file:2: "},
         {"{\"timestamp\": -1, \"input_length\": 1, \"output_length\": 1}", "\"timestamp\""},
         {"{\"timestamp\": 1, \"input_length\": 1.5, \"output_length\": 1}", "\"input_length\""},
         {"{\"timestamp\": 1, \"input_length\": 1}", "\"output_length\""},
@@ -96,11 +96,11 @@ static void a_malformed_line_is_named(void **state) {
          "no list"},
         {"{\"timestamp\": 1, \"input_length\": 1, \"output_length\": 1, \"hash_ids\": [\"a\"]}",
          "whole number"},
-        {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15,1,1\n", "line 2: TIMESTAMP"},
-        {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-13-16 18:15:00,1,1\n", "line 2: TIMESTAMP"},
+        {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15,1,1\n", "file:2: TIMESTAMP"},
+        {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-13-16 18:15:00,1,1\n", "file:2: TIMESTAMP"},
         {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,1,1\n2,x,1\n",
-         "line 3: ContextTokens is no number"},
-        {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,1\n", "line 2: has fewer columns"},
+         "file:3: ContextTokens is no number"},
+        {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,1\n", "file:2: has fewer columns"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_false(parse(cases[i].text, 1));

@@ -109,7 +109,7 @@ static void what_a_trace_decides_is_not_asked_for_beside_it(void **state) {
     options.trace = path;
     assert_false(pyr_bench_run(&options, NULL, NULL, &outcome, &err));
     assert_non_null(strstr(err.text, "--trace"));
-    assert_non_null(strstr(err.text, "line 2: GeneratedTokens is no number"));
+    assert_non_null(strstr(err.text, ":2: GeneratedTokens is no number"));
     options.rate = 3;
     assert_false(pyr_bench_run(&options, NULL, NULL, &outcome, &err));
     assert_int_equal(err.code, PYR_E_USAGE);
