@@ -83,7 +83,8 @@ static void answer_metrics(struct pyr_openai *server, enum pyr_openai_api api,
     struct pyr_openai_stats stats;
     (void)api;
     (void)http;
-    pyr_openai_engine_stats(server->engine, &stats);
+    pyr_openai_engine_counters(server->engine, &stats.counters);
+    pyr_openai_count(server, &stats.running, &stats.waiting);
     pyr_buf_clear(&server->out);
     pyr_openai_metrics(&server->totals, &stats, &server->info, &server->out);
     pyr_http_reply(exchange, 200, "text/plain; version=0.0.4", PYR_OPENAI_FIELDS, server->out.data,

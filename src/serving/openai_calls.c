@@ -546,6 +546,17 @@ void pyr_openai_writable(struct pyr_openai *server, struct pyr_http_exchange *ex
         deliver(server, call);
 }
 
+void pyr_openai_count(const struct pyr_openai *server, uint32_t *running, uint32_t *waiting) {
+    uint32_t at_desk = 0, open = 0;
+    for (const struct pyr_openai_call *call = server->first; call; call = call->next) {
+        at_desk += call->at_desk;
+        for (uint32_t i = 0; i < call->choice_count; i++)
+            open += !is_done(&call->choices[i]);
+    }
+    *running = open < server->info.sequences ? open : server->info.sequences;
+    *waiting = open - *running + at_desk;
+}
+
 void pyr_openai_break_off(struct pyr_openai *server) {
     for (struct pyr_openai_call *call = server->first; call; call = call->next)
         cancel(server, call);

@@ -20,7 +20,7 @@ struct pyr_openai_engine {
     /* Under the lock. */
     struct pyr_openai_job *incoming, **incoming_end; /* in order */
     bool stop, any_cancelled;
-    struct pyr_openai_stats stats;
+    struct pyr_serving_counters counters;
 
     /* The engine thread's own. */
     struct pyr_openai_job **active; /* (jobs_max) */
@@ -76,20 +76,11 @@ static void publish(struct pyr_openai_engine *engine) {
         engine->wake(engine->user);
 }
 
-static void note_stats(struct pyr_openai_engine *engine) {
-    uint32_t running = 0;
-    for (uint32_t i = 0; i < engine->active_count; i++)
-        running += engine->active[i]->serving.state != PYR_SERVING_QUEUED;
-    pyr_serving_counters(engine->serving, &engine->stats.counters);
-    engine->stats.running = running;
-    engine->stats.waiting = engine->active_count - running;
-}
-
 static void *engine_thread(void *argument) {
     struct pyr_openai_engine *engine = argument;
     for (;;) {
         pthread_mutex_lock(&engine->lock);
-        note_stats(engine);
+        pyr_serving_counters(engine->serving, &engine->counters);
         while (!engine->stop && !engine->incoming && !engine->any_cancelled &&
                !pyr_serving_has_work(engine->serving))
             pthread_cond_wait(&engine->work, &engine->lock);
@@ -196,8 +187,9 @@ void pyr_openai_engine_awake(struct pyr_openai_engine *engine) {
     atomic_exchange(&engine->awake, false);
 }
 
-void pyr_openai_engine_stats(struct pyr_openai_engine *engine, struct pyr_openai_stats *stats) {
+void pyr_openai_engine_counters(struct pyr_openai_engine *engine,
+                                struct pyr_serving_counters *counters) {
     pthread_mutex_lock(&engine->lock);
-    *stats = engine->stats;
+    *counters = engine->counters;
     pthread_mutex_unlock(&engine->lock);
 }

@@ -32,11 +32,6 @@ struct pyr_openai_job {
     struct pyr_openai_job *next;
 };
 
-struct pyr_openai_stats {
-    struct pyr_serving_counters counters;
-    uint32_t running, waiting; /* jobs that hold a sequence, and those that do not yet */
-};
-
 /* `jobs_max`: never more than so many submitted and not done. `wake` is called on the engine's
  * thread; config->clock must be the real one. */
 bool pyr_openai_engine_start(const struct pyr_engine *engine, struct pyr_model *model,
@@ -55,6 +50,7 @@ void pyr_openai_engine_cancel(struct pyr_openai_engine *engine, struct pyr_opena
 /* Called by the woken thread before it looks at the jobs. */
 void pyr_openai_engine_awake(struct pyr_openai_engine *engine);
 /* As of the last step. */
-void pyr_openai_engine_stats(struct pyr_openai_engine *engine, struct pyr_openai_stats *stats);
+void pyr_openai_engine_counters(struct pyr_openai_engine *engine,
+                                struct pyr_serving_counters *counters);
 
 #endif

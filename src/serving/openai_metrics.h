@@ -7,7 +7,11 @@
 
 #include "base/buf.h"
 #include "serving/openai.h"
-#include "serving/openai_engine.h"
+
+struct pyr_openai_stats {
+    struct pyr_serving_counters counters;
+    uint32_t running, waiting; /* answers that have a sequence, and those that wait for one */
+};
 
 void pyr_openai_metrics(const struct pyr_openai_totals *totals,
                         const struct pyr_openai_stats *stats, const struct pyr_serving_info *info,

@@ -49,6 +49,8 @@ void pyr_openai_go_on(struct pyr_openai *server);
 /* As the callbacks of net/http_server.h. */
 void pyr_openai_gone(struct pyr_openai *server, struct pyr_http_exchange *exchange);
 void pyr_openai_writable(struct pyr_openai *server, struct pyr_http_exchange *exchange);
+/* Answers in the engine's hands, and those that wait for it or for their prompt. */
+void pyr_openai_count(const struct pyr_openai *server, uint32_t *running, uint32_t *waiting);
 /* Asks that all be over soon. */
 void pyr_openai_break_off(struct pyr_openai *server);
 void pyr_openai_drop_calls(struct pyr_openai *server); /* engine and desk are gone */

@@ -465,10 +465,13 @@ static void more_than_fit_are_sent_away_until_one_is_over(void **state) {
     pyr_openai_step(world.server, PYR_NS_PER_MS);
     pyr_openai_step(world.server, PYR_NS_PER_MS);
     expect("POST", "/v1/completions", NULL, body, 429, "Retry-After: 1");
+    expect("GET", "/metrics", NULL, "", 200, "pyrometer_serve_requests_running 1\n");
+    expect("GET", "/metrics", NULL, "", 200, "pyrometer_serve_requests_waiting 1\n");
     assert_int_equal(ended(PYR_OPENAI_REJECTED), 1);
     pthread_mutex_unlock(&world.held);
     assert_non_null(strstr(await_end(&first), " 200 "));
     assert_non_null(strstr(await_end(&second), " 200 "));
+    expect("GET", "/metrics", NULL, "", 200, "pyrometer_serve_requests_waiting 0\n");
     client_close(&first);
     client_close(&second);
     expect("POST", "/v1/completions", NULL, body, 200, "completion_tokens\":100");
