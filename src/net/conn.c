@@ -55,7 +55,8 @@ static bool fail_errno(struct pyr_conn *conn, int error) {
         return fail(conn, PYR_CONN_LOCAL, "no file descriptor is left here; raise ulimit -n");
     case EADDRNOTAVAIL:
         return fail(conn, PYR_CONN_LOCAL,
-                    "no local port is left for this server; use fewer connections");
+                    "no local port is left for this server; use fewer connections, or wait for "
+                    "old ones to be forgotten (a minute)");
     case ENOBUFS:
     case ENOMEM:
         return fail(conn, PYR_CONN_LOCAL, "no memory is left here for a socket");
@@ -169,12 +170,13 @@ static bool connected(struct pyr_conn *conn) {
 /* CONNECT host:port, then the head of the proxy's answer, read to its blank line and no further:
  * what follows belongs to TLS. */
 static bool ask_for_tunnel(struct pyr_conn *conn) {
-    char request[640];
+    char request[1200];
     const struct pyr_url *url = &conn->endpoint->url;
     const char *open = strchr(url->host, ':') ? "[" : "", *close_bracket = *open ? "]" : "";
-    int length = snprintf(request, sizeof request,
-                          "CONNECT %s%s%s:%u HTTP/1.1\r\nHost: %s%s%s:%u\r\n\r\n", open, url->host,
-                          close_bracket, url->port, open, url->host, close_bracket, url->port);
+    int length =
+        snprintf(request, sizeof request, "CONNECT %s%s%s:%u HTTP/1.1\r\nHost: %s%s%s:%u\r\n%s\r\n",
+                 open, url->host, close_bracket, url->port, open, url->host, close_bracket,
+                 url->port, conn->endpoint->proxy_authorization);
     while (conn->tunnel_sent < (size_t)length) {
         ssize_t sent = send(conn->fd, request + conn->tunnel_sent,
                             (size_t)length - conn->tunnel_sent, MSG_NOSIGNAL);
@@ -210,8 +212,9 @@ static bool ask_for_tunnel(struct pyr_conn *conn) {
             conn->wants_write = true;
             return begin_tls_or_ready(conn);
         }
-        char why[96];
-        snprintf(why, sizeof why, "the proxy refused the tunnel (HTTP %d)", status);
+        char why[128];
+        snprintf(why, sizeof why, "the proxy refused the tunnel (HTTP %d)%s", status,
+                 status == 407 ? "; it wants http://NAME:PASSWORD@... in the environment" : "");
         return fail(conn, PYR_CONN_PROXY, why);
     }
 }

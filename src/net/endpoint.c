@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -29,8 +30,9 @@ static bool resolve(struct pyr_endpoint *endpoint, const struct pyr_url *url, st
     if (status != 0 && strcasecmp(url->host, "localhost") == 0)
         status = getaddrinfo("127.0.0.1", port, &hints, &list);
     if (status != 0)
-        return pyr_fail(err, PYR_E_IO, "%s: the host cannot be resolved (%s); check its name",
-                        url->host, status == EAI_SYSTEM ? strerror(errno) : gai_strerror(status));
+        return pyr_fail(err, PYR_E_IO, "%s%s: the host cannot be resolved (%s); check its name",
+                        endpoint->proxied ? "the proxy " : "", url->host,
+                        status == EAI_SYSTEM ? strerror(errno) : gai_strerror(status));
     for (struct addrinfo *one = list; one; one = one->ai_next) {
         if (endpoint->address_count == PYR_ENDPOINT_ADDRESSES_MAX)
             break;
@@ -40,6 +42,21 @@ static bool resolve(struct pyr_endpoint *endpoint, const struct pyr_url *url, st
     }
     freeaddrinfo(list);
     return true;
+}
+
+static void describe_proxy(struct pyr_endpoint *endpoint) {
+    const struct pyr_url *proxy = &endpoint->proxy;
+    char authority[272], coded[sizeof proxy->user * 4 / 3 + 8];
+    size_t used = strlen(endpoint->text);
+    pyr_url_authority(proxy, authority, sizeof authority);
+    snprintf(endpoint->text + used, sizeof endpoint->text - used, " (through the proxy %s)",
+             authority);
+    if (!proxy->user[0])
+        return;
+    EVP_EncodeBlock((unsigned char *)coded, (const unsigned char *)proxy->user,
+                    (int)strlen(proxy->user));
+    snprintf(endpoint->proxy_authorization, sizeof endpoint->proxy_authorization,
+             "Proxy-Authorization: Basic %s\r\n", coded);
 }
 
 bool pyr_endpoint_open(const char *url, const struct pyr_tls_options *tls,
@@ -58,6 +75,8 @@ bool pyr_endpoint_open(const char *url, const struct pyr_tls_options *tls,
         environment && pyr_url_proxy(&endpoint->url, environment, &endpoint->proxy, &proxy_err);
     if (proxy_err.code != PYR_OK)
         return pyr_fail(err, proxy_err.code, "%s", proxy_err.text);
+    if (endpoint->proxied)
+        describe_proxy(endpoint);
     if (!resolve(endpoint, endpoint->proxied ? &endpoint->proxy : &endpoint->url, err))
         return false;
     return !endpoint->url.tls || pyr_tls_open(tls, &endpoint->tls, err);

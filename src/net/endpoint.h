@@ -28,11 +28,13 @@ enum { PYR_ENDPOINT_ADDRESSES_MAX = 8 };
 
 struct pyr_endpoint {
     struct pyr_url url;
-    char text[512];      /* as the user wrote it */
+    char text[1024];     /* as the user wrote it, and through which proxy: for people */
     char authority[272]; /* for the Host header */
     bool host_is_address;
     bool proxied; /* the addresses are the proxy's */
     struct pyr_url proxy;
+    /* A header line with its CRLF for the proxy, or "". Never to be shown. */
+    char proxy_authorization[400];
     struct {
         struct sockaddr_storage address;
         socklen_t bytes;

@@ -181,6 +181,10 @@ static bool hangs_up(struct fetching *fetching, uint64_t linger_ns) {
     return io == PYR_IO_EOF || io == PYR_IO_FAILED;
 }
 
+const char *pyr_plain_proxy_line(const struct pyr_endpoint *endpoint) {
+    return endpoint->proxied && !endpoint->url.tls ? endpoint->proxy_authorization : "";
+}
+
 bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch *fetch,
                     struct pyr_fetched *fetched, struct pyr_err *err) {
     struct fetching *fetching = pyr_xcalloc(1, sizeof *fetching);
@@ -203,12 +207,13 @@ bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch 
     char target[1024];
     pyr_request_target(endpoint, fetch->path, target, sizeof target);
     pyr_buf_printf(
-        &request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: %s\r\nAccept-Encoding: identity\r\n%s",
+        &request,
+        "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: %s\r\nAccept-Encoding: identity\r\n%s%s",
         fetch->method ? fetch->method
         : fetch->body ? "POST"
                       : "GET",
         target, endpoint->authority, fetch->linger_ns ? "keep-alive" : "close",
-        fetch->headers ? fetch->headers : "");
+        pyr_plain_proxy_line(endpoint), fetch->headers ? fetch->headers : "");
     if (fetch->body)
         pyr_buf_printf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
                        fetch->body_bytes);

@@ -44,5 +44,7 @@ bool pyr_http_fetch(const struct pyr_endpoint *endpoint, const struct pyr_fetch 
 /* The request target for an endpoint: the path, or the whole URL before a proxy of plain HTTP. */
 void pyr_request_target(const struct pyr_endpoint *endpoint, const char *path, char *target,
                         size_t size);
+/* The header line for such a proxy, or "". */
+const char *pyr_plain_proxy_line(const struct pyr_endpoint *endpoint);
 
 #endif

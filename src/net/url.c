@@ -110,24 +110,61 @@ bool pyr_host_is_loopback(const char *host) {
     return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-/* no_proxy: a list by commas of hosts, domains (".example.org", "example.org") or "*". */
-static bool is_exempt(const char *list, const char *host) {
-    size_t host_length = strlen(host);
+/* Whether an address lies in a network "10.0.0.0/8" or "fd00::/8"; false for what is neither. */
+static bool is_in_network(const char *network, const char *host) {
+    unsigned char base[16], address[16];
+    char text[64];
+    const char *slash = strchr(network, '/');
+    size_t length = slash ? (size_t)(slash - network) : sizeof text;
+    uint64_t bits;
+    if (length >= sizeof text || !pyr_parse_u64(slash + 1, &bits, NULL))
+        return false;
+    memcpy(text, network, length);
+    text[length] = '\0';
+    int family = strchr(text, ':') ? AF_INET6 : AF_INET;
+    if (inet_pton(family, text, base) != 1 || inet_pton(family, host, address) != 1 ||
+        bits > (family == AF_INET6 ? 128 : 32))
+        return false;
+    size_t whole = (size_t)bits / 8;
+    unsigned rest = (unsigned)bits % 8;
+    return memcmp(base, address, whole) == 0 &&
+           (!rest || (base[whole] ^ address[whole]) >> (8 - rest) == 0);
+}
+
+/* Whether a name of the list, which it may change, is the host or a domain that it is in. */
+static bool is_named(char *name, const struct pyr_url *url) {
+    char port[8];
+    size_t host_length = strlen(url->host);
+    if (is_in_network(name, url->host))
+        return true;
+    /* Behind the colon of a name, not within an IPv6 address. */
+    char *colon = strrchr(name, ':');
+    if (colon && (strchr(name, ':') == colon || colon[-1] == ']')) {
+        snprintf(port, sizeof port, "%u", url->port);
+        if (strcmp(colon + 1, port) != 0)
+            return false;
+        *colon = '\0';
+    }
+    if (*name == '[') {
+        name++;
+        name[strcspn(name, "]")] = '\0';
+    }
+    name += *name == '.';
+    size_t length = strlen(name);
+    if (!length || length > host_length)
+        return false;
+    const char *tail = url->host + host_length - length;
+    return strcasecmp(tail, name) == 0 && (tail == url->host || tail[-1] == '.');
+}
+
+static bool is_exempt(const char *list, const struct pyr_url *url) {
     while (list && *list) {
+        char name[300];
         list += strspn(list, ", ");
         size_t length = strcspn(list, ", ");
-        const char *name = list;
+        snprintf(name, sizeof name, "%.*s", length < sizeof name ? (int)length : 0, list);
         list += length;
-        if (length == 1 && *name == '*')
-            return true;
-        if (length && *name == '.') {
-            name++;
-            length--;
-        }
-        if (!length || length > host_length)
-            continue;
-        const char *tail = host + host_length - length;
-        if (strncasecmp(tail, name, length) == 0 && (tail == host || tail[-1] == '.'))
+        if (strcmp(name, "*") == 0 || (*name && is_named(name, url)))
             return true;
     }
     return false;
@@ -141,6 +178,27 @@ static const char *first_set(pyr_environment *environment, const char *one, cons
     return value && *value ? value : NULL;
 }
 
+static int hex_digit(char c) {
+    return c >= '0' && c <= '9'                     ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : -1;
+}
+
+/* Moves "NAME:PASSWORD@" out of a URL, decoded. */
+static void take_user(char *url, char user[256]) {
+    char *from = strstr(url, "://") + 3, *end = from + strcspn(from, "/?#");
+    char *at = memrchr(from, '@', (size_t)(end - from));
+    size_t length = 0;
+    for (char *c = from; at && c < at && length < 255; c++) {
+        bool coded = *c == '%' && at - c > 2 && hex_digit(c[1]) >= 0 && hex_digit(c[2]) >= 0;
+        user[length++] = coded ? (char)(hex_digit(c[1]) << 4 | hex_digit(c[2])) : *c;
+        c += coded ? 2 : 0;
+    }
+    user[length] = '\0';
+    if (at)
+        memmove(from, at + 1, strlen(at + 1) + 1);
+}
+
 bool pyr_url_proxy(const struct pyr_url *url, pyr_environment *environment, struct pyr_url *proxy,
                    struct pyr_err *err) {
     if (err)
@@ -151,13 +209,20 @@ bool pyr_url_proxy(const struct pyr_url *url, pyr_environment *environment, stru
                                 : first_set(environment, "http_proxy", NULL);
     if (!text)
         text = first_set(environment, "all_proxy", "ALL_PROXY");
-    if (!text || is_exempt(first_set(environment, "no_proxy", "NO_PROXY"), url->host))
+    if (!text || is_exempt(first_set(environment, "no_proxy", "NO_PROXY"), url))
         return false;
-    char with_scheme[600];
+    char with_scheme[800];
+    char user[sizeof proxy->user];
+    if (strncasecmp(text, "socks", 5) == 0 && strstr(text, "://"))
+        return pyr_fail(err, PYR_E_UNSUPPORTED,
+                        "proxy from the environment: SOCKS is not spoken; use an http:// proxy, or "
+                        "set no_proxy");
     snprintf(with_scheme, sizeof with_scheme, "%s%s", strstr(text, "://") ? "" : "http://", text);
+    take_user(with_scheme, user);
     if (!pyr_url_parse(with_scheme, proxy, err))
         return pyr_err_prefix(err, "proxy from the environment");
-    if (proxy->tls)
+    snprintf(proxy->user, sizeof proxy->user, "%s", user);
+    if (proxy->tls || proxy->unix_socket)
         return pyr_fail(err, PYR_E_UNSUPPORTED,
                         "proxy from the environment: a proxy that is itself reached by https is "
                         "not handled; use an http:// proxy or set no_proxy");

@@ -19,6 +19,7 @@ struct pyr_url {
     char host[256];        /* without the brackets of an IPv6 address; "localhost" for unix: */
     char socket_path[108]; /* unix: */
     char path[256];        /* "" or "/v1": without a trailing slash */
+    char user[256];        /* of a proxy: "NAME:PASSWORD", decoded; never to be shown */
 };
 
 /* Fails on another scheme, a missing host, a user name or password (they would end in shell
@@ -35,7 +36,8 @@ bool pyr_host_is_loopback(const char *host);
 typedef char *pyr_environment(const char *name);
 
 /* The proxy for the URL: http_proxy, https_proxy or HTTPS_PROXY, then all_proxy or ALL_PROXY,
- * unless no_proxy or NO_PROXY names the host or a domain it is in. (HTTP_PROXY in capitals is
+ * unless no_proxy or NO_PROXY names it: a list of hosts, domains, networks (10.0.0.0/8), each also
+ * as NAME:PORT, or "*". A proxy may hold a user name and password. (HTTP_PROXY in capitals is
  * ignored, as a CGI client may set it.) Never for loopback or a Unix socket. True when there is
  * one; false with err->code PYR_OK when there is none, or with the error of an unusable one. */
 bool pyr_url_proxy(const struct pyr_url *url, pyr_environment *environment, struct pyr_url *proxy,

@@ -450,6 +450,13 @@ static const char *check_generator(const struct pyr_case_data *data,
                                    const struct pyr_case_result *one, struct pyr_arena *arena) {
     const struct pyr_metric_result *late = pyr_case_metric(one, PYR_M_PACING_LATENESS);
     const struct pyr_metric_result *ttft = pyr_case_metric(one, PYR_M_TTFT_SCHED);
+    uint64_t local = one->outcomes[PYR_OUTCOME_LOCAL];
+    if (local * 100 > one->total)
+        return pyr_arena_printf(arena,
+                                "%s: %llu of %llu requests failed by a limit of this machine (file "
+                                "descriptors, ports, memory), not of the target",
+                                one->plan->id, (unsigned long long)local,
+                                (unsigned long long)one->total);
     if (!data->plan->open_loop || !late)
         return NULL;
     uint64_t never = 0;

@@ -87,7 +87,7 @@ static void http_describe(struct pyr_target *base, struct pyr_target_info *info)
     pyr_plain_text(info->name, sizeof info->name, options->model, strlen(options->model));
     snprintf(info->engine, sizeof info->engine, "%s%s%s", target->owner,
              target->owner[0] && target->software[0] ? ", " : "", target->software);
-    snprintf(info->description, sizeof info->description, "%.100s, %s, %s%s%s%s",
+    snprintf(info->description, sizeof info->description, "%.160s, %s, %s%s%s%s",
              target->endpoints[0].text, pyr_http_api_path(options->api) + 1,
              options->stream ? "streamed" : "not streamed", target->http2 ? ", HTTP/2" : "",
              target->endpoint_count > 1 ? ", several endpoints" : "",

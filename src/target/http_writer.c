@@ -34,9 +34,10 @@ void pyr_http_writer_prepare(struct http_target *target) {
         pyr_buf_printf(&head,
                        "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: pyrometer/" PYR_VERSION
                        "\r\nAccept: %s\r\nAccept-Encoding: identity\r\nContent-Type: "
-                       "application/json\r\n%sContent-Length: ",
+                       "application/json\r\n%s%sContent-Length: ",
                        request_target, target->endpoints[i].authority,
                        options->stream ? "text/event-stream" : "application/json",
+                       pyr_plain_proxy_line(&target->endpoints[i]),
                        pyr_buf_text(&options->headers));
         target->heads[i] = take(&head);
     }

@@ -59,8 +59,10 @@ static void run_proxy(int listener, uint16_t backend, const char *reply) {
             head[length] = '\0';
         }
         if (strncmp(head, "CONNECT ", 8) != 0) {
-            int line = (int)strcspn(head, "\r");
-            dprintf(client, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%.*s", line, line, head);
+            const char *user = strstr(head, "Proxy-Authorization: ");
+            int line = (int)strcspn(head, "\r"), more = user ? (int)strcspn(user, "\r") : 0;
+            dprintf(client, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%.*s%.*s", line + more,
+                    line, head, more, user ? user : "");
         } else if (dprintf(client, "%s", reply) > 0 && strstr(reply, " 200 ")) {
             struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(backend)};
             address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -115,6 +117,26 @@ static void plain_http_names_the_whole_url(void **state) {
     stop_proxy(proxy);
 }
 
+static void a_proxy_gets_its_user_and_nobody_else(void **state) {
+    (void)state;
+    struct pyr_fetched fetched;
+    struct pyr_err err;
+    char plain[sizeof proxy_url];
+    pid_t proxy = start_proxy(0, "HTTP/1.1 407 No\r\n\r\n");
+    snprintf(plain, sizeof plain, "%s", proxy_url + strlen("http://"));
+    snprintf(proxy_url, sizeof proxy_url, "http://me:pw@%.80s", plain);
+    assert_ok(err, fetch("http://server.invalid:8000/v1", NULL, &fetched, &err));
+    assert_string_equal(pyr_buf_text(&fetched.body),
+                        "GET http://server.invalid:8000/v1/models HTTP/1.1"
+                        "Proxy-Authorization: Basic bWU6cHc=");
+    pyr_buf_deinit(&fetched.body);
+    assert_false(fetch("https://server.invalid:8000/v1", NULL, &fetched, &err));
+    assert_non_null(strstr(err.text, "(through the proxy 127.0.0.1:"));
+    assert_non_null(strstr(err.text, "(HTTP 407); it wants http://NAME:PASSWORD@"));
+    assert_null(strstr(err.text, "pw@"));
+    stop_proxy(proxy);
+}
+
 static void https_goes_through_a_tunnel(void **state) {
     (void)state;
     struct http_world world;
@@ -162,6 +184,7 @@ static void a_refused_tunnel_is_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_http_names_the_whole_url),
+        cmocka_unit_test(a_proxy_gets_its_user_and_nobody_else),
         cmocka_unit_test(https_goes_through_a_tunnel),
         cmocka_unit_test(a_refused_tunnel_is_told),
     };

@@ -111,8 +111,42 @@ static void proxies_come_from_the_environment_but_never_before_loopback(void **s
     assert_false(proxied("http://example.org", &proxy));
     assert_false(proxied("http://a.example.org", &proxy));
     assert_true(proxied("http://notexample.org", &proxy));
+    static const struct {
+        const char *list, *url;
+        bool proxied;
+    } lists[] = {
+        {"10.0.0.0/8", "http://10.9.8.7:80", false}, {"10.0.0.0/8", "http://11.0.0.1", true},
+        {"10.9.8.0/23", "http://10.9.9.7", false},   {"10.9.8.0/23", "http://10.9.10.7", true},
+        {"0.0.0.0/0", "http://1.2.3.4", false},      {"10.0.0.0/33", "http://10.0.0.1", true},
+        {"fd00::/8", "http://[fd12::1]:80", false},  {"fd00::/8", "http://[fe00::1]", true},
+        {"10.0.0.0/8", "http://example.org", true},  {"h:8000", "http://h:8000", false},
+        {"h:8000", "http://h:8001", true},           {"[fd00::1]:80", "http://[fd00::1]", false},
+        {"[fd00::1]:81", "http://[fd00::1]", true},  {"fd00::1", "http://[fd00::1]:9", false},
+        {"/,:,.,[", "http://example.org", true},
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        values[3] = lists[i].list;
+        if (proxied(lists[i].url, &proxy) != lists[i].proxied)
+            fail_msg("%s with no_proxy=%s", lists[i].url, lists[i].list);
+    }
     values[3] = "*";
     assert_false(proxied("http://notexample.org", &proxy));
+}
+
+static void a_proxy_may_have_a_password_that_is_never_shown(void **state) {
+    (void)state;
+    struct pyr_url proxy, url;
+    struct pyr_err err = {0};
+    memset(values, 0, sizeof values);
+    values[0] = "http://me:p%40ss%3a%zz@p:3128/";
+    assert_true(proxied("http://example.org", &proxy));
+    assert_string_equal(proxy.host, "p");
+    assert_string_equal(proxy.user, "me:p@ss:%zz");
+    values[0] = "me:secret@p:99999";
+    assert_ok(err, pyr_url_parse("http://example.org", &url, &err));
+    assert_false(pyr_url_proxy(&url, environment, &proxy, &err));
+    assert_non_null(strstr(err.text, "proxy from the environment"));
+    assert_null(strstr(err.text, "secret"));
 }
 
 int main(void) {
@@ -120,6 +154,7 @@ int main(void) {
         cmocka_unit_test(urls_are_taken_apart),
         cmocka_unit_test(what_is_no_target_is_refused_without_showing_secrets),
         cmocka_unit_test(loopback_is_known),
+        cmocka_unit_test(a_proxy_may_have_a_password_that_is_never_shown),
         cmocka_unit_test(proxies_come_from_the_environment_but_never_before_loopback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -356,6 +356,28 @@ static void a_level_that_was_sent_late_decides_nothing_and_the_others_do(void **
     pyr_result_destroy(result);
 }
 
+static void limits_of_our_own_make_the_run_invalid(void **state) {
+    (void)state;
+    for (unsigned local = 2; local < 6; local += 3) { /* 1 % and 2.5 % of 200 */
+        struct run run;
+        start(&run, "local");
+        begin_case(&run, 0, "concurrent", "c2");
+        uint64_t origin = run.now_ns;
+        for (unsigned i = 0; i < 200; i++)
+            add_request(&run, 0, origin + i * 10 * MS,
+                        i < local ? PYR_OUTCOME_LOCAL : PYR_OUTCOME_OK);
+        run.now_ns = origin + 2000 * MS;
+        pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+        struct pyr_result *result = finish(&run);
+        assert_true(!result->invalid == (local == 2));
+        if (result->invalid)
+            assert_string_equal(result->invalid,
+                                "c2: 5 of 200 requests failed by a limit of this machine (file "
+                                "descriptors, ports, memory), not of the target");
+        pyr_result_destroy(result);
+    }
+}
+
 static struct pyr_goal goal(const char *metric_name, const char *statistic, double limit) {
     struct pyr_goal made = {.limit = limit, .user = 1, .per_request = 1};
     snprintf(made.metric, sizeof made.metric, "%s", metric_name);
@@ -462,6 +484,7 @@ int main(void) {
         cmocka_unit_test(a_calibration_that_there_is_not_says_why),
         cmocka_unit_test(a_generator_that_was_late_makes_the_run_invalid),
         cmocka_unit_test(a_level_that_was_sent_late_decides_nothing_and_the_others_do),
+        cmocka_unit_test(limits_of_our_own_make_the_run_invalid),
         cmocka_unit_test(a_goal_is_decided_only_by_a_bound),
         cmocka_unit_test(a_reading_of_memory_decides_its_goal_by_itself),
         cmocka_unit_test(a_run_without_its_end_is_partial_and_still_read),
