@@ -275,6 +275,7 @@ static bool llama_context_create(struct pyr_model *model, const struct pyr_conte
         .batch_tokens = info.batch_tokens,
         .ubatch_tokens = ubatch_tokens(model, info.batch_tokens),
         .threads = info.threads,
+        .interrupt = config->interrupt,
     };
     struct pyr_context *context = pyr_xcalloc(1, sizeof *context);
     context->plugin = model->plugin;

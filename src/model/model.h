@@ -16,6 +16,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -66,6 +68,8 @@ struct pyr_context_config {
     uint32_t batch_tokens;        /* the most tokens one decode is given */
     uint32_t threads;             /* compute threads, at least 1 */
     uint64_t seed;                /* sim: its law's random source */
+    /* Where it is true a decode may give up at once (PYR_DECODE_FAILED). NULL: none does. */
+    const _Atomic bool *interrupt;
 };
 
 /* What a context is or would be. Worked out before anything is taken. */

@@ -94,8 +94,17 @@ static void cancel(struct pyr_openai *server, struct pyr_openai_call *call) {
             pyr_openai_engine_cancel(server->engine, &call->choices[i].job);
 }
 
+/* By us; its step may have been given up under it. */
+static bool is_cancelled(const struct pyr_openai_job *job) {
+    return job->record.outcome == PYR_OUTCOME_CANCELLED ||
+           (job->record.outcome == PYR_OUTCOME_ENGINE &&
+            atomic_load_explicit(&job->cancelled, memory_order_relaxed));
+}
+
 /* How a request of that outcome is answered. */
 static unsigned status_of(const struct pyr_openai_job *job) {
+    if (is_cancelled(job))
+        return 503;
     switch ((enum pyr_outcome)job->record.outcome) {
     case PYR_OUTCOME_OK:
         return 200;
@@ -103,16 +112,13 @@ static unsigned status_of(const struct pyr_openai_job *job) {
         return 400;
     case PYR_OUTCOME_REJECTED:
         return 429;
-    case PYR_OUTCOME_CANCELLED:
-        return 503;
     default:
         return 500;
     }
 }
 
 static const char *why_of(const struct pyr_openai_job *job) {
-    return job->record.outcome == PYR_OUTCOME_CANCELLED ? "the server is being stopped"
-                                                        : job->serving.error_text;
+    return is_cancelled(job) ? "the server is being stopped" : job->serving.error_text;
 }
 
 static const char *finish_reason(const struct choice *choice) {
@@ -527,6 +533,14 @@ void pyr_openai_go_on(struct pyr_openai *server) {
     }
 }
 
+/* Whether the engine has anything in hands that a client waits for. */
+static bool any_wanted(const struct pyr_openai *server) {
+    for (const struct pyr_openai_call *call = server->first; call; call = call->next)
+        if (call->exchange && call->choice_count > 0 && !all_done(call))
+            return true;
+    return false;
+}
+
 void pyr_openai_gone(struct pyr_openai *server, struct pyr_http_exchange *exchange) {
     struct pyr_openai_call *call = pyr_http_exchange_get(exchange);
     if (!call)
@@ -534,10 +548,13 @@ void pyr_openai_gone(struct pyr_openai *server, struct pyr_http_exchange *exchan
     call->exchange = NULL;
     if (call->prompt.api != PYR_OPENAI_TOKENIZE)
         server->totals.ends[PYR_OPENAI_GONE]++;
-    if (all_done(call))
+    if (all_done(call)) {
         free_call(server, call);
-    else if (server->engine)
+    } else if (server->engine) {
         cancel(server, call);
+        if (!any_wanted(server))
+            pyr_openai_engine_interrupt(server->engine);
+    }
 }
 
 void pyr_openai_writable(struct pyr_openai *server, struct pyr_http_exchange *exchange) {
@@ -560,6 +577,7 @@ void pyr_openai_count(const struct pyr_openai *server, uint32_t *running, uint32
 void pyr_openai_break_off(struct pyr_openai *server) {
     for (struct pyr_openai_call *call = server->first; call; call = call->next)
         cancel(server, call);
+    pyr_openai_engine_interrupt(server->engine);
 }
 
 void pyr_openai_drop_calls(struct pyr_openai *server) {

@@ -13,7 +13,8 @@ struct pyr_openai_engine {
     pthread_t thread;
     void (*wake)(void *user);
     void *user;
-    _Atomic bool awake; /* the other thread has been woken and has not looked yet */
+    _Atomic bool interrupt; /* set and cleared under the lock */
+    _Atomic bool awake;     /* the other thread has been woken and has not looked yet */
 
     pthread_mutex_t lock;
     pthread_cond_t work;
@@ -89,6 +90,7 @@ static void *engine_thread(void *argument) {
         engine->incoming = NULL;
         engine->incoming_end = &engine->incoming;
         engine->any_cancelled = false;
+        atomic_store(&engine->interrupt, false); /* was of what is cancelled now */
         pthread_mutex_unlock(&engine->lock);
         if (stop)
             return NULL;
@@ -139,7 +141,9 @@ bool pyr_openai_engine_start(const struct pyr_engine *port, struct pyr_model *mo
     engine->incoming_end = &engine->incoming;
     pthread_mutex_init(&engine->lock, NULL);
     pthread_cond_init(&engine->work, NULL);
-    if (!pyr_serving_create(port, model, pieces, config, &engine->serving, err) ||
+    struct pyr_serving_config own = *config;
+    own.interrupt = &engine->interrupt;
+    if (!pyr_serving_create(port, model, pieces, &own, &engine->serving, err) ||
         !start_thread(engine, err)) {
         release(engine);
         return false;
@@ -180,6 +184,12 @@ void pyr_openai_engine_cancel(struct pyr_openai_engine *engine, struct pyr_opena
     pthread_mutex_lock(&engine->lock);
     engine->any_cancelled = true;
     pthread_cond_signal(&engine->work);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+void pyr_openai_engine_interrupt(struct pyr_openai_engine *engine) {
+    pthread_mutex_lock(&engine->lock);
+    atomic_store(&engine->interrupt, true);
     pthread_mutex_unlock(&engine->lock);
 }
 

@@ -47,6 +47,9 @@ void pyr_openai_engine_describe(const struct pyr_openai_engine *engine,
 void pyr_openai_engine_submit(struct pyr_openai_engine *engine, struct pyr_openai_job *job);
 /* Asks that it be done soon. */
 void pyr_openai_engine_cancel(struct pyr_openai_engine *engine, struct pyr_openai_job *job);
+/* All that was submitted has been cancelled: gives up the step under way as soon as the engine can,
+ * for a step may be seconds of a prompt. */
+void pyr_openai_engine_interrupt(struct pyr_openai_engine *engine);
 /* Called by the woken thread before it looks at the jobs. */
 void pyr_openai_engine_awake(struct pyr_openai_engine *engine);
 /* As of the last step. */

@@ -117,6 +117,7 @@ bool pyr_serving_create(const struct pyr_engine *engine, struct pyr_model *model
             config->policy.batch_tokens ? config->policy.batch_tokens : DEFAULT_BATCH_TOKENS,
         .threads = config->threads,
         .seed = config->seed,
+        .interrupt = config->interrupt,
     };
     if (model_info.max_sequences && wanted.sequences > model_info.max_sequences)
         wanted.sequences = model_info.max_sequences;

@@ -70,6 +70,9 @@ struct pyr_serving_config {
     uint32_t queue_limit; /* requests that wait for a sequence; more are REJECTED; 0: no limit */
     uint64_t seed;        /* of the engine's context (sim) */
     struct pyr_serving_policy policy;
+    /* Where it is true the step under way is given up (model.h): the requests of its batch end as
+     * ENGINE. NULL: never. */
+    const _Atomic bool *interrupt;
 };
 
 enum pyr_serving_state {

@@ -261,7 +261,7 @@ static void a_plan_is_what_is_made(void **state) {
         assert_int_equal(pyr_test_engine_step(&b, &err), PYR_DECODE_OK);
     }
 
-    struct pyr_context_config many = {1000000, 1, 1, 1, 0}, none = {0};
+    struct pyr_context_config many = {1000000, 1, 1, 1, 0, NULL}, none = {0};
     struct pyr_context_info info;
     assert_ok(err, b.engine->context_plan(b.model, &many, &info, &err));
     assert_int_equal(info.sequences, b.info.max_sequences);

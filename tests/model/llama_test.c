@@ -143,7 +143,7 @@ static void memory_is_worked_out_before_it_is_taken(void **state) {
     assert_ok(err, pyr_fs_write_whole(path, fair, strlen(fair), &err));
     struct pyr_model *model;
     assert_ok(err, pyr_engine_llama.load(&config, &model, &err));
-    struct pyr_context_config wanted = {8, 500, 64, 1, 0};
+    struct pyr_context_config wanted = {8, 500, 64, 1, 0, NULL};
     struct pyr_context_info info;
     assert_ok(err, pyr_engine_llama.context_plan(model, &wanted, &info, &err));
     /* 500 is rounded to 512; 5 layers x 4 heads x 8 values x 2 bytes, keys and values */
@@ -308,7 +308,7 @@ static void several_threads_write_the_same_text(void **state) {
     int count = b.engine->tokenize(b.model, "little dog", 10, true, prompt, 32);
     pyr_test_engine_generate(&b, 0, prompt, (uint32_t)count, one, gaps, 20);
     b.engine->context_destroy(b.context);
-    struct pyr_context_config wanted = {1, 256, PYR_TEST_BATCH, 2, 0};
+    struct pyr_context_config wanted = {1, 256, PYR_TEST_BATCH, 2, 0, NULL};
     assert_ok(err, b.engine->context_create(b.model, &wanted, &b.context, &err));
     pyr_test_engine_generate(&b, 0, prompt, (uint32_t)count, two, NULL, 20);
     for (int i = 0; i < 20 && gaps[i] > 0.05f; i++)

@@ -309,6 +309,44 @@ static void every_level_up_to_1000_ends_without_an_error(void **state) {
     pyr_free(rig);
 }
 
+static void an_interrupted_step_leaves_no_traces(void **state) {
+    (void)state;
+    static _Atomic bool interrupt;
+    if (!built())
+        skip();
+    struct pyr_err err;
+    struct pyr_clock clock = {0};
+    struct pyr_serving *serving;
+    struct rig *rig = pyr_xcalloc(1, sizeof *rig);
+    struct job *job = pyr_xcalloc(1, sizeof *job);
+    rig_start(rig, synthesised, NULL, 0);
+    struct pyr_serving_config config = {.clock = &clock,
+                                        .sequences = 2,
+                                        .tokens_per_sequence = CONTEXT,
+                                        .threads = 1,
+                                        .interrupt = &interrupt};
+    assert_ok(err,
+              pyr_serving_create(rig->engine, rig->model, rig->pieces, &config, &serving, &err));
+    for (uint32_t steps = 0; steps < 3; steps++) {
+        send(rig, serving, job, steps, OUTPUT, NULL, 0);
+        for (uint32_t i = 0; i < steps; i++)
+            step(serving);
+        atomic_store(&interrupt, true);
+        step(serving);
+        assert_int_equal(job->record.outcome, PYR_OUTCOME_ENGINE);
+        assert_false(pyr_serving_has_work(serving));
+        atomic_store(&interrupt, false);
+        send(rig, serving, job, steps, OUTPUT, NULL, 0);
+        while (pyr_serving_has_work(serving))
+            step(serving);
+        check_job(rig, job, steps);
+    }
+    pyr_free(job);
+    pyr_serving_destroy(serving);
+    rig_stop(rig);
+    pyr_free(rig);
+}
+
 enum { ROOM = 100 };
 
 /* Weights are random: what comes out has the format only because it is held to it. */
@@ -366,6 +404,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(greedy_text_is_that_of_a_bare_loop_alone_and_among_32),
         cmocka_unit_test(the_trained_model_tells_the_same_story_among_32),
+        cmocka_unit_test(an_interrupted_step_leaves_no_traces),
         cmocka_unit_test(any_model_keeps_to_a_format),
         cmocka_unit_test(every_level_up_to_1000_ends_without_an_error),
     };

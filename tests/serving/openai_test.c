@@ -504,6 +504,36 @@ static void a_client_that_goes_away_frees_its_place(void **state) {
     close_world();
 }
 
+/* A step of a long prompt may take seconds: it is given up when nobody wants any of it. */
+static void a_step_that_nobody_wants_is_given_up(void **state) {
+    (void)state;
+    struct client clients[3];
+    static const char body[] = "{" PROMPT ",\"max_tokens\":20,\"ignore_eos\":true}";
+    open_world(2, 4, NULL, (struct fake_plan){0});
+    for (int round = 0; round < 2; round++) {
+        pthread_mutex_lock(&world.held);
+        for (int i = 0; i < 3; i++)
+            client_send(&clients[i], "POST", "/v1/completions", NULL, body);
+        for (int i = 0; i < 10; i++)
+            pyr_openai_step(world.server, PYR_NS_PER_MS);
+        for (int i = round; i < 3; i++)
+            client_close(&clients[i]);
+        while (ended(PYR_OPENAI_GONE) < (round ? 5 : 3))
+            pyr_openai_step(world.server, PYR_NS_PER_MS);
+        pthread_mutex_unlock(&world.held);
+        if (round) { /* the first is still there: it loses nothing */
+            assert_non_null(strstr(await_end(&clients[0]), "completion_tokens\":20"));
+            client_close(&clients[0]);
+        }
+        expect("POST", "/v1/completions", NULL, body, 200, "completion_tokens\":20");
+    }
+    assert_int_equal(ended(PYR_OPENAI_FAILED), 0);
+    pyr_openai_close(world.server); /* the engine's thread is over: its counts may be read */
+    world.server = NULL;
+    assert_int_equal(world.plan.interrupted, 1);
+    close_world();
+}
+
 static void an_engine_that_fails_is_told_as_such(void **state) {
     (void)state;
     open_world(1, 0, NULL, (struct fake_plan){.fail_decode = 1});
@@ -625,6 +655,7 @@ int main(void) {
         cmocka_unit_test(many_clients_at_once_get_each_their_own),
         cmocka_unit_test(more_than_fit_are_sent_away_until_one_is_over),
         cmocka_unit_test(a_client_that_goes_away_frees_its_place),
+        cmocka_unit_test(a_step_that_nobody_wants_is_given_up),
         cmocka_unit_test(an_engine_that_fails_is_told_as_such),
         cmocka_unit_test(what_cannot_be_served_is_said_why),
         cmocka_unit_test(the_other_paths_answer),

@@ -19,6 +19,7 @@ struct pyr_context {
     uint32_t rows;
     int32_t answer[4096]; /* by batch row; -1: not wanted, -2: mute */
     float logits[FAKE_VOCABULARY];
+    const _Atomic bool *interrupt;
 };
 
 struct fake_plan *fake_next_plan;
@@ -96,6 +97,7 @@ static bool fake_context_create(struct pyr_model *model, const struct pyr_contex
                                 struct pyr_context **context, struct pyr_err *err) {
     *context = pyr_xcalloc(1, sizeof **context);
     (*context)->plan = (struct fake_plan *)model;
+    (*context)->interrupt = config->interrupt;
     return fake_context_plan(model, config, &(*context)->info, err);
 }
 
@@ -160,6 +162,11 @@ static enum pyr_decode_status fake_decode(struct pyr_context *context,
     plan->decodes++;
     if (plan->on_decode)
         plan->on_decode(plan->context, batch);
+    if (context->interrupt && atomic_load(context->interrupt)) {
+        plan->interrupted++;
+        pyr_fail(err, PYR_E_ENGINE, "fake: interrupted");
+        return PYR_DECODE_FAILED;
+    }
     if (plan->decodes == plan->abort_decode) {
         fprintf(stderr, "some noise\nfake.c:1: FAKE_ASSERT(fine) failed\n");
         abort();

@@ -22,7 +22,7 @@ struct fake_plan {
     bool chats; /* has a format: token 1, then each message as 5, its role's letter, its text */
     bool real_time;
 
-    uint64_t decodes;
+    uint64_t decodes, interrupted;
     uint32_t rows_of[FAKE_SEQUENCES]; /* in the last decode */
     uint32_t held;                    /* tokens in KV memory */
     void (*on_decode)(void *context, const struct pyr_batch *batch);

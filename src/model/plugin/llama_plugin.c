@@ -509,6 +509,10 @@ static void plugin_context_destroy(struct pyr_llama_context *context) {
     pyr_free(context);
 }
 
+static bool is_interrupted(void *interrupt) {
+    return atomic_load_explicit((const _Atomic bool *)interrupt, memory_order_relaxed);
+}
+
 static struct llama_context_params make_params(const struct pyr_llama_context_config *config,
                                                const struct pyr_llama_options *options) {
     static const enum llama_flash_attn_type flash[] = {
@@ -524,6 +528,10 @@ static struct llama_context_params make_params(const struct pyr_llama_context_co
     params.type_v = (enum ggml_type)options->ggml_type_v;
     params.kv_unified = options->kv_unified;
     params.no_perf = options->no_perf;
+    if (config->interrupt) {
+        params.abort_callback = is_interrupted;
+        params.abort_callback_data = (void *)(uintptr_t)config->interrupt;
+    }
     return params;
 }
 

@@ -16,7 +16,7 @@
 #include "model/model.h"
 
 /* Changes with anything in this file. */
-enum { PYR_LLAMA_PLUGIN_ABI = 3 };
+enum { PYR_LLAMA_PLUGIN_ABI = 4 };
 #define PYR_LLAMA_PLUGIN_ENTRY "pyr_llama_plugin_entry"
 
 /* Index of an option's choices. */
@@ -55,6 +55,7 @@ struct pyr_llama_model_info {
 struct pyr_llama_context_config {
     uint32_t cells; /* KV positions of all sequences together */
     uint32_t sequences, batch_tokens, ubatch_tokens, threads;
+    const _Atomic bool *interrupt; /* as in model.h */
 };
 
 struct pyr_llama_model;   /* the plug-in's */
