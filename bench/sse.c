@@ -295,7 +295,7 @@ static void print_idle_wake(void) {
     enum { WAKES = 1000 };
     static double late_us[WAKES];
     struct pyr_pace pace;
-    pyr_pace_start(&pace);
+    pyr_pace_start(&pace, true);
     for (int i = 0; i < WAKES; i++) {
         uint64_t due_ns = pyr_clock_real_ns() + 1000000, now_ns;
         while ((now_ns = pyr_clock_real_ns()) < due_ns)

@@ -70,6 +70,7 @@ static bool fill(struct pyr_cli *cli, struct pyr_calibrate_options *level, struc
         .duration_ns = pyr_given(&cli->args, PYR_OPT_PASS_TIME) ? v[PYR_OPT_PASS_TIME].number
                                                                 : DURATION_S * PYR_NS_PER_S,
         .spin = limits.cpus_allowed > 1,
+        .urgent = limits.cpus_allowed > 1,
         .stop = pyr_signals_install()};
     if (!(level->tokens_per_s >= 0.1) || level->tokens_per_s > 1e6)
         return pyr_fail(err, PYR_E_USAGE, "--token-rate: give 0.1 to 1000000 tokens a second");

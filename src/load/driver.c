@@ -36,6 +36,7 @@ struct pyr_load {
     bool *busy;
     struct pyr_hist *ttft_ns, *latency_ns;
     bool broken; /* the target kept a slot */
+    struct pyr_pace pace;
 
     /* Of the run. */
     const struct pyr_load_plan *plan;
@@ -193,14 +194,14 @@ static void record_unsent(struct pyr_load *load, uint64_t now_ns) {
                                     .phase = open_phase(load, load->next_arrival_ns),
                                     .worker = load->config.worker,
                                     .outcome = PYR_OUTCOME_UNFINISHED,
-                                    .flags = PYR_REQUEST_WAITED,
+                                    .flags = load->free_count ? 0 : PYR_REQUEST_WAITED,
                                     .scheduled_ns = load->next_arrival_ns,
                                     .closed_ns = now_ns,
                                 }};
         pyr_workload_next(load->workload, load->config.max_in_flight, &slot);
         pyr_lane_request(load->config.lane, &slot.record);
         load->result->unsent++;
-        load->result->waited++;
+        load->result->waited += load->free_count == 0;
         load->live.ended++;
         load->live.outcomes[PYR_OUTCOME_UNFINISHED]++;
     }
@@ -440,6 +441,8 @@ static void look_around(struct pyr_load *load, uint64_t now_ns) {
     if (now_ns < load->next_tick_ns)
         return;
     load->next_tick_ns = now_ns + TICK_NS;
+    if (real)
+        pyr_pace_look(&load->pace, now_ns);
     if (pyr_recorder_error(load->config.recorder) && !load->closing)
         interrupt(load, now_ns, PYR_LOAD_ENDED_RECORDER);
     if (plan->live) {
@@ -674,14 +677,14 @@ bool pyr_load_run(struct pyr_load *load, const struct pyr_load_plan *plan,
     if (!load->ops->reset(load->handle, err))
         return false;
     prepare(load, plan, workload, result);
-    struct pyr_pace pace;
     bool real = !pyr_clock_is_virtual(&load->clock);
     if (real)
-        pyr_pace_start(&pace);
+        pyr_pace_start(&load->pace, plan->urgent);
     start(load);
     bool ok = run_loop(load, err);
+    result->urgent = real && load->pace.urgent;
     if (real)
-        pyr_pace_stop(&pace);
+        pyr_pace_stop(&load->pace);
     uint64_t now_ns = pyr_now_ns(&load->clock);
     begin_drain(load, now_ns, PYR_LOAD_ENDED_TIME);
     if (now_ns < load->end_ns)

@@ -116,7 +116,8 @@ struct pyr_load_plan {
     uint64_t cancel_after_ns;
     uint64_t seed; /* of think times, cancellation and the samplers */
 
-    bool spin; /* the last 100 us before an instant may be spun away: only where a core is free */
+    bool spin;   /* the last 100 us before an instant may be spun away: only where a core is free */
+    bool urgent; /* see pyr_pace_start: only where there is a second core */
     const volatile sig_atomic_t *stop; /* a signal's number; NULL: none */
 
     pyr_load_live_fn *live; /* about ten times a second; NULL: none */
@@ -146,6 +147,7 @@ struct pyr_load_result {
     uint64_t unsent;                          /* of the unfinished: were due and never went out */
     uint64_t late_max_ns;                     /* dispatch after schedule where a slot was free */
     uint64_t freezes, frozen_ns;              /* turns of ours that came far too late */
+    bool urgent;                              /* as asked for, and to the end */
     char first_error[PYR_OUTCOME_COUNT][160]; /* the target's sentence, "" for none */
 };
 

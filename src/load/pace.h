@@ -15,10 +15,19 @@
 
 struct pyr_pace {
     long slack_before_ns; /* the thread's timer slack, given back at the end */
+    bool sliced, urgent;  /* so is its slice, or its priority */
+    uint64_t looked_ns, cpu_ns;
 };
 
-/* For the calling thread: the finest timer slack, until pyr_pace_stop. */
-void pyr_pace_start(struct pyr_pace *pace);
+/* For the calling thread, until pyr_pace_stop: the finest timer slack, and where the kernel lets us
+ * - with `urgent` the lowest real-time priority (SCHED_FIFO 1), so that a due request goes out
+ *   before whatever else wants the processor; it needs CAP_SYS_NICE or an RLIMIT_RTPRIO;
+ * - else the shortest slice of the processor: who asks for little at a time gets it sooner, and no
+ *   more of it in all (EEVDF, Linux 6.12 and later; others take no notice). */
+void pyr_pace_start(struct pyr_pace *pace, bool urgent);
+/* To be called ten times a second: a thread that hardly ever waits gives its priority up for good,
+ * as there is nothing that it would still be in time for, and others are to live. */
+void pyr_pace_look(struct pyr_pace *pace, uint64_t now_ns);
 void pyr_pace_stop(struct pyr_pace *pace);
 
 /* Until when to sleep before an instant: itself, or with `spin` 100 us before it, where the caller

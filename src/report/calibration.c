@@ -115,7 +115,7 @@ static void put_costs(struct pyr_buf *buf, const struct pyr_case_result *one) {
     double cpu = value_of(one, PYR_M_CPU_PER_EVENT), failed = param_number(one, "failed");
     double coalesced = value_of(one, PYR_M_COALESCED_SHARE);
     double unmatched = param_number(one, "unmatched");
-    char lacks[64];
+    char lacks[64], priority[32] = "";
     if (isfinite(cpu)) {
         pyr_buf_puts(buf, "CPU ");
         pyr_put_number(buf, cpu * 1e-3);
@@ -136,6 +136,8 @@ static void put_costs(struct pyr_buf *buf, const struct pyr_case_result *one) {
     if (in_process(one))
         pyr_buf_puts(buf, " In process a token is stamped where it is made: there is no error of "
                           "arrival, and this is the engine that costs nothing.");
+    if (param(one, "priority", priority, sizeof priority) && strcmp(priority, "real-time") == 0)
+        pyr_buf_puts(buf, " Requests were sent at real-time priority.");
     if (param(one, "lacks", lacks, sizeof lacks))
         pyr_buf_printf(
             buf, " Over plain HTTP/1.1: what %s costs this target's client is not in it.", lacks);
@@ -261,6 +263,7 @@ json_t *pyr_calibration_json(const struct pyr_case_result *one) {
     pyr_json_put(object, "steps", param_json(one, "steps"));
     pyr_json_put(object, "transport", param_json(one, "transport"));
     pyr_json_put(object, "lacks", param_json(one, "lacks"));
+    pyr_json_put(object, "priority", param_json(one, "priority"));
     put_figures(object, there ? one : NULL);
     return object;
 }

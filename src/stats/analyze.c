@@ -9,6 +9,7 @@
 #include "stats/capacity.h"
 #include "stats/collect.h"
 #include "stats/drift.h"
+#include "stats/generator.h"
 #include "stats/goals.h"
 #include "stats/instrument.h"
 #include "stats/overload.h"
@@ -445,43 +446,6 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
     result->warning_count = notes.count;
 }
 
-/* The generator was the bottleneck: what it did late or not at all is not what was asked for. */
-static const char *check_generator(const struct pyr_case_data *data,
-                                   const struct pyr_case_result *one, struct pyr_arena *arena) {
-    const struct pyr_metric_result *late = pyr_case_metric(one, PYR_M_PACING_LATENESS);
-    const struct pyr_metric_result *ttft = pyr_case_metric(one, PYR_M_TTFT_SCHED);
-    uint64_t local = one->outcomes[PYR_OUTCOME_LOCAL];
-    if (local * 100 > one->total)
-        return pyr_arena_printf(arena,
-                                "%s: %llu of %llu requests failed by a limit of this machine (file "
-                                "descriptors, ports, memory), not of the target",
-                                one->plan->id, (unsigned long long)local,
-                                (unsigned long long)one->total);
-    if (!data->plan->open_loop || !late)
-        return NULL;
-    uint64_t never = 0;
-    for (size_t i = 0; i < data->count; i++)
-        never +=
-            pyr_in_span(data->measured, &data->requests[i]) && data->requests[i].dispatched_ns == 0;
-    if (data->plan->concurrency == 0 && never * 100 > one->total)
-        return pyr_arena_printf(
-            arena,
-            "%s: %llu of %llu requests never went out: this program's own slots "
-            "were full",
-            one->plan->id, (unsigned long long)never, (unsigned long long)one->total);
-    double limit = 1e6, p99 = late->quantile[PYR_Q_P99].value;
-    if (ttft && ttft->quantile[PYR_Q_P50].value * 0.05 > limit)
-        limit = ttft->quantile[PYR_Q_P50].value * 0.05;
-    if (isnan(p99))
-        p99 = late->max; /* fewer than 100 requests */
-    if (p99 <= limit)
-        return NULL;
-    return pyr_arena_printf(arena,
-                            "%s: this program sent its requests late, p99 %.2f ms against at most "
-                            "%.2f ms: the machine is too busy to generate this load",
-                            one->plan->id, p99 * 1e-6, limit * 1e-6);
-}
-
 /* A level that was sent late decides nothing in its search, and the others still do; any other case
  * is what the run is about. */
 static const char *find_invalid(const struct pyr_case_result *cases, size_t count) {
@@ -594,7 +558,7 @@ bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_e
             continue;
         }
         analyse_case(&collected->cases[i], collected, arena, &cases[i]);
-        cases[i].late = check_generator(data, &cases[i], arena);
+        cases[i].late = pyr_generator_invalid(data, &cases[i], arena);
         cases[count++] = cases[i];
     }
     result->invalid = find_invalid(cases, count);

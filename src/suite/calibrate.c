@@ -23,7 +23,7 @@ enum {
 };
 static const double plain_rate_least = 50;
 #define DRAIN_NS (10 * PYR_NS_PER_S)
-#define TTFT "5ms" /* what the server takes for a prompt: longer than a send */
+#define TTFT_S 0.005 /* what the server takes for a prompt: longer than a send */
 
 /* One pass: its run file, and the part of the log that it is in. */
 struct pass {
@@ -47,8 +47,13 @@ static double cpu_now_ns(void) {
            ((double)usage.ru_utime.tv_usec + (double)usage.ru_stime.tv_usec) * 1e3;
 }
 
+/* As many as a small limit of open files allows beside what else is open. */
 static uint32_t plain_streams(const struct pyr_calibrate_options *options) {
-    return options->streams < PLAIN_STREAMS_LEAST ? PLAIN_STREAMS_LEAST : options->streams;
+    struct rlimit files;
+    rlim_t least = PLAIN_STREAMS_LEAST;
+    if (!options->in_process && getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max / 4 < least)
+        least = files.rlim_max / 4;
+    return options->streams < least ? (uint32_t)least : options->streams;
 }
 
 static struct pyr_load_plan plan_of(const struct pass *pass) {
@@ -65,14 +70,16 @@ static struct pyr_load_plan plan_of(const struct pass *pass) {
         plan.requests = plan.concurrency;
         return plan;
     }
+    double rate = o->streams / stream_s, longest_s = TTFT_S + stream_s;
     plan.open_loop = true;
-    /* Room above the average: one that is a step late must not hold up the schedule. */
-    plan.concurrency = 2 * o->streams + 2;
-    plan.arrivals = (struct pyr_arrival_options){
-        .kind = &pyr_arrival_constant, .rate = o->streams / stream_s, .seed = 1};
+    /* Room above the average: one that is late must not hold up the schedule. */
+    plan.concurrency = (uint32_t)(1.25 * rate * longest_s) + 8;
+    plan.arrivals =
+        (struct pyr_arrival_options){.kind = &pyr_arrival_constant, .rate = rate, .seed = 1};
     plan.warmup_ns = (uint64_t)(stream_s * 1e9);
     plan.duration_ns = o->duration_ns;
     plan.spin = o->spin;
+    plan.urgent = o->urgent;
     return plan;
 }
 
@@ -379,6 +386,7 @@ static bool run_passes(struct pyr_arena *arena, const struct pyr_calibrate_optio
     uint64_t plain_events = (uint64_t)plain.result.outcomes[PYR_OUTCOME_OK] * PLAIN_TOKENS;
     out->events = plain_events + (uint64_t)paced.result.outcomes[PYR_OUTCOME_OK] * paced.tokens;
     out->cpu_ns_per_event = plain_events ? plain.cpu_ns / (double)plain_events : (double)NAN;
+    out->urgent = paced.result.urgent;
     if (paced.result.signal || plain.result.signal)
         return pyr_fail(err, PYR_E_INTERRUPTED, "calibration: ended by a signal");
     return out->ttft.count > 0 || (options->in_process && out->pacing.count > 0) ||
@@ -395,8 +403,8 @@ bool pyr_calibrate_run(struct pyr_arena *arena, const struct pyr_calibrate_optio
     double records = paced * options->tokens + (double)plain_streams(options) * PLAIN_TOKENS;
     uint64_t began_ns = pyr_clock_real_ns();
     *out = (struct pyr_calibration){0};
-    snprintf(plan, sizeof plan, "ttft=" TTFT ",itl=%.0fns,batch=%d", 1e9 / options->tokens_per_s,
-             !options->uniform);
+    snprintf(plan, sizeof plan, "ttft=%.0fns,itl=%.0fns,batch=%d", TTFT_S * 1e9,
+             1e9 / options->tokens_per_s, !options->uniform);
     const struct pyr_schedule_child_options wanted = {.program = options->program,
                                                       .plan = plan,
                                                       .log_records = (uint64_t)records + 1000,
@@ -440,14 +448,15 @@ void pyr_calibrate_record(const struct pyr_calibrate_options *options,
     char params[512];
     snprintf(params, sizeof params,
              "events_per_second=%.6g;tokens_per_request=%u;steps=%s;transport=%s;requests=%llu;"
-             "failed=%llu;unmatched=%llu;seconds=%.3g%s%s",
+             "failed=%llu;unmatched=%llu;seconds=%.3g;priority=%s%s%s",
              options->streams * options->tokens_per_s, options->tokens,
              options->uniform ? "apart" : "together",
              options->in_process    ? "none"
              : options->unix_socket ? "unix socket"
                                     : "loopback TCP",
              (unsigned long long)seen->requests, (unsigned long long)seen->failed,
-             (unsigned long long)seen->unmatched, seen->seconds, options->lacks ? ";lacks=" : "",
+             (unsigned long long)seen->unmatched, seen->seconds,
+             seen->urgent ? "real-time" : "ordinary", options->lacks ? ";lacks=" : "",
              options->lacks ? options->lacks : "");
     record_case(level, index, options, params, lane);
     observe_errors(lane, PYR_M_TTFT_ERROR, index, &seen->ttft);
@@ -475,44 +484,57 @@ void pyr_calibrate_record_missing(const struct pyr_calibrate_options *options, c
 
 /* --- several loads --------------------------------------------------------------------------- */
 
-static bool record_levels(const struct pyr_calibrate_options *levels, size_t count,
-                          void (*tell)(void *context, const struct pyr_calibrate_options *level),
-                          void *context, struct pyr_lane *lane, struct pyr_err *err) {
-    for (size_t i = 0; i < count; i++) {
-        struct pyr_arena *arena = pyr_arena_create();
-        struct pyr_calibration seen;
-        if (tell)
-            tell(context, &levels[i]);
-        bool ok = pyr_calibrate_run(arena, &levels[i], &seen, err);
-        if (ok)
-            pyr_calibrate_record(&levels[i], &seen, "", (uint32_t)i, lane);
-        pyr_arena_destroy(arena);
-        if (levels[i].stop && *levels[i].stop)
-            return pyr_fail(err, PYR_E_INTERRUPTED, "calibration: ended by a signal");
-        if (!ok)
-            pyr_calibrate_record_missing(&levels[i], "", err->text, (uint32_t)i, lane);
-    }
-    return true;
+/* What came of one load: figures, or why there are none. */
+struct level {
+    bool there;
+    struct pyr_calibration seen;
+    struct pyr_err err;
+};
+
+static bool write_levels(const struct pyr_calibrate_options *options, const struct level *levels,
+                         size_t count, const char *path, struct pyr_err *err) {
+    static const struct pyr_clock real = {0};
+    const struct pyr_recorder_config config = {
+        .path = path, .lanes = 1, .inline_writer = true, .meta_json = "{}"};
+    struct pyr_recorder *recorder;
+    if (!pyr_recorder_open(&config, &real, &recorder, err))
+        return false;
+    struct pyr_lane *lane = pyr_recorder_lane(recorder, 0);
+    for (uint32_t i = 0; i < count; i++)
+        if (levels[i].there)
+            pyr_calibrate_record(&options[i], &levels[i].seen, "", i, lane);
+        else
+            pyr_calibrate_record_missing(&options[i], "", levels[i].err.text, i, lane);
+    return pyr_recorder_close(recorder, err);
 }
 
-bool pyr_calibrate_levels(const struct pyr_calibrate_options *levels, size_t count,
-                          void (*tell)(void *context, const struct pyr_calibrate_options *level),
-                          void *context, struct pyr_result **result, struct pyr_err *err) {
-    static const struct pyr_clock real = {0};
+/* The run file is there for as long as it is read. */
+static bool make_result(const struct pyr_calibrate_options *options, const struct level *levels,
+                        size_t count, struct pyr_result **result, struct pyr_err *err) {
     struct pyr_schedule_child folder;
-    struct pyr_recorder *recorder;
     char path[160];
     if (!pyr_schedule_child_none(&folder, err))
         return false;
     snprintf(path, sizeof path, "%s/run.pyr", folder.dir);
-    const struct pyr_recorder_config config = {
-        .path = path, .lanes = 1, .inline_writer = true, .meta_json = "{}"};
-    bool ok = pyr_recorder_open(&config, &real, &recorder, err);
-    if (ok) {
-        ok = record_levels(levels, count, tell, context, pyr_recorder_lane(recorder, 0), err);
-        ok = pyr_recorder_close(recorder, ok ? err : NULL) && ok;
-    }
-    ok = ok && pyr_result_make(path, result, err);
+    bool ok = write_levels(options, levels, count, path, err) && pyr_result_make(path, result, err);
     pyr_schedule_child_release(&folder);
+    return ok;
+}
+
+bool pyr_calibrate_levels(const struct pyr_calibrate_options *options, size_t count,
+                          void (*tell)(void *context, const struct pyr_calibrate_options *level),
+                          void *context, struct pyr_result **result, struct pyr_err *err) {
+    struct pyr_arena *arena = pyr_arena_create();
+    struct level *levels = pyr_arena_array(arena, count, sizeof *levels);
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
+        if (tell)
+            tell(context, &options[i]);
+        levels[i].there = pyr_calibrate_run(arena, &options[i], &levels[i].seen, &levels[i].err);
+        if (options[i].stop && *options[i].stop)
+            ok = pyr_fail(err, PYR_E_INTERRUPTED, "calibration: ended by a signal");
+    }
+    ok = ok && make_result(options, levels, count, result, err);
+    pyr_arena_destroy(arena);
     return ok;
 }

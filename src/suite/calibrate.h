@@ -39,7 +39,7 @@ struct pyr_calibrate_options {
     const char *lacks;    /* what the target's path has and this has not ("TLS"); NULL: nothing */
     bool uniform;         /* streams step each by itself; else all together, as engines do */
     uint64_t duration_ns; /* of the paced pass, its warm-up left out */
-    bool spin;            /* as in the run that this is for (load/driver.h) */
+    bool spin, urgent;    /* as in the run that this is for (load/driver.h) */
     const volatile sig_atomic_t *stop; /* NULL: none */
     pyr_load_live_fn *live;            /* about ten times a second; NULL: none */
     void *live_context;
@@ -61,6 +61,7 @@ struct pyr_calibration {
     double coalesced_share;   /* chunks whose stamp is only bounded */
     double events_per_s;      /* of the paced pass, as the server truly sent them */
     double seconds;           /* that all of it took */
+    bool urgent;              /* the paced pass had the priority it asked for */
     uint64_t events, requests, failed; /* of both passes */
     uint64_t unmatched; /* of our chunks, without a record of the server's: 0 unless it lost some */
 };
@@ -83,7 +84,7 @@ void pyr_calibrate_record_missing(const struct pyr_calibrate_options *options, c
 /* Several loads one after the other, as a result that has nothing but its calibrations. One that
  * cannot be had is an entry that says why. False when there cannot be a result at all, or a signal
  * came: err->code is then PYR_E_INTERRUPTED. */
-bool pyr_calibrate_levels(const struct pyr_calibrate_options *levels, size_t count,
+bool pyr_calibrate_levels(const struct pyr_calibrate_options *options, size_t count,
                           void (*tell)(void *context, const struct pyr_calibrate_options *level),
                           void *context, struct pyr_result **result, struct pyr_err *err);
 

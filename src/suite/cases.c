@@ -159,6 +159,8 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         .cancel_after_ns = o->cancel_after_ns,
         .seed = case_seed(s, one),
         .spin = !in_process ? s->cpus_allowed > 1 : s->info.threads < s->cpus_allowed,
+        /* A closed loop has no schedule to keep, and would only take turns from the server. */
+        .urgent = one->record.open_loop && s->cpus_allowed > 1,
         .stop = o->stop,
         .live = s->progress || one->watch ? on_live : NULL,
         .live_context = watch,

@@ -77,6 +77,7 @@ static struct pyr_calibrate_options options_of(const struct pyr_session *s,
                  : s->info.http2      ? "HTTP/2"
                                       : NULL,
         .spin = in_process ? s->info.threads < s->cpus_allowed : s->cpus_allowed > 1,
+        .urgent = s->plan->arrival != NULL && s->cpus_allowed > 1,
         .stop = s->options->stop};
 }
 
@@ -136,7 +137,8 @@ void pyr_session_calibrate(struct pyr_session *s) {
             struct pyr_calibrate_options options = options_of(s, levels[i].load);
             left_s += seconds_of(&options);
         }
-    for (size_t i = 0; i < LEVELS; i++) {
+    s->measured = true;
+    for (size_t i = 0; i < LEVELS && !pyr_session_stopped(s); i++) {
         if (levels[i].load->events_per_s <= 0)
             continue; /* a run without a warm-up */
         struct pyr_calibrate_options options = options_of(s, levels[i].load);

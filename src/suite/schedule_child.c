@@ -127,7 +127,8 @@ bool pyr_schedule_child_none(struct pyr_schedule_child *child, struct pyr_err *e
     snprintf(child->dir, sizeof child->dir, "%s/pyrometer-XXXXXX", base && *base ? base : "/tmp");
     if (mkdtemp(child->dir))
         return true;
-    pyr_fail_errno(err, errno, "%s", child->dir);
+    pyr_fail_errno(err, errno, "%s: no folder can be made there (TMPDIR says where)",
+                   base && *base ? base : "/tmp");
     child->dir[0] = '\0';
     return false;
 }

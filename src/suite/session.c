@@ -226,7 +226,7 @@ static bool record_run(struct pyr_session *s, const struct pyr_outputs *outputs,
     pyr_nvml_close(s->nvml);
     if (s->options->stop && *s->options->stop)
         s->signal = *s->options->stop;
-    if (s->signal)
+    if (s->signal && !s->measured)
         pyr_lane_mark(pyr_session_lane(s), PYR_MARK_SIGNAL, PYR_NO_CASE, s->signal, "");
     if (s->broken.code != PYR_OK)
         pyr_session_warn(s, PYR_NO_CASE, "given up: %s", s->broken.text);

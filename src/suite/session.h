@@ -54,7 +54,8 @@ struct pyr_session {
     uint64_t harness_bytes, engine_bytes; /* resident, before and after opening it; 0 unknown */
     double bandwidth;                     /* bytes/s; 0: not measured */
 
-    int signal; /* that ended the run, or 0 */
+    int signal;    /* that ended the run, or 0 */
+    bool measured; /* all cases are over: a signal now leaves the run whole */
     uint64_t ok, failed;
     char first_failure[256];
     struct pyr_err broken; /* why the rest of the run was given up; code PYR_OK: it was not */

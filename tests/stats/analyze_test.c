@@ -378,6 +378,87 @@ static void limits_of_our_own_make_the_run_invalid(void **state) {
     }
 }
 
+/* 1000 requests of 5 ms, one every 10 ms; what becomes of each is the caller's. */
+static struct pyr_result *shaped_run(uint32_t cap, const char *suite, const char *id,
+                                     void (*shape)(struct pyr_request *r, uint32_t i)) {
+    struct run run;
+    start(&run, "shaped");
+    struct pyr_case plan = {.index = 0, .open_loop = 1, .rate = 100, .concurrency = cap};
+    snprintf(plan.suite, sizeof plan.suite, "%s", suite);
+    snprintf(plan.id, sizeof plan.id, "%s", id);
+    pyr_lane_case(run.lane, &plan);
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_START, 0, 1, "measured");
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct pyr_request r = {.ordinal = i, .phase = 1, .output_tokens = 1, .chunks = 1};
+        r.scheduled_ns = r.dispatched_ns = run.now_ns + i * 10 * MS;
+        shape(&r, i);
+        if (r.dispatched_ns) {
+            r.sent_ns = r.dispatched_ns;
+            r.first_content_ns = r.last_content_ns = r.closed_ns = r.sent_ns + 5 * MS;
+        } else {
+            r.outcome = PYR_OUTCOME_UNFINISHED;
+            r.closed_ns = r.scheduled_ns;
+        }
+        pyr_lane_request(run.lane, &r);
+    }
+    run.now_ns += 10000 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    return finish(&run);
+}
+
+/* Stopped for two seconds at the fourth: 200 requests go out together when it goes on. */
+static void freeze_early(struct pyr_request *r, uint32_t i) {
+    if (i >= 400 && i < 600)
+        r->dispatched_ns += (600 - i) * 10 * MS;
+}
+
+/* From the sixth second on: most of what is reported from the schedule is the freeze itself. */
+static void freeze_long(struct pyr_request *r, uint32_t i) {
+    if (i >= 300)
+        r->dispatched_ns += (1000 - i) * 10 * MS;
+}
+
+static void never_after_the_ninth(struct pyr_request *r, uint32_t i) {
+    if (i >= 900)
+        r->dispatched_ns = 0;
+}
+
+static void all_slots_taken(struct pyr_request *r, uint32_t i) {
+    if (i < 500)
+        return;
+    r->flags = PYR_REQUEST_WAITED;
+    r->dispatched_ns = i < 600 ? r->dispatched_ns + 3000 * MS : 0;
+}
+
+static void a_freeze_of_the_generator_makes_the_run_invalid_wherever_it_lies(void **state) {
+    (void)state;
+    void (*const freezes[])(struct pyr_request *, uint32_t) = {freeze_early, freeze_long};
+    for (size_t i = 0; i < 2; i++) {
+        struct pyr_result *result = shaped_run(0, "concurrent", "r100", freezes[i]);
+        assert_non_null(result->invalid);
+        assert_non_null(strstr(result->invalid, "against at most 1 ms"));
+        pyr_result_destroy(result);
+    }
+    struct pyr_result *result = shaped_run(0, "concurrent", "r100", never_after_the_ninth);
+    assert_string_equal(result->invalid,
+                        "r100: 100 of 1000 requests went out after their time or never, with "
+                        "nothing in their way: this program did not get to run");
+    pyr_result_destroy(result);
+}
+
+static void a_slow_target_makes_a_run_invalid_only_where_our_own_slots_held_it_back(void **state) {
+    (void)state;
+    struct pyr_result *result = shaped_run(16, "concurrent", "r100", all_slots_taken);
+    assert_null(result->invalid); /* the user's cap */
+    pyr_result_destroy(result);
+    result = shaped_run(0, "stress", "level r100", all_slots_taken);
+    assert_null(result->invalid); /* meant to be too much */
+    pyr_result_destroy(result);
+    result = shaped_run(0, "concurrent", "r100", all_slots_taken);
+    assert_non_null(strstr(result->invalid, "as many as this program sends at once"));
+    pyr_result_destroy(result);
+}
+
 static struct pyr_goal goal(const char *metric_name, const char *statistic, double limit) {
     struct pyr_goal made = {.limit = limit, .user = 1, .per_request = 1};
     snprintf(made.metric, sizeof made.metric, "%s", metric_name);
@@ -485,6 +566,8 @@ int main(void) {
         cmocka_unit_test(a_generator_that_was_late_makes_the_run_invalid),
         cmocka_unit_test(a_level_that_was_sent_late_decides_nothing_and_the_others_do),
         cmocka_unit_test(limits_of_our_own_make_the_run_invalid),
+        cmocka_unit_test(a_freeze_of_the_generator_makes_the_run_invalid_wherever_it_lies),
+        cmocka_unit_test(a_slow_target_makes_a_run_invalid_only_where_our_own_slots_held_it_back),
         cmocka_unit_test(a_goal_is_decided_only_by_a_bound),
         cmocka_unit_test(a_reading_of_memory_decides_its_goal_by_itself),
         cmocka_unit_test(a_run_without_its_end_is_partial_and_still_read),
