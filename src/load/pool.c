@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -14,7 +15,7 @@ enum {
     WORD_BYTES_ABOUT = 6, /* a word and its space */
     /* Numbers are written with so many bits: more requests than any run has. */
     NUMBER_BITS = 32,
-    FIT_ROUNDS = 8,
+    FIT_ROUNDS = 24,
     /* Rule of thumb for English in today's vocabularies; every use of it is flagged. */
     BYTES_PER_TOKEN_ESTIMATE = 4
 };
@@ -189,9 +190,10 @@ static void append_word(struct pyr_buf *buf, uint64_t word) {
     pyr_buf_puts(buf, pyr_words[word]);
 }
 
-/* The words of a prompt of so many: shared, numerals, drawn. A fit only lengthens or shortens. */
-static void write_words(const struct pyr_pool_recipe *recipe, uint32_t words, struct pyr_buf *buf,
-                        struct pyr_pool_prompt *out) {
+/* The words of a prompt of so many: shared, numerals, drawn. A fit lengthens or shortens it, or
+ * takes the `last`-th other word for the last one (0: as drawn). */
+static void write_words(const struct pyr_pool_recipe *recipe, uint32_t words, uint32_t last,
+                        struct pyr_buf *buf, struct pyr_pool_prompt *out) {
     pyr_buf_clear(buf);
     uint32_t shared = (uint32_t)((uint64_t)words * recipe->shared / recipe->tokens), done = 0;
     struct pyr_rng same;
@@ -208,8 +210,11 @@ static void write_words(const struct pyr_pool_recipe *recipe, uint32_t words, st
     }
     struct pyr_rng rng;
     pyr_rng_init(&rng, recipe->words_seed);
-    for (; done < words; done++)
-        append_word(buf, pyr_rng_below(&rng, PYR_WORD_COUNT));
+    for (; done < words; done++) {
+        uint64_t word = pyr_rng_below(&rng, PYR_WORD_COUNT);
+        append_word(buf,
+                    done + 1 == words && last ? pyr_mix64(word + last) % PYR_WORD_COUNT : word);
+    }
 }
 
 static void make_text(const struct pyr_vocabulary *vocabulary, struct pyr_arena *arena,
@@ -217,14 +222,20 @@ static void make_text(const struct pyr_vocabulary *vocabulary, struct pyr_arena 
     struct pyr_buf buf = {0};
     double words = (recipe->tokens - vocabulary->tokens_before) / vocabulary->tokens_per_word;
     int64_t tokens = -1;
+    uint32_t last = 0;
     for (int attempt = 0; attempt < FIT_ROUNDS; attempt++) {
         words = words >= 1 ? round(words) : 1;
-        write_words(recipe, (uint32_t)words, &buf, out);
+        write_words(recipe, (uint32_t)words, last, &buf, out);
         tokens = vocabulary->counts ? count_by_target(vocabulary, buf.data, buf.length) : -1;
         if (tokens < 0 || tokens == recipe->tokens || (words == 1 && tokens > recipe->tokens))
             break;
-        double off = (double)(recipe->tokens - tokens) / vocabulary->tokens_per_word;
-        words += fabs(off) >= 1 ? off : off < 0 ? -1 : 1;
+        int64_t off = recipe->tokens - tokens;
+        double by = (double)off / vocabulary->tokens_per_word;
+        /* A word of two tokens at the end would be put on and taken off for ever: another one. */
+        if (attempt >= FIT_ROUNDS / 4 && off < 0 && attempt % 4 != 0)
+            last++;
+        else
+            words += fabs(by) >= 1 ? by : by < 0 ? -1 : 1;
     }
     out->estimated = tokens < 0;
     out->prompt.text = pyr_arena_strndup(arena, buf.data, buf.length);

@@ -14,7 +14,7 @@ enum {
     POOL_BYTES_DEFAULT = 16 << 20,
     POOL_PROMPTS_DEFAULT = 1024, /* when nobody knows how many requests there will be */
     /* Text is fitted by asking the target, a round trip each over a network. */
-    POOL_TEXTS_MAX = 512
+    POOL_TEXTS_MAX = 256
 };
 
 /* Streams of the seed, so that what one draws does not move the others. */

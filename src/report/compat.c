@@ -25,6 +25,8 @@ static const char *number(struct sheet *sheet, double value, struct pyr_scale sc
     struct pyr_buf buf = {0};
     if (isnan(value))
         pyr_buf_putc(&buf, '-');
+    else if (value != 0 && fabs(value * scale.factor) < 0.0995) /* their seconds */
+        pyr_buf_printf(&buf, "%.3g", value * scale.factor);
     else
         pyr_put_number(&buf, value * scale.factor);
     return kept(sheet, &buf);

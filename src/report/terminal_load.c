@@ -282,6 +282,11 @@ static const char *drift_text(const struct sheet *sheet, const char *name,
                                             : "no trend");
 }
 
+static const char *memory_drift(const struct sheet *sheet, const struct pyr_estimate *slope) {
+    bool large = fabs(slope->value) >= 1e10; /* a short run tells a leak far beyond its own size */
+    return drift_text(sheet, "memory", slope, large ? 1e-9 : 1e-6, large ? "GB" : "MB");
+}
+
 static void put_drift(const struct sheet *sheet, const struct pyr_case_result *one) {
     const struct pyr_drift_result *drift = one->drift;
     if (!drift)
@@ -289,7 +294,7 @@ static void put_drift(const struct sheet *sheet, const struct pyr_case_result *o
     bool rises = drift->rss_bytes_per_h.lo > 0 || drift->latency_ns_per_h.lo > 0;
     put_line(sheet, rises ? PYR_STYLE_WARN : PYR_STYLE_PLAIN, rises ? "  ! " : "  ",
              "drift over %.3g s: %s; %s; %s", drift->seconds,
-             drift_text(sheet, "memory", &drift->rss_bytes_per_h, 1e-6, "MB"),
+             memory_drift(sheet, &drift->rss_bytes_per_h),
              drift_text(sheet, "latency", &drift->latency_ns_per_h, 1e-6, "ms"),
              drift_text(sheet, "TTFT", &drift->ttft_ns_per_h, 1e-6, "ms"));
 }

@@ -101,6 +101,14 @@ static double vllm_tpot(const struct pyr_compat_view *view, size_t i) {
     return n > 1 ? (latency(view, i) - vllm_ttft(view, i)) / (n - 1) : (double)NAN;
 }
 
+static double vllm_input(const struct pyr_compat_view *view) {
+    return sum(view, prompt_tokens);
+}
+
+static double vllm_generated(const struct pyr_compat_view *view) {
+    return sum(view, output_tokens);
+}
+
 static double vllm_total_per_s(const struct pyr_compat_view *view) {
     return (sum(view, prompt_tokens) + sum(view, output_tokens)) / seconds(view);
 }
@@ -127,6 +135,12 @@ static const struct pyr_compat_formula vllm[] = {
      .closed = PYR_METRIC_COUNT, .open = PYR_METRIC_COUNT, .definition = "requests that ended ok"},
     {"Benchmark duration", PYR_UNIT_NS, PYR_COMPAT_WHOLE, .whole = duration_ns,
      .closed = PYR_METRIC_COUNT, .open = PYR_METRIC_COUNT, .definition = VLLM_WINDOW},
+    {"Total input tokens", PYR_UNIT_TOKENS, PYR_COMPAT_WHOLE, .whole = vllm_input,
+     .closed = PYR_METRIC_COUNT, .open = PYR_METRIC_COUNT,
+     .definition = "prompt tokens of requests that ended ok, as the server counts them"},
+    {"Total generated tokens", PYR_UNIT_TOKENS, PYR_COMPAT_WHOLE, .whole = vllm_generated,
+     .closed = PYR_METRIC_COUNT, .open = PYR_METRIC_COUNT,
+     .definition = "output tokens of those, as the server counts them, else as we do"},
     {"Request throughput", PYR_UNIT_PER_S, PYR_COMPAT_WHOLE, .whole = completed_per_s,
      .closed = PYR_M_REQUEST_THROUGHPUT, .open = PYR_M_REQUEST_THROUGHPUT,
      .definition = "requests that ended ok / duration, ramp and drain included; ours counts those "

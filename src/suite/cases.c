@@ -341,9 +341,11 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
     observe_ready(s, &record);
     if (s->sampler)
         pyr_sampler_set_case(s->sampler, record.index);
+    uint64_t asked_ns = pyr_now_ns(&s->clock);
     struct pyr_workload *workload = make_workload(s, one, slots, err);
     if (!workload)
         return false;
+    s->deadline_ns += pyr_now_ns(&s->clock) - asked_ns; /* making prompts is none of the run */
     struct watch watch = {.session = s, .one = one};
     struct pyr_load_plan plan = plan_load(s, one, &watch);
     struct pyr_load_result result;

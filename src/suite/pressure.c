@@ -32,7 +32,7 @@ struct pyr_pressure {
     unsigned char *memory;
     size_t mapped_bytes, memory_bytes; /* asked for; held now */
     uint64_t reserve_bytes;            /* left to others at the start */
-    uint64_t given_back;
+    struct pyr_pressure_toll toll;     /* each field of one thread */
     int file;
 };
 
@@ -66,7 +66,7 @@ static void make_room(struct pyr_pressure *p) {
     while (p->memory_bytes > 0 && usable_bytes() < p->reserve_bytes / 2) {
         size_t less = p->memory_bytes < STEP_BYTES ? p->memory_bytes : STEP_BYTES;
         p->memory_bytes -= less;
-        p->given_back += less;
+        p->toll.given_back += less;
         madvise(p->memory + p->memory_bytes, less, MADV_DONTNEED);
     }
 }
@@ -86,16 +86,28 @@ static void *hold_memory(void *context) {
     return NULL;
 }
 
+/* Remembers why and waits a little: a disk that is full is not asked a million times. */
+static void write_failed(struct pyr_pressure *p) {
+    const struct timespec pause = {.tv_nsec = 100 * PYR_NS_PER_MS};
+    p->toll.write_errno = errno;
+    nanosleep(&pause, NULL);
+}
+
 static void *write_file(void *context) {
     struct pyr_pressure *p = context;
     unsigned char *block = pyr_xcalloc(1, IO_BLOCK);
     while (!stopped(p)) {
         for (off_t at = 0; at < IO_BYTES && !stopped(p); at += IO_BLOCK) {
             memset(block, (int)(at >> 20) + 1, 64);
-            if (pwrite(p->file, block, IO_BLOCK, at) < 0 && errno != EINTR)
-                break;
+            ssize_t wrote = pwrite(p->file, block, IO_BLOCK, at);
+            p->toll.written_bytes += wrote > 0 ? (uint64_t)wrote : 0;
+            if (wrote < 0 && errno != EINTR)
+                write_failed(p);
         }
-        fdatasync(p->file);
+        if (fdatasync(p->file) == 0)
+            p->toll.synced++;
+        else
+            write_failed(p);
     }
     pyr_free(block);
     return NULL;
@@ -141,6 +153,12 @@ static bool start_io(struct pyr_pressure *p, struct pyr_err *err) {
     p->file = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (p->file < 0)
         return pyr_fail_errno(err, errno, "I/O pressure: %s: cannot make a nameless file", dir);
+    int full = posix_fallocate(p->file, 0, IO_BYTES);
+    if (full)
+        return pyr_fail_errno(err, full,
+                              "I/O pressure: %s has no room for a file of %d MB; name another "
+                              "folder in TMPDIR",
+                              dir, IO_BYTES >> 20);
     return start_thread(p, write_file, err);
 }
 
@@ -164,9 +182,10 @@ bool pyr_pressure_start(const struct pyr_pressure_options *options, struct pyr_p
     return true;
 }
 
-uint64_t pyr_pressure_stop(struct pyr_pressure *p) {
+struct pyr_pressure_toll pyr_pressure_stop(struct pyr_pressure *p) {
+    struct pyr_pressure_toll toll = {0};
     if (!p)
-        return 0;
+        return toll;
     atomic_store(&p->stop, true);
     for (size_t i = 0; i < p->thread_count; i++)
         pthread_join(p->threads[i], NULL);
@@ -174,7 +193,7 @@ uint64_t pyr_pressure_stop(struct pyr_pressure *p) {
         munmap(p->memory, p->mapped_bytes);
     if (p->file >= 0)
         close(p->file);
-    uint64_t given_back = p->given_back;
+    toll = p->toll;
     pyr_free(p);
-    return given_back;
+    return toll;
 }

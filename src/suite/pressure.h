@@ -30,11 +30,19 @@ struct pyr_pressure_info {
     bool io;
 };
 
+/* What it came to in the end. */
+struct pyr_pressure_toll {
+    uint64_t given_back;            /* bytes of memory, because the machine ran low */
+    uint64_t written_bytes, synced; /* of the file; how often */
+    int write_errno;                /* why writing failed at last; 0: it did not */
+};
+
 /* Start it when the target is open: the ceiling on memory is what is usable then less a fifth of
- * it. Memory is filled before this returns, so that the load meets all of it. */
+ * it. Memory is filled and the file's place on the disk taken before this returns, so that the load
+ * meets all of it; where either cannot be had it fails. */
 bool pyr_pressure_start(const struct pyr_pressure_options *options, struct pyr_pressure **pressure,
                         struct pyr_pressure_info *info, struct pyr_err *err);
-/* Joins; NULL is allowed. Returns the bytes of memory that had to be given back meanwhile. */
-uint64_t pyr_pressure_stop(struct pyr_pressure *pressure);
+/* Joins; NULL is allowed. */
+struct pyr_pressure_toll pyr_pressure_stop(struct pyr_pressure *pressure);
 
 #endif

@@ -380,6 +380,23 @@ static void tell_pressure(struct pyr_session *s, const struct pyr_pressure_info 
     pyr_session_warn(s, PYR_NO_CASE, "pressure beside the load: %s", text);
 }
 
+static void tell_toll(struct pyr_session *s, struct pyr_pressure_toll toll) {
+    if (toll.given_back)
+        pyr_session_warn(s, PYR_NO_CASE,
+                         "%.0f MB of the memory held were given back: the machine ran low",
+                         (double)toll.given_back * 1e-6);
+    if (toll.written_bytes)
+        pyr_session_warn(
+            s, PYR_NO_CASE,
+            "pressure beside the load: the file took %.0f MB and was synced %llu times",
+            (double)toll.written_bytes * 1e-6, (unsigned long long)toll.synced);
+    if (toll.write_errno)
+        pyr_session_warn(s, PYR_NO_CASE,
+                         "pressure beside the load: writing the file failed (%s), so that the disk "
+                         "was pressed less than asked",
+                         strerror(toll.write_errno));
+}
+
 /* Pressure begins when the target is open, so that what it takes is left of what the target needs.
  */
 static void under_pressure(struct pyr_session *s, void *context) {
@@ -402,11 +419,7 @@ static void under_pressure(struct pyr_session *s, void *context) {
     else
         pyr_cases_run(s, 0, 1);
     pyr_session_calibrate(s); /* under the same pressure */
-    uint64_t given_back = pyr_pressure_stop(pressure);
-    if (given_back)
-        pyr_session_warn(s, PYR_NO_CASE,
-                         "%.0f MB of the memory held were given back: the machine ran low",
-                         (double)given_back * 1e-6);
+    tell_toll(s, pyr_pressure_stop(pressure));
 }
 
 bool pyr_stress_run(const struct pyr_stress_options *options, pyr_bench_progress_fn *progress,

@@ -34,6 +34,8 @@ static void http_close(struct pyr_target *base) {
     pyr_http_options_free(&target->options);
     pyr_buf_deinit(&target->notes);
     pyr_buf_deinit(&target->cautions);
+    pyr_buf_deinit(&target->before_text);
+    pyr_buf_deinit(&target->behind_text);
     pyr_free(target);
 }
 

@@ -31,6 +31,12 @@
 #include "target/target.h"
 
 enum { PYR_HTTP_ENDPOINTS_MAX = 16 };
+/* What /tokenize wants: vLLM's and ours, llama-server's, vLLM's of a chat. */
+enum pyr_tokenize_shape { PYR_TOKENIZE_PROMPT, PYR_TOKENIZE_CONTENT, PYR_TOKENIZE_MESSAGES };
+/* How what a chat's template adds is counted: as a constant, by /tokenize of the chat, by /tokenize
+ * within what /apply-template put around a text. */
+enum pyr_framing { PYR_FRAMING_CONSTANT, PYR_FRAMING_MESSAGES, PYR_FRAMING_TEMPLATE };
+
 enum pyr_http_api { PYR_HTTP_CHAT, PYR_HTTP_COMPLETIONS, PYR_HTTP_EMBEDDINGS };
 
 struct pyr_http_options {
@@ -58,11 +64,13 @@ struct http_target {
     char base_paths[PYR_HTTP_ENDPOINTS_MAX][300]; /* "/v1" */
     unsigned endpoint_count;
     char spec[1024];
-    char software[128], owner[64];  /* "" unknown */
-    char tokenize_path[64];         /* "" when the server has none */
-    bool tokenize_llama;            /* llama-server's shape of it */
-    bool weighs;                    /* no tokenizer, but counts the prompt of each request */
-    uint32_t framing_tokens;        /* of a prompt, around its text: a chat's template */
+    char software[128], owner[64]; /* "" unknown */
+    char tokenize_path[64];        /* "" when the server has none */
+    enum pyr_tokenize_shape tokenize_shape;
+    bool weighs; /* no tokenizer, but counts the prompt of each request */
+    enum pyr_framing framing;
+    struct pyr_buf before_text, behind_text; /* PYR_FRAMING_TEMPLATE: in what a chat becomes */
+    uint32_t framing_tokens;        /* PYR_FRAMING_CONSTANT: of a prompt, around its text */
     struct pyr_buf notes, cautions; /* see pyr_target_info */
     bool http2;                     /* the first endpoint chose it */
     uint64_t ready_ns;              /* how long wait_ready took; with launch from its start */

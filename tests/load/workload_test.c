@@ -159,6 +159,23 @@ static void text_is_fitted_to_the_targets_own_count(void **state) {
     pyr_workload_destroy(workload);
 }
 
+static void words_of_several_tokens_are_fitted_all_the_same(void **state) {
+    (void)state;
+    struct pyr_prompt_class class = class_of("41", "3");
+    struct pyr_workload *workload =
+        make((struct pyr_workload_options){.requests = 500}, &class,
+             (struct pyr_fake_law){.text_only = true, .long_words = true});
+    for (uint32_t i = 0; i < 500; i++) {
+        struct pyr_slot slot = {0};
+        pyr_workload_next(workload, 0, &slot);
+        assert_int_equal(slot.prompt.token_count, 41);
+        assert_int_equal(
+            target.base.ops->count_tokens(&target.base, slot.prompt.text, slot.prompt.text_bytes),
+            41);
+    }
+    pyr_workload_destroy(workload);
+}
+
 static void a_length_nobody_can_count_is_called_an_estimate(void **state) {
     (void)state;
     struct pyr_prompt_class class = class_of("40", "3");
@@ -333,6 +350,7 @@ int main(void) {
         cmocka_unit_test(a_shared_prefix_is_shared_and_no_more),
         cmocka_unit_test(the_seed_decides_and_nothing_else),
         cmocka_unit_test(text_is_fitted_to_the_targets_own_count),
+        cmocka_unit_test(words_of_several_tokens_are_fitted_all_the_same),
         cmocka_unit_test(a_length_nobody_can_count_is_called_an_estimate),
         cmocka_unit_test(an_estimate_is_fitted_where_two_prompts_can_be_weighed),
         cmocka_unit_test(a_prompt_shorter_than_what_stands_around_it_is_told),

@@ -8,8 +8,10 @@
 #include "suite/pattern.h"
 #include "suite/stress.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static char dir[512];
 
@@ -284,7 +286,9 @@ static void pressure_takes_what_it_says_and_gives_it_back(void **state) {
     assert_ok(err, pyr_pressure_start(&options, &pressure, &info, &err));
     assert_int_equal(info.cpu_threads, 1);
     assert_int_equal(info.memory_bytes, 1 << 20);
-    pyr_pressure_stop(pressure);
+    struct pyr_pressure_toll toll = pyr_pressure_stop(pressure);
+    assert_int_equal(toll.write_errno, 0);
+    assert_int_equal(toll.given_back, 0);
 }
 
 static void an_unknown_pattern_is_refused(void **state) {
@@ -296,6 +300,27 @@ static void an_unknown_pattern_is_refused(void **state) {
     assert_false(pyr_stress_run(&options, NULL, NULL, &outcome, &err));
     assert_int_equal(err.code, PYR_E_USAGE);
     assert_non_null(strstr(err.text, "steady"));
+}
+
+/* As on a disk without room. */
+static void pressure_on_a_disk_without_room_is_refused_in_one_line(void **state) {
+    (void)state;
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){1 << 20, before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    struct pyr_pressure_options options = {.io = true};
+    struct pyr_pressure *pressure = NULL;
+    struct pyr_pressure_info info;
+    struct pyr_err err;
+    bool started = pyr_pressure_start(&options, &pressure, &info, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_false(started);
+    assert_null(pressure);
+    assert_non_null(strstr(err.text, "I/O pressure: "));
+    assert_non_null(strstr(err.text, "no room for a file of 64 MB"));
+    assert_null(strchr(err.text, '\n'));
 }
 
 int main(void) {
@@ -311,6 +336,7 @@ int main(void) {
         cmocka_unit_test(recorded_traffic_can_be_played_under_pressure),
         cmocka_unit_test(sessions_are_told_apart_by_turn),
         cmocka_unit_test(pressure_takes_what_it_says_and_gives_it_back),
+        cmocka_unit_test(pressure_on_a_disk_without_room_is_refused_in_one_line),
         cmocka_unit_test(an_unknown_pattern_is_refused),
     };
     return cmocka_run_group_tests(tests, make_dir, NULL);

@@ -34,9 +34,11 @@ static void describe(struct pyr_target *base, struct pyr_target_info *info) {
 static int64_t count_tokens(struct pyr_target *base, const char *text, size_t bytes) {
     struct pyr_fake_target *target = (struct pyr_fake_target *)base;
     int64_t words = 1 + target->law.framing; /* a begin token */
-    for (size_t i = 0; i < bytes; i++)
-        words +=
-            !isspace((unsigned char)text[i]) && (i == 0 || isspace((unsigned char)text[i - 1]));
+    size_t letters = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        letters = isspace((unsigned char)text[i]) ? 0 : letters + 1;
+        words += letters == 1 || (letters == 5 && target->law.long_words);
+    }
     return target->law.cannot_count && !target->law.weighs ? -1 : words;
 }
 

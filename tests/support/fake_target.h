@@ -22,6 +22,7 @@ struct pyr_fake_law {
     bool cannot_count;
     bool weighs;      /* with cannot_count: counts all the same, but not for every prompt */
     uint32_t framing; /* more tokens around each text that it counts */
+    bool long_words;  /* words of five letters and more count as two */
 };
 
 struct pyr_fake_target {
