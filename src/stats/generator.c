@@ -44,9 +44,9 @@ static const char *check_lateness(const struct pyr_case_result *one, double limi
     if (p99 <= limit_ns)
         return NULL;
     return pyr_arena_printf(arena,
-                            "%s: this program sent its requests late, p99 %.3g ms against at most "
+                            "%s: this program sent its requests late, p99 %.*f ms against at most "
                             "%.3g ms: the machine is too busy to generate this load",
-                            one->plan->id, p99 * 1e-6, limit_ns * 1e-6);
+                            one->plan->id, p99 < 100e6 ? 1 : 0, p99 * 1e-6, limit_ns * 1e-6);
 }
 
 /* Requests that were due and went out after the measured time, or never. */
