@@ -57,6 +57,14 @@ static bool fail_errno(struct pyr_conn *conn, int error) {
         return fail(conn, PYR_CONN_LOCAL,
                     "no local port is left for this server; use fewer connections, or wait for "
                     "old ones to be forgotten (a minute)");
+    case EACCES:
+    case EPERM:
+        return fail(conn, PYR_CONN_LOCAL,
+                    conn->endpoint->url.unix_socket
+                        ? "Permission denied; this user may not write to the socket"
+                        : "Permission denied; a firewall rule of this machine forbids it");
+    case ENOENT:
+        return fail(conn, PYR_CONN_REFUSED, "there is no such socket");
     case ENOBUFS:
     case ENOMEM:
         return fail(conn, PYR_CONN_LOCAL, "no memory is left here for a socket");

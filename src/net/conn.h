@@ -35,7 +35,7 @@ enum pyr_conn_failure {
     PYR_CONN_TLS,
     PYR_CONN_PROXY,    /* the proxy did not give a tunnel */
     PYR_CONN_PROTOCOL, /* not the HTTP/2 that it should be */
-    PYR_CONN_LOCAL     /* our own limit: descriptors, ports, memory */
+    PYR_CONN_LOCAL     /* our own limit: descriptors, ports, memory, permission */
 };
 
 struct pyr_conn {

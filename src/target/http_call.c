@@ -85,22 +85,27 @@ static void renew_deadline(struct http_conn *conn) {
         pyr_http_set_deadline(conn, deadline_ns);
 }
 
-static const char *timeout_text(enum pyr_outcome outcome) {
+static void fail_late(struct http_conn *conn, enum pyr_outcome outcome) {
+    const struct pyr_limits *limits = &conn->slot->limits;
     switch (outcome) {
     case PYR_OUTCOME_TIMEOUT_CONNECT:
-        return "no connection in time";
+        pyr_http_fail(conn, outcome, "no connection within %.3g s",
+                      (double)limits->connect_ns / 1e9);
+        return;
     case PYR_OUTCOME_TIMEOUT_FIRST:
-        return "no first token in time";
+        pyr_http_fail(conn, outcome, "no token within %.3g s",
+                      (double)limits->first_token_ns / 1e9);
+        return;
     case PYR_OUTCOME_TIMEOUT_BETWEEN:
-        return "the gap between two tokens was too long";
+        pyr_http_fail(conn, outcome, "no further token within %.3g s",
+                      (double)limits->between_tokens_ns / 1e9);
+        return;
     case PYR_OUTCOME_TIMEOUT_TOTAL:
-        return "the whole request took too long";
-    case PYR_OUTCOME_CANCELLED:
-        return "cancelled as planned";
-    case PYR_OUTCOME_UNFINISHED:
-        return "still running at the end";
+        pyr_http_fail(conn, outcome, "not done within %.3g s", (double)limits->total_ns / 1e9);
+        return;
     default:
-        return "";
+        pyr_http_fail(conn, outcome, "cancelled as planned");
+        return;
     }
 }
 
@@ -125,7 +130,7 @@ void pyr_http_on_deadline(struct http_conn *conn, uint64_t now_ns) {
     if (outcome == PYR_OUTCOME_OK)
         outcome = pyr_http_answer_outcome(conn);
     else
-        pyr_http_fail(conn, outcome, "%s", timeout_text(outcome));
+        fail_late(conn, outcome);
     pyr_http_finish(conn, outcome, now_ns);
     pyr_http_close_conn(conn, true, now_ns);
     pyr_http_serve_waiting(conn->handle);
@@ -201,6 +206,8 @@ static void finish_broken(struct http_conn *conn) {
     enum pyr_outcome outcome = pyr_http_outcome_of(conn->conn.failure);
     if (conn->done)
         outcome = pyr_http_answer_outcome(conn);
+    else if (conn->handle->target->endpoint_count > 1)
+        pyr_http_fail(conn, outcome, "%.80s: %s", conn->conn.endpoint->text, conn->conn.why);
     else
         pyr_http_fail(conn, outcome, "%s", conn->conn.why);
     conn->slot->record.http_status = conn->response.status;
