@@ -121,6 +121,14 @@ static bool take_read(struct fetching *fetching, enum pyr_http_result *result,
     return true;
 }
 
+/* A server that refuses may say why and close before it has read the request. */
+static bool read_last_words(struct fetching *fetching, struct pyr_err *err) {
+    enum pyr_http_result result = PYR_HTTP_MORE;
+    if (fetching->conn.failure == PYR_CONN_RESET && !take_read(fetching, &result, err))
+        return false;
+    return result == PYR_HTTP_WHOLE || conn_fail(fetching, err);
+}
+
 static bool connect_and_send(struct fetching *fetching, const char *request, size_t bytes,
                              struct pyr_err *err) {
     struct pyr_conn *conn = &fetching->conn;
@@ -136,7 +144,7 @@ static bool connect_and_send(struct fetching *fetching, const char *request, siz
     while (bytes && result == PYR_HTTP_MORE) {
         ssize_t sent = pyr_conn_write(conn, request, bytes);
         if (sent < 0)
-            return conn_fail(fetching, err);
+            return read_last_words(fetching, err);
         request += sent;
         bytes -= (size_t)sent;
         if (!bytes)

@@ -222,7 +222,7 @@ static void on_readable(struct http_conn *conn, bool to_end);
  * answer, if it came, says why the rest could not be sent. */
 static void finish_unsent(struct http_conn *conn) {
     struct pyr_slot *slot = conn->slot;
-    if (conn->conn.failure == PYR_CONN_RESET && !conn->conn.tls.ssl)
+    if (conn->conn.failure == PYR_CONN_RESET)
         on_readable(conn, true);
     /* Not when it is on its way anew. */
     if (conn->slot == slot && slot && conn->conn.state == PYR_CONN_READY)
