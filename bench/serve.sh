@@ -4,7 +4,9 @@
 # What HTTP costs: `pyrometer serve` against the same serving core in process, and beside
 # llama-server when LLAMA_SERVER names one (ENGINE_DIR: the folder of its libllama, for all three).
 # 15M-shaped q8_0 model, 64 prompt tokens, 32 out, as many sequences as clients, all cores; rounds
-# of all, in turn, each in the reverse order of the one before.
+# of all, in turn, each in the reverse order of the one before. Every side of every round is a
+# process of its own: where its memory happens to lie makes one some per cent faster or slower for
+# as long as it lives, which would stand in every round of a server that is kept.
 #
 #     [PAIRS=20] [CLIENTS="32 100"] [REQUESTS=5] [DATA=folder] [LLAMA_SERVER=path] [ENGINE_DIR=dir] bench/serve.sh [PROGRAM]
 #
@@ -104,30 +106,32 @@ report() { # of one level
     fi
 }
 
-for clients in "${levels[@]}"; do
+serve() { # ROUND
     start serve 's|^listening on \([^ ]*\) .*|\1|p' "$program" serve model.gguf --port 0 \
         --threads "$threads" --sequences "$clients" --context 128 "${engine[@]}"
-    ours=$url peer='' order="core serve"
-    if [ -n "${LLAMA_SERVER:-}" ]; then
-        start peer 's|.*listening on \(http://[0-9.:]*\).*|\1/v1|p' "$LLAMA_SERVER" \
-            -m model.gguf --host 127.0.0.1 --port 0 -t "$threads" -np "$clients" \
-            -c $((clients * 128)) --no-webui --no-cache-prompt --cache-ram 0
-        peer=$url
-        order+=" peer"
-    fi
+    measure serve "$1" "$clients" "$url" --endpoint completions
+    stop
+}
+peer() { # ROUND
+    start peer 's|.*listening on \(http://[0-9.:]*\).*|\1/v1|p' "$LLAMA_SERVER" \
+        -m model.gguf --host 127.0.0.1 --port 0 -t "$threads" -np "$clients" \
+        -c $((clients * 128)) --no-webui --no-cache-prompt --cache-ram 0
+    measure peer "$1" "$clients" "$url" --endpoint completions
+    stop
+}
+core() { # ROUND
+    measure core "$1" "$clients" model.gguf --threads "$threads" "${engine[@]}"
+}
+
+peer=${LLAMA_SERVER:-}
+order="core serve${peer:+ peer}"
+for clients in "${levels[@]}"; do
     from=$(wc -l 2>/dev/null <"$data/$clients.serve.ttft" || echo 0)
     for ((round = from + 1; round <= from + pairs; round++)); do
-        for side in $order; do
-            case $side in
-            core) measure core "$round" "$clients" model.gguf --threads "$threads" "${engine[@]}" ;;
-            serve) measure serve "$round" "$clients" "$ours" --endpoint completions ;;
-            peer) measure peer "$round" "$clients" "$peer" --endpoint completions ;;
-            esac
-        done
-        order=$(tr ' ' '\n' <<<"$order" | tac | tr '\n' ' ')
+        turn=$order
+        if ((round % 2 == 0)); then turn=$(tr ' ' '\n' <<<"$order" | tac | tr '\n' ' '); fi
+        for side in $turn; do $side "$round"; done
     done
-    if [ -n "$peer" ]; then stop; fi
-    stop
     report
     clients=''
 done
