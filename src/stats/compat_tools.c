@@ -296,6 +296,12 @@ static const struct pyr_compat_formula guidellm[] = {
 
 /* --- LLMPerf ---------------------------------------------------------------------------------- */
 
+/* What never comes is 0 there, and counts. */
+static double llmperf_ttft(const struct pyr_compat_view *view, size_t i) {
+    double ns = content_ttft(view, i);
+    return isnan(ns) ? 0 : ns;
+}
+
 static double llmperf_itl(const struct pyr_compat_view *view, size_t i) {
     double n = own_output_tokens(view, i);
     return n > 0 ? latency(view, i) / n : 0;
@@ -316,10 +322,10 @@ static double error_rate(const struct pyr_compat_view *view) {
 }
 
 static const struct pyr_compat_formula llmperf[] = {
-    {"ttft_s", PYR_UNIT_NS, PYR_COMPAT_EACH, .each = content_ttft, .closed = PYR_M_TTFT_SENT,
+    {"ttft_s", PYR_UNIT_NS, PYR_COMPAT_EACH, .each = llmperf_ttft, .closed = PYR_M_TTFT_SENT,
      .open = PYR_M_TTFT_SCHED,
-     .definition = "from sent to the first content; ours counts reasoning too, and in open loop "
-                   "begins at the schedule"},
+     .definition = "from sent to the first content, 0 where none came; ours counts reasoning too, "
+                   "leaves those out, and in open loop begins at the schedule"},
     {"inter_token_latency_s", PYR_UNIT_NS, PYR_COMPAT_EACH, .each = llmperf_itl,
      .closed = PYR_M_ITL, .open = PYR_M_ITL,
      .definition = "the sum of a request's gaps, the time to first token included, / tokens: one "
@@ -334,10 +340,10 @@ static const struct pyr_compat_formula llmperf[] = {
                    "leaves that time out"},
     {"number_input_tokens", PYR_UNIT_TOKENS, PYR_COMPAT_EACH, .each = prompt_tokens,
      .closed = PYR_M_PROMPT_TOKENS, .open = PYR_M_PROMPT_TOKENS,
-     .definition = "prompt tokens, always by Llama's tokenizer there; here as ours"},
+     .definition = "prompt tokens as a tokenizer on the client counts them there; here as ours"},
     {"number_output_tokens", PYR_UNIT_TOKENS, PYR_COMPAT_EACH, .each = own_output_tokens,
      .closed = PYR_M_OUTPUT_TOKENS, .open = PYR_M_OUTPUT_TOKENS,
-     .definition = "output tokens, always by Llama's tokenizer there; here as ours"},
+     .definition = "output tokens as a tokenizer on the client counts them there; here as ours"},
     {"mean_output_throughput_token_per_s", PYR_UNIT_TOKENS_PER_S, PYR_COMPAT_WHOLE,
      .whole = own_output_per_s, .closed = PYR_M_OUTPUT_TOKEN_THROUGHPUT,
      .open = PYR_M_OUTPUT_TOKEN_THROUGHPUT,
