@@ -30,8 +30,10 @@ static const char *goal_evidence(const struct pyr_goal *goal, const struct pyr_c
     if (one->ended_early && strncmp(one->ended_early, goal->label, length) == 0)
         return one->ended_early;
     struct pyr_estimate seen = pyr_goal_seen(goal, one);
+    const struct pyr_metric_result *row = pyr_case_metric(one, pyr_metric_find(goal->metric));
     return pyr_arena_printf(arena, "%s: %s of %llu requests", goal->label,
-                            pyr_goal_saw(goal, &seen, arena), (unsigned long long)one->total);
+                            pyr_goal_saw(goal, &seen, arena),
+                            (unsigned long long)(row ? row->n : one->total));
 }
 
 static const char *delivery(const struct pyr_case_result *one, struct pyr_arena *arena) {
@@ -60,6 +62,19 @@ static bool fails_by_itself(const struct pyr_case_result *one, struct pyr_arena 
     return level->by != NULL;
 }
 
+/* The steady window decides. Where that is too short to, the whole of the level does: it had a
+ * warm-up of its own. */
+static enum pyr_goal_verdict decide(const struct pyr_goal *goal, const struct pyr_case_result *one,
+                                    struct pyr_case_result *whole) {
+    *whole = *one;
+    enum pyr_goal_verdict verdict = pyr_goal_decide(goal, one);
+    if (verdict == PYR_GOAL_MET || verdict == PYR_GOAL_MISSED || one->whole_count == 0)
+        return verdict;
+    whole->metrics = one->whole;
+    whole->metric_count = one->whole_count;
+    return pyr_goal_decide(goal, whole);
+}
+
 struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
                                  const struct pyr_goal_result *goals, size_t goal_count,
                                  struct pyr_arena *arena) {
@@ -71,7 +86,8 @@ struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
     if (one->late) {
         level.verdict = PYR_LEVEL_UNDECIDED;
         level.by = "not sent on time";
-        level.evidence = one->late;
+        const char *told = strstr(one->late, ": "); /* behind the level's own name */
+        level.evidence = told ? told + 2 : one->late;
         return level;
     }
     if (fails_by_itself(one, arena, &level)) {
@@ -82,12 +98,13 @@ struct pyr_level pyr_level_judge(const struct pyr_case_result *one,
         const struct pyr_goal *goal = goals[i].goal;
         if (!pyr_goal_applies(goal, one->plan))
             continue;
-        enum pyr_goal_verdict verdict = pyr_goal_decide(goal, one);
+        struct pyr_case_result judged;
+        enum pyr_goal_verdict verdict = decide(goal, one, &judged);
         if (verdict == PYR_GOAL_MET ||
             (verdict != PYR_GOAL_MISSED && level.verdict == PYR_LEVEL_UNDECIDED))
             continue;
         level.by = goal->label;
-        level.evidence = goal_evidence(goal, one, arena);
+        level.evidence = goal_evidence(goal, &judged, arena);
         level.verdict = verdict == PYR_GOAL_MISSED ? PYR_LEVEL_FAILED : PYR_LEVEL_UNDECIDED;
         if (level.verdict == PYR_LEVEL_FAILED)
             break;

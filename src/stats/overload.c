@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Ten batches: fewer make Student's quantile wide, more make each too short to be independent. */
-enum { BATCHES = 10, FIRST_ANSWERS = 16 };
+enum { BATCHES = 10, FIRST_ANSWERS = 16, ENDED_LEAST = 5 * BATCHES };
 /* What a look may err by: six of them over a level come to 1.5 %. */
 static const double alpha = 0.0025;
 /* Of the offered rate: what is in flight must grow by this at least, and the TTFT by a fifth.
@@ -82,7 +82,8 @@ struct pyr_overload pyr_overload_test(const struct pyr_flow_point *points, size_
     test.ttft_ns[0] = mean_ttft(points + 1, third);
     test.ttft_ns[1] = mean_ttft(late, third);
     double growth = (test.in_flight[1] - test.in_flight[0]) / (test.seconds * 2 / 3);
-    test.found = test.ended_per_s.hi < rate && growth > growth_least * rate &&
+    test.found = points[counted].ended - points[0].ended >= ENDED_LEAST &&
+                 test.ended_per_s.hi < rate && growth > growth_least * rate &&
                  test.ttft_ns[1] > ttft_rise * test.ttft_ns[0];
     return test;
 }
