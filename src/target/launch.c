@@ -43,8 +43,66 @@ static void become(const char *command, int output, pid_t parent) {
     _exit(127);
 }
 
+static void rest(void) {
+    struct timespec pause = {.tv_nsec = 5000000};
+    nanosleep(&pause, NULL);
+}
+
+/* Ends a group: whoever is left after five seconds is killed. */
+static void end_group(pid_t group, bool (*is_gone)(void *context), void *context) {
+    static const int signals[] = {SIGTERM, SIGKILL};
+    for (int i = 0; i < 2; i++) {
+        kill(-group, signals[i]);
+        uint64_t end_ns = pyr_clock_real_ns() + GRACE_NS;
+        while (!is_gone(context) && pyr_clock_real_ns() < end_ns)
+            rest();
+        if (is_gone(context))
+            return;
+    }
+}
+
+static bool nobody_is_left(void *context) {
+    const pid_t *group = context;
+    return kill(-*group, 0) != 0 && errno == ESRCH;
+}
+
+/* In the guard, a copy of this process that holds nothing: waits for the lifeline to close, which
+ * every way of dying does. PR_SET_PDEATHSIG reaches the shell alone, not what it started. */
+static _Noreturn void watch_over(pid_t group, int lifeline, int others_end) {
+    sigset_t all;
+    char byte;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    setpgid(0, 0);
+    int null = open("/dev/null", O_RDWR);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        dup2(null, fd);
+    close(others_end);
+    while (read(lifeline, &byte, 1) < 0 && errno == EINTR)
+        continue;
+    end_group(group, nobody_is_left, &group);
+    _exit(0);
+}
+
+static bool start_guard(struct pyr_launch *launch, struct pyr_err *err) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC))
+        return pyr_fail_errno(err, errno, "a pipe to the launched server's guard");
+    launch->guard = fork();
+    if (launch->guard == 0)
+        watch_over(launch->pid, ends[0], ends[1]);
+    int cause = errno;
+    close(ends[0]);
+    launch->lifeline_fd = ends[1];
+    if (launch->guard > 0)
+        return true;
+    launch->guard = 0;
+    return pyr_fail_errno(err, cause, "the launched server's guard");
+}
+
 bool pyr_launch_start(const char *command, struct pyr_launch *launch, struct pyr_err *err) {
-    *launch = (struct pyr_launch){.output_fd = open_output(), .started_ns = pyr_clock_real_ns()};
+    *launch = (struct pyr_launch){
+        .output_fd = open_output(), .lifeline_fd = -1, .started_ns = pyr_clock_real_ns()};
     if (launch->output_fd < 0)
         return pyr_fail_errno(err, errno, "a file for the output of the launched server");
     pid_t parent = getpid(), child = fork();
@@ -57,7 +115,10 @@ bool pyr_launch_start(const char *command, struct pyr_launch *launch, struct pyr
     }
     setpgid(child, child); /* on both sides, so that neither has to wait for the other */
     launch->pid = child;
-    return true;
+    if (start_guard(launch, err))
+        return true;
+    pyr_launch_stop(launch);
+    return false;
 }
 
 void pyr_launch_last_words(const struct pyr_launch *launch, char *text, size_t size) {
@@ -96,24 +157,21 @@ bool pyr_launch_is_alive(struct pyr_launch *launch, char *how, size_t size) {
     return false;
 }
 
-/* Whether anything of the group is left; a zombie of ours is waited for. */
-static bool is_gone(struct pyr_launch *launch) {
+/* Whether nothing of the group is left; a zombie of ours is waited for. */
+static bool is_gone(void *context) {
+    struct pyr_launch *launch = context;
     return has_ended(launch) && kill(-launch->pid, 0) != 0 && errno == ESRCH;
 }
 
 void pyr_launch_stop(struct pyr_launch *launch) {
-    static const int signals[] = {SIGTERM, SIGKILL};
-    for (int i = 0; launch->pid > 0 && i < 2; i++) {
-        kill(-launch->pid, signals[i]);
-        uint64_t end_ns = pyr_clock_real_ns() + GRACE_NS;
-        while (!is_gone(launch) && pyr_clock_real_ns() < end_ns) {
-            struct timespec pause = {.tv_nsec = 5000000};
-            nanosleep(&pause, NULL);
-        }
-        if (is_gone(launch))
-            break;
+    if (launch->pid > 0)
+        end_group(launch->pid, is_gone, launch);
+    if (launch->guard > 0) {
+        kill(launch->guard, SIGKILL);
+        waitpid(launch->guard, NULL, 0);
+        close(launch->lifeline_fd);
     }
     if (launch->pid > 0 || launch->output_fd > 0)
         close(launch->output_fd);
-    *launch = (struct pyr_launch){.output_fd = -1};
+    *launch = (struct pyr_launch){.output_fd = -1, .lifeline_fd = -1};
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A server that is started for a measurement and ended after it: a command of the shell, in a
- * process group of its own. Its output goes to a file without a name, for its last words.
+ * process group of its own. Its output goes to a file without a name, for its last words. A second
+ * process watches over the group and ends it when this one dies without having done so.
  */
 #ifndef PYR_TARGET_LAUNCH_H
 #define PYR_TARGET_LAUNCH_H
@@ -14,9 +15,10 @@
 #include <sys/types.h>
 
 struct pyr_launch {
-    pid_t pid; /* the shell's, or the command's in its place; 0: none */
-    int output_fd;
-    bool over; /* it ended and was waited for */
+    pid_t pid;                  /* the shell's, or the command's in its place; 0: none */
+    pid_t guard;                /* ends the group when this process is killed; 0: none */
+    int output_fd, lifeline_fd; /* the guard sees that one close */
+    bool over;                  /* it ended and was waited for */
     int status;
     uint64_t started_ns; /* CLOCK_MONOTONIC, just before the fork */
 };

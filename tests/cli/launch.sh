@@ -55,6 +55,21 @@ bench "trap '' TERM; echo \$\$ >shell; '$program' serve null: --port $port & wai
     complain 'a shell that ignores SIGTERM'
 kill -0 "$(cat shell)" 2>/dev/null && complain 'what ignores SIGTERM is still there'
 
+# Killed, it leaves nothing behind: neither the shell nor what that started.
+"$program" bench "$url" --launch "'$program' serve null: --port $port & echo \$! >inner; wait" \
+    --suite concurrent --concurrency 1 --duration 60s --level-time 60s --no-calibrate --quiet \
+    -o out/ >out.txt 2>err </dev/null &
+killed=$!
+tries=0
+while nobody_listens && [ $((tries += 1)) -lt 600 ]; do read -rt 0.1 <> <(:); done
+kill -9 "$killed"
+wait "$killed" 2>/dev/null
+tries=0
+until nobody_listens || [ $((tries += 1)) -ge 150 ]; do read -rt 0.1 <> <(:); done
+nobody_listens || complain 'killed, it leaves the server behind'
+state=$(ps -o stat= -p "$(cat inner)") # nobody may have waited for it
+[[ -z $state || $state == Z* ]] || complain "killed, it leaves a process behind ($state)"
+
 refused 'ended before it was ready, exit status 3: no such model' 'echo no such model >&2; exit 3'
 refused 'does not answer after' 'echo loading; exec sleep 60' --wait-ready 300ms
 refused 'its last words: loading' 'echo loading; exec sleep 60' --wait-ready 300ms
