@@ -4,6 +4,7 @@
  * asked for and how the rest is split. Each answer is taken twice, with and without the short way
  * for usual reads: both must tell the same.
  */
+#include "codec/escape.h"
 #include "target/http_call.h"
 
 #include <assert.h>
@@ -70,6 +71,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     assert(outcome < PYR_OUTCOME_COUNT);
     assert((outcome == PYR_OUTCOME_OK) == (conn.error_text[0] == '\0'));
     assert(memchr(conn.error_text, '\0', sizeof conn.error_text));
+    char harmless[sizeof conn.error_text];
+    pyr_plain_text(harmless, sizeof harmless, conn.error_text, strlen(conn.error_text));
+    assert(strcmp(harmless, conn.error_text) == 0);
     assert(!slot.record.first_content_ns ||
            slot.record.last_content_ns >= slot.record.first_content_ns);
     return 0;

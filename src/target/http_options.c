@@ -97,7 +97,7 @@ static bool read_key_file(struct pyr_http_options *options, const char *path, st
     struct pyr_buf text = {0};
     const struct pyr_root root = {.prefix = ""};
     char from[300];
-    snprintf(from, sizeof from, "the key file %.256s", path);
+    snprintf(from, sizeof from, "the file %.256s", path);
     bool good =
         (pyr_fs_read(&root, path, KEY_BYTES_MAX, &text, err) || pyr_err_prefix(err, "key file")) &&
         add_key(options, pyr_buf_text(&text), from, err);

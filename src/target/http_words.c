@@ -57,7 +57,7 @@ void pyr_http_words_packed(const char *packing, char *out, size_t size) {
 
 void pyr_http_words_key(const struct pyr_http_options *options, char *out, size_t size) {
     if (options->key_source[0])
-        snprintf(out, size, "the key of %s was sent", options->key_source);
+        snprintf(out, size, "the key came from %s", options->key_source);
     else
         snprintf(out, size, "no key was sent");
 }

@@ -18,7 +18,7 @@ void pyr_http_words_body(const char *body, size_t bytes, char *out, size_t size)
 void pyr_http_words_redirect(const char *location, const char *path, char *out, size_t size);
 /* "the body is packed (gzip) ...". */
 void pyr_http_words_packed(const char *packing, char *out, size_t size);
-/* "the key of the file F was sent", "no key was sent": never the key. */
+/* "the key came from the file F", "no key was sent": never the key. */
 void pyr_http_words_key(const struct pyr_http_options *options, char *out, size_t size);
 
 #endif

@@ -36,7 +36,7 @@ started() {
     exec 3<ready
     rm ready
     read -rt 60 line <&3
-    url=$(sed -n 's|^listening on \(http://[0-9.]*:[0-9]*/v1\) model [^ ]*$|\1|p' <<<"$line")
+    url=$(sed -n 's|^listening on \(http://[][0-9.:]*:[0-9]*/v1\) model [^ ]*$|\1|p' <<<"$line")
     [ -n "$url" ] || complain "serve $*: printed '$line'"
 }
 stopped() { # SIGNAL
@@ -88,6 +88,15 @@ started null: --api-key-file key
 benched "$url" null --api-key-file key
 grep -rqF secret b/ out err served && complain 'the key was written somewhere'
 stopped INT
+
+if grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null; then
+    for host in ::1 '[::1]'; do
+        started null: --host "$host"
+        [[ $url == 'http://[::1]:'* ]] || complain "--host $host: serves at $url"
+        benched "$url" null
+        stopped TERM
+    done
+fi
 
 if ls "$(dirname "$program")"/lib/pyrometer/pyrometer-llama.so >/dev/null 2>&1; then
     "$program" model synth stories260k tiny.gguf >/dev/null || complain 'no model'

@@ -189,8 +189,8 @@ static void a_refused_key_is_told_by_where_it_came_from(void **state) {
     const struct {
         const char *option, *environment, *says;
     } cases[] = {{NULL, NULL, "wants a key (HTTP 401); no key was sent; put it into a file"},
-                 {NULL, "sk-secret", "the key of OPENAI_API_KEY of the environment was sent"},
-                 {header, "sk-secret", "the key of the header file /"},
+                 {NULL, "sk-secret", "the key came from OPENAI_API_KEY of the environment"},
+                 {header, "sk-secret", "the key came from the header file /"},
                  {key, NULL, "holds"}};
     raw_server_start(&server, NULL, refusal);
     for (size_t i = 0; i < 3; i++) {
@@ -207,7 +207,7 @@ static void a_refused_key_is_told_by_where_it_came_from(void **state) {
     fputs("sk-secret\n", file);
     fclose(file);
     const char *const options[] = {key, NULL};
-    expect_refusal(server.url, options, "the key of the key file /");
+    expect_refusal(server.url, options, "the key came from the file /");
     raw_server_stop(&server);
     unlink(path);
     http_world_end(&world);
