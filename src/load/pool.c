@@ -74,31 +74,37 @@ static bool init_tokens(struct pyr_vocabulary *vocabulary, struct pyr_arena *are
     return true;
 }
 
+static void append_word(struct pyr_buf *buf, uint64_t word) {
+    if (buf->length > 0)
+        pyr_buf_putc(buf, ' ');
+    pyr_buf_puts(buf, pyr_words[word]);
+}
+
 static int64_t count_by_target(const struct pyr_vocabulary *vocabulary, const char *text,
                                size_t bytes) {
     return vocabulary->target->ops->count_tokens(vocabulary->target, text, bytes);
 }
 
-/* Counts of 64 and of 128 words give what a word adds and what comes before the first. */
+/* Counts of one word and of 256 more, drawn as those of prompts are, give what a word adds and what
+ * stands around a text. */
 static bool fit_text(struct pyr_vocabulary *vocabulary) {
+    enum { WORDS = 256 };
     struct pyr_buf buf = {0};
-    int64_t counts[2];
-    size_t bytes[2];
-    for (int k = 0; k < 2; k++) {
-        pyr_buf_clear(&buf);
-        for (int i = 0; i < (k + 1) * 64; i++)
-            pyr_buf_printf(&buf, "%s%s", i ? " " : "", pyr_words[i % PYR_WORD_COUNT]);
-        counts[k] = count_by_target(vocabulary, buf.data, buf.length);
-        bytes[k] = buf.length;
-    }
+    struct pyr_rng rng;
+    pyr_rng_init(&rng, WORDS);
+    append_word(&buf, 0);
+    size_t bytes = buf.length;
+    int64_t one = count_by_target(vocabulary, buf.data, buf.length);
+    for (int i = 0; i < WORDS; i++)
+        append_word(&buf, pyr_rng_below(&rng, PYR_WORD_COUNT));
+    bytes = buf.length - bytes;
+    int64_t all = one > 0 ? count_by_target(vocabulary, buf.data, buf.length) : -1;
     pyr_buf_deinit(&buf);
-    if (counts[0] <= 0 || counts[1] <= counts[0])
+    if (one <= 0 || all <= one)
         return false;
-    vocabulary->tokens_per_word = (double)(counts[1] - counts[0]) / 64;
-    vocabulary->bytes_per_token = (double)(bytes[1] - bytes[0]) / (double)(counts[1] - counts[0]);
-    vocabulary->tokens_before = (double)counts[0] - 64 * vocabulary->tokens_per_word;
-    if (vocabulary->tokens_before < 0)
-        vocabulary->tokens_before = 0;
+    vocabulary->tokens_per_word = (double)(all - one) / WORDS;
+    vocabulary->bytes_per_token = (double)bytes / (double)(all - one);
+    vocabulary->tokens_before = fmax(0, (double)one - vocabulary->tokens_per_word);
     return true;
 }
 
@@ -183,12 +189,6 @@ static void make_tokens(const struct pyr_vocabulary *vocabulary, struct pyr_aren
 }
 
 /* --- prompts of text -------------------------------------------------------------------------- */
-
-static void append_word(struct pyr_buf *buf, uint64_t word) {
-    if (buf->length > 0)
-        pyr_buf_putc(buf, ' ');
-    pyr_buf_puts(buf, pyr_words[word]);
-}
 
 /* The words of a prompt of so many: shared, numerals, drawn. A fit lengthens or shortens it, or
  * takes the `last`-th other word for the last one (0: as drawn). */
