@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 enum { DEFAULT_OUTPUT_TOKENS = 128, PROMPT_BYTES_MAX = 1 << 24 };
+#define SILENCE_NS (300 * PYR_NS_PER_S)
 enum { LANE_LOAD, LANE_ENGINE, LANE_COUNT };
 
 /* What is left of a request when it has ended. Texts stay with the target until it is closed. */
@@ -126,6 +127,18 @@ static bool open_target(struct run *run, struct pyr_err *err) {
     return true;
 }
 
+/* A server that says nothing for minutes is stuck, and nobody may be there to end the wait. */
+static struct pyr_limits limits_of(const struct run *run) {
+    const struct pyr_option_value *v = run->cli->args.values;
+    struct pyr_limits limits = {v[PYR_OPT_TIMEOUT_CONNECT].number, v[PYR_OPT_TIMEOUT_FIRST].number,
+                                v[PYR_OPT_TIMEOUT_BETWEEN].number, v[PYR_OPT_TIMEOUT].number};
+    if (!run->resolved.in_process && !limits.total_ns) {
+        limits.first_token_ns = limits.first_token_ns ? limits.first_token_ns : SILENCE_NS;
+        limits.between_tokens_ns = limits.between_tokens_ns ? limits.between_tokens_ns : SILENCE_NS;
+    }
+    return limits;
+}
+
 static bool drive(struct run *run, struct pyr_workload *workload, struct pyr_recorder *recorder,
                   struct pyr_err *err) {
     const struct pyr_option_value *v = run->cli->args.values;
@@ -137,17 +150,15 @@ static bool drive(struct run *run, struct pyr_workload *workload, struct pyr_rec
         .lane = pyr_recorder_lane(recorder, LANE_LOAD),
         .engine_lane = pyr_recorder_lane(recorder, LANE_ENGINE),
         .virtual_now_ns = run->info.virtual_time ? &run->virtual_now_ns : NULL};
-    const struct pyr_load_plan plan = {
-        .concurrency = run->copies,
-        .requests = run->copies,
-        .limits = {v[PYR_OPT_TIMEOUT_CONNECT].number, v[PYR_OPT_TIMEOUT_FIRST].number,
-                   v[PYR_OPT_TIMEOUT_BETWEEN].number, v[PYR_OPT_TIMEOUT].number},
-        .capture_text = true,
-        .temperature = (float)v[PYR_OPT_TEMPERATURE].real,
-        .seed = v[PYR_OPT_SEED].number,
-        .stop = run->stop,
-        .ended = on_ended,
-        .ended_context = &run->answers};
+    const struct pyr_load_plan plan = {.concurrency = run->copies,
+                                       .requests = run->copies,
+                                       .limits = limits_of(run),
+                                       .capture_text = true,
+                                       .temperature = (float)v[PYR_OPT_TEMPERATURE].real,
+                                       .seed = v[PYR_OPT_SEED].number,
+                                       .stop = run->stop,
+                                       .ended = on_ended,
+                                       .ended_context = &run->answers};
     if (!pyr_load_open(&config, &load, err))
         return false;
     bool ok = pyr_load_run(load, &plan, workload, &run->result, err);
