@@ -314,6 +314,7 @@ static int run_pace(char **argv) {
         .arrivals = {.kind = pyr_arrival_kind_find("constant"), .rate = rate, .seed = 1},
         .warmup_ns = PYR_NS_PER_S,
         .spin = true,
+        .urgent = true, /* as bench and stress send */
         .duration_ns = (uint64_t)(seconds * 1e9)};
     struct session session;
     struct pyr_err err = {0};

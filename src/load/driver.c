@@ -493,7 +493,7 @@ static bool wait_for_more(struct pyr_load *load, uint64_t now_ns) {
     if (until_ns <= now_ns)
         return true;
     load->expected_ns = until_ns;
-    bool spin = load->plan->spin && send_ns == until_ns;
+    bool spin = load->plan->spin && load->pace.spins && send_ns == until_ns;
     if (!load->ops->sleep_until)
         pyr_pace_wait(wait.fd, now_ns, until_ns, spin);
     else if (pyr_pace_until(until_ns, spin) > now_ns)

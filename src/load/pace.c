@@ -78,7 +78,8 @@ static void ask_as_ordinary(struct pyr_pace *pace) {
 }
 
 void pyr_pace_start(struct pyr_pace *pace, bool urgent) {
-    *pace = (struct pyr_pace){.slack_before_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)};
+    *pace =
+        (struct pyr_pace){.slack_before_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0), .spins = true};
     pace->urgent = urgent && become_urgent();
     if (!pace->urgent)
         ask_as_ordinary(pace);
@@ -97,10 +98,13 @@ void pyr_pace_look(struct pyr_pace *pace, uint64_t now_ns) {
     if (pace->looked_ns && since_ns < BUSY_NS)
         return;
     uint64_t cpu_ns = thread_cpu_ns();
-    if (pace->looked_ns && (double)(cpu_ns - pace->cpu_ns) > busy_share * (double)since_ns) {
+    bool busy = pace->looked_ns && (double)(cpu_ns - pace->cpu_ns) > busy_share * (double)since_ns;
+    bool gives_up = busy && !pace->spins;
+    if (gives_up) {
         calm_down(pace);
         ask_as_ordinary(pace);
     }
+    pace->spins = gives_up || (pace->spins && !busy);
     pace->looked_ns = now_ns;
     pace->cpu_ns = cpu_ns;
 }

@@ -16,6 +16,7 @@
 struct pyr_pace {
     long slack_before_ns; /* the thread's timer slack, given back at the end */
     bool sliced, urgent;  /* so is its slice, or its priority */
+    bool spins;           /* may: see pyr_pace_look */
     uint64_t looked_ns, cpu_ns;
 };
 
@@ -25,8 +26,10 @@ struct pyr_pace {
  * - else the shortest slice of the processor: who asks for little at a time gets it sooner, and no
  *   more of it in all (EEVDF, Linux 6.12 and later; others take no notice). */
 void pyr_pace_start(struct pyr_pace *pace, bool urgent);
-/* To be called ten times a second: a thread that hardly ever waits gives its priority up for good,
- * as there is nothing that it would still be in time for, and others are to live. */
+/* To be called ten times a second: a thread of that priority that hardly ever waits gives up
+ * spinning first, and then, where it has too much to do even so, the priority for good (and spins
+ * again as others do): there is nothing that it would still be in time for, and others are to
+ * live. */
 void pyr_pace_look(struct pyr_pace *pace, uint64_t now_ns);
 void pyr_pace_stop(struct pyr_pace *pace);
 

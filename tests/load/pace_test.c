@@ -40,9 +40,17 @@ static void a_thread_that_never_waits_gives_its_priority_up(void **state) {
     pyr_pace_look(&pace, PYR_NS_PER_S + PYR_NS_PER_MS); /* too soon to tell */
     pyr_pace_look(&pace, 10 * PYR_NS_PER_S);            /* nothing used in nine seconds */
     assert_int_equal(pace.urgent, granted);
+    assert_true(pace.spins);
     pace.cpu_ns -= 9 * PYR_NS_PER_S; /* as if all of the next nine had been */
     pyr_pace_look(&pace, 19 * PYR_NS_PER_S);
+    assert_int_equal(pace.urgent, granted);
+    assert_int_equal(pace.spins, !granted); /* first what is not needed */
+    pyr_pace_look(&pace, 28 * PYR_NS_PER_S);
+    assert_int_equal(pace.urgent, granted);
+    pace.cpu_ns -= 9 * PYR_NS_PER_S;
+    pyr_pace_look(&pace, 37 * PYR_NS_PER_S);
     assert_false(pace.urgent);
+    assert_true(pace.spins);
     assert_ordinary(1);
     pyr_pace_stop(&pace);
     assert_ordinary(slack_ns);
