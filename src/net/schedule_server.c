@@ -660,7 +660,6 @@ int pyr_schedule_server_main(int argc, char **argv) {
     run(&server);
     pyr_http_server_close(server.http);
     pyr_free(server.heap);
-    if (getppid() != parent)
-        remove_folder(server.folder);
+    remove_folder(server.folder);
     return 0;
 }

@@ -12,8 +12,8 @@
  * printed on stdout once it listens (127.0.0.1; "unix PATH" for a socket). Each event carries the
  * clock read just before its send as the digits of its text; the same goes to the log
  * (codec/schedule_log.h). --freeze-at stops the whole process so many seconds after its first
- * request, for --freeze-for seconds. It ends on SIGTERM or SIGINT, and with its parent; the folder
- * and the files in it are then removed, which the parent could not.
+ * request, for --freeze-for seconds. It ends on SIGTERM or SIGINT, and with its parent, and then
+ * removes the folder that it was given, with the files in it: a parent that was killed could not.
  */
 #ifndef PYR_NET_SCHEDULE_SERVER_H
 #define PYR_NET_SCHEDULE_SERVER_H
