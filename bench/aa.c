@@ -11,8 +11,8 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/parse.h"
-#include "suite/ab.h"
-#include "suite/compare.h"
+#include "judge/ab.h"
+#include "judge/compare.h"
 
 #include <math.h>
 #include <signal.h>

@@ -18,9 +18,9 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "estimate/pairs.h"
 #include "record/recorder.h"
 #include "serving/sampler.h"
-#include "stats/pairs.h"
 #include "target/target.h"
 
 #include <dlfcn.h>

@@ -17,12 +17,12 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "calibrate/schedule_server.h"
 #include "codec/schedule_log.h"
+#include "estimate/pairs.h"
 #include "load/driver.h"
 #include "load/pace.h"
-#include "net/schedule_server.h"
 #include "record/runfile.h"
-#include "stats/pairs.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

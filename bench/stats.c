@@ -12,9 +12,9 @@
 #include "base/mem.h"
 #include "base/parse.h"
 #include "base/rng.h"
-#include "stats/changes.h"
-#include "stats/quantile.h"
-#include "stats/summary.h"
+#include "estimate/changes.h"
+#include "estimate/quantile.h"
+#include "estimate/summary.h"
 #include "store/store.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
  *
  * Any bytes are refused, or read as a histogram that writes the same bytes again.
  */
-#include "stats/hist.h"
+#include "estimate/hist.h"
 
 #include <assert.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 
 #include "base/buf.h"
 #include "cli/signals.h"
-#include "suite/ab.h"
-#include "suite/compare.h"
+#include "judge/ab.h"
+#include "judge/compare.h"
 
 #include <jansson.h>
 #include <stdlib.h>

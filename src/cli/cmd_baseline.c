@@ -5,8 +5,8 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "stats/predict.h"
-#include "suite/baseline.h"
+#include "estimate/predict.h"
+#include "judge/baseline.h"
 
 #include <inttypes.h>
 #include <string.h>

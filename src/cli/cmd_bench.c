@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "suite/baseline.h"
+#include "judge/baseline.h"
 
 #include <string.h>
 

@@ -3,11 +3,11 @@
 #include "cli/signals.h"
 
 #include "base/fs.h"
+#include "calibrate/calibrate.h"
 #include "report/calibration.h"
 #include "report/formats.h"
 #include "report/json_text.h"
 #include "sample/machine.h"
-#include "suite/calibrate.h"
 
 #include <errno.h>
 #include <stdio.h>

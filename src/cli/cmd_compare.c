@@ -5,7 +5,7 @@
 #include "cli/judge.h"
 
 #include "base/fs.h"
-#include "suite/compare.h"
+#include "judge/compare.h"
 
 #include <string.h>
 #include <time.h>

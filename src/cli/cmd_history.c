@@ -6,13 +6,13 @@
 #include "base/fs.h"
 #include "base/parse.h"
 #include "codec/escape.h"
+#include "estimate/quantile.h"
+#include "judge/history.h"
+#include "judge/trend.h"
 #include "report/figures.h"
 #include "report/meta.h"
 #include "report/text.h"
-#include "stats/quantile.h"
 #include "store/store.h"
-#include "suite/history.h"
-#include "suite/trend.h"
 
 #include <math.h>
 #include <string.h>

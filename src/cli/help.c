@@ -2,8 +2,8 @@
 #include "cli/commands.h"
 
 #include "report/formats.h"
+#include "stats/goals_text.h"
 #include "suite/bench.h"
-#include "suite/goals.h"
 #include "suite/presets.h"
 
 #include <stdbool.h>

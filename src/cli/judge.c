@@ -8,10 +8,10 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "judge/compare.h"
+#include "judge/history.h"
 #include "report/comparison.h"
 #include "store/store.h"
-#include "suite/compare.h"
-#include "suite/history.h"
 #include "suite/meta.h"
 
 #include <stdlib.h>

@@ -28,7 +28,7 @@ void pyr_judge_keep_pairs(struct pyr_cli *cli, const struct pyr_comparison *comp
 bool pyr_judge_run_file(struct pyr_cli *cli, const char *id, const char **path,
                         struct pyr_err *err);
 
-/* Compares what the two specs name (suite/history.h) by the command's options. */
+/* Compares what the two specs name (judge/history.h) by the command's options. */
 bool pyr_judge_compare(struct pyr_cli *cli, const char *baseline, const char *current,
                        struct pyr_comparison **comparison, struct pyr_err *err);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/commands.h"
 
+#include "calibrate/schedule_server.h"
 #include "codec/schedule_log.h"
-#include "net/schedule_server.h"
 #include "target/worker_main.h"
 
 #include <string.h>

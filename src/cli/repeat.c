@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "cli/signals.h"
+#include "judge/fingerprint.h"
 #include "store/import.h"
-#include "suite/fingerprint.h"
 
 #include <errno.h>
 #include <fcntl.h>

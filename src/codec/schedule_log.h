@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the known-schedule server (net/schedule_server.h) wrote and when, in a file that it shares
- * with its reader: a header, then records in order of time. The writer stores a record and then
- * raises `count`; nothing is ever overwritten. Times are CLOCK_MONOTONIC, which is one clock for
- * all processes of a machine.
+ * What the known-schedule server (calibrate/schedule_server.h) wrote and when, in a file that it
+ * shares with its reader: a header, then records in order of time. The writer stores a record and
+ * then raises `count`; nothing is ever overwritten. Times are CLOCK_MONOTONIC, which is one clock
+ * for all processes of a machine.
  */
 #ifndef PYR_CODEC_SCHEDULE_LOG_H
 #define PYR_CODEC_SCHEDULE_LOG_H

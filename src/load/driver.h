@@ -34,11 +34,11 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "estimate/hist.h"
 #include "load/arrivals.h"
 #include "load/workload.h"
 #include "record/recorder.h"
 #include "record/run.h"
-#include "stats/hist.h"
 #include "target/target.h"
 
 #include <signal.h>

@@ -2,7 +2,7 @@
 #include "report/calibration.h"
 
 #include "report/figures.h"
-#include "report/html_parts.h"
+#include "report/html/parts.h"
 #include "report/json_text.h"
 
 #include <math.h>

@@ -5,6 +5,8 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "estimate/sample.h"
+#include "estimate/steady.h"
 #include "stats/arrivals.h"
 #include "stats/capacity.h"
 #include "stats/collect.h"
@@ -15,8 +17,6 @@
 #include "stats/overload.h"
 #include "stats/request_metrics.h"
 #include "stats/result.h"
-#include "stats/sample.h"
-#include "stats/steady.h"
 #include "stats/timeline.h"
 #include "stats/turns.h"
 #include "stats/window.h"

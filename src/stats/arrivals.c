@@ -2,7 +2,7 @@
 #include "stats/arrivals.h"
 
 #include "base/clock.h"
-#include "stats/dist.h"
+#include "estimate/dist.h"
 
 #include <assert.h>
 #include <math.h>

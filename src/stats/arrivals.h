@@ -6,7 +6,7 @@
 #ifndef PYR_STATS_ARRIVALS_H
 #define PYR_STATS_ARRIVALS_H
 
-#include "stats/estimate.h"
+#include "estimate/estimate.h"
 
 #include <stddef.h>
 #include <stdint.h>

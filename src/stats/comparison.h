@@ -7,8 +7,8 @@
 #define PYR_STATS_COMPARISON_H
 
 #include "base/arena.h"
+#include "estimate/estimate.h"
 #include "record/metric.h"
-#include "stats/estimate.h"
 #include "stats/result.h"
 #include "stats/verdict.h"
 

@@ -2,9 +2,9 @@
 #include "stats/compat.h"
 
 #include "base/mem.h"
+#include "estimate/sample.h"
 #include "stats/compat_tools.h"
 #include "stats/result.h"
-#include "stats/sample.h"
 #include "stats/window.h"
 
 #include <math.h>

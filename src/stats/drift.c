@@ -2,7 +2,7 @@
 #include "stats/drift.h"
 
 #include "base/mem.h"
-#include "stats/steady.h"
+#include "estimate/steady.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stats/goals.h"
 
-#include "stats/dist.h"
-#include "stats/hist.h"
+#include "estimate/dist.h"
+#include "estimate/hist.h"
 
 #include <math.h>
 #include <string.h>

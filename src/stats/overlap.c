@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stats/overlap.h"
 
-#include "stats/sample.h"
+#include "estimate/sample.h"
 
 #include <assert.h>
 #include <math.h>

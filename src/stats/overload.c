@@ -2,7 +2,7 @@
 #include "stats/overload.h"
 
 #include "base/mem.h"
-#include "stats/dist.h"
+#include "estimate/dist.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -10,8 +10,8 @@
 #ifndef PYR_STATS_OVERLOAD_H
 #define PYR_STATS_OVERLOAD_H
 
+#include "estimate/estimate.h"
 #include "stats/collect.h"
-#include "stats/estimate.h"
 
 #include <stdbool.h>
 #include <stddef.h>

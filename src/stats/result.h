@@ -9,10 +9,10 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "estimate/estimate.h"
+#include "estimate/hist.h"
 #include "record/metric.h"
 #include "record/run.h"
-#include "stats/estimate.h"
-#include "stats/hist.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "stats/summary.h"
+#include "estimate/summary.h"
 
 #include <assert.h>
 

@@ -12,8 +12,8 @@
 #define PYR_STATS_SPIKES_H
 
 #include "base/arena.h"
-#include "stats/estimate.h"
-#include "stats/sample.h"
+#include "estimate/estimate.h"
+#include "estimate/sample.h"
 
 #include <stddef.h>
 #include <stdint.h>

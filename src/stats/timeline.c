@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "stats/sample.h"
+#include "estimate/sample.h"
 
 #include <math.h>
 #include <string.h>

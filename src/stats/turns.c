@@ -2,7 +2,7 @@
 #include "stats/turns.h"
 
 #include "base/mem.h"
-#include "stats/quantile.h"
+#include "estimate/quantile.h"
 #include "stats/window.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 #include "stats/verdict.h"
 
 #include "base/mem.h"
-#include "stats/dist.h"
+#include "estimate/dist.h"
 
 #include <assert.h>
 #include <stdint.h>

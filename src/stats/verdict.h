@@ -7,7 +7,7 @@
 #ifndef PYR_STATS_VERDICT_H
 #define PYR_STATS_VERDICT_H
 
-#include "stats/estimate.h"
+#include "estimate/estimate.h"
 
 #include <stddef.h>
 

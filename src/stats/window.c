@@ -2,14 +2,14 @@
 #include "stats/window.h"
 
 #include "base/mem.h"
+#include "estimate/hist.h"
+#include "estimate/quantile.h"
+#include "estimate/sample.h"
+#include "estimate/summary.h"
 #include "stats/arrivals.h"
-#include "stats/hist.h"
 #include "stats/overlap.h"
-#include "stats/quantile.h"
 #include "stats/request_metrics.h"
-#include "stats/sample.h"
 #include "stats/spikes.h"
-#include "stats/summary.h"
 
 #include <assert.h>
 #include <math.h>

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "stats/dist.h"
+#include "estimate/dist.h"
 #include "store/import_format.h"
 
 #include <math.h>

@@ -9,9 +9,9 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "estimate/estimate.h"
+#include "estimate/hist.h"
 #include "record/metric.h"
-#include "stats/estimate.h"
-#include "stats/hist.h"
 #include "stats/result.h"
 
 #include <stdbool.h>
@@ -58,7 +58,7 @@ struct pyr_kept_run {
     const char *command;
     const char *revision; /* of the thing measured: a commit */
     const char *group;    /* runs made together (`baseline`, `--runs`), or NULL */
-    const char *fingerprint_json, *fingerprint_hash; /* suite/fingerprint.h */
+    const char *fingerprint_json, *fingerprint_hash; /* judge/fingerprint.h */
     const char *meta_json;                           /* the run file's META block */
     const char *run_path;                            /* the run file */
     const char *partial;                             /* why it is not whole, or NULL */

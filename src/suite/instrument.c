@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "suite/calibrate.h"
+#include "calibrate/calibrate.h"
 #include "suite/session.h"
 
 #include <math.h>

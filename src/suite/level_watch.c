@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "suite/level_watch.h"
 
-#include "stats/dist.h"
+#include "estimate/dist.h"
 #include "stats/goals.h"
 #include "stats/request_metrics.h"
 #include "stats/result.h"

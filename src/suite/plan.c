@@ -2,7 +2,7 @@
 #include "suite/plan.h"
 
 #include "base/clock.h"
-#include "suite/goals.h"
+#include "stats/goals_text.h"
 #include "suite/presets.h"
 
 #include <stdio.h>

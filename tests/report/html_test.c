@@ -2,7 +2,7 @@
 #include "support/support.h"
 
 #include "report/formats.h"
-#include "report/html_style.h"
+#include "report/html/style.h"
 #include "support/result_fixture.h"
 
 #include <jansson.h>

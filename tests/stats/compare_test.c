@@ -6,8 +6,8 @@
 #include "support/support.h"
 
 #include "base/rng.h"
-#include "stats/pairs.h"
-#include "stats/predict.h"
+#include "estimate/pairs.h"
+#include "estimate/predict.h"
 #include "stats/verdict.h"
 
 #include <math.h>

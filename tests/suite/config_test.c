@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/support.h"
 
+#include "stats/goals_text.h"
 #include "suite/config.h"
-#include "suite/goals.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/support.h"
 
+#include "stats/goals_text.h"
 #include "suite/bench.h"
-#include "suite/goals.h"
 #include "suite/presets.h"
 
 #include <string.h>

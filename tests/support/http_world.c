@@ -4,7 +4,7 @@
 #include "support/http_world.h"
 
 #include "base/hash.h"
-#include "net/schedule_server.h"
+#include "calibrate/schedule_server.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which metrics a comparison shows, which it gates, and the differences below which nothing gates.
+ * Private to the comparisons.
+ */
+#ifndef PYR_JUDGE_COMPARE_ROWS_H
+#define PYR_JUDGE_COMPARE_ROWS_H
+
+#include "judge/compare.h"
+#include "store/kept.h"
+
+/* In a case only the first row of a group that both sides have is gated, because its rows say the
+ * same thing (group 0: shown, never gated by default). */
+struct pyr_compare_row {
+    enum pyr_metric metric;
+    int statistic;
+    int group;
+    double floor; /* a smaller difference never gates; in the metric's unit */
+};
+
+enum { PYR_COMPARE_GROUPS = 10 };
+
+extern const struct pyr_compare_row pyr_compare_rows[];
+extern const size_t pyr_compare_row_count;
+
+/* The metric that a row means in a case: from the schedule in open loop. */
+enum pyr_metric pyr_compare_by_load(enum pyr_metric metric, bool open_loop);
+
+/* Judges an error rate whose two sides are filled, in points: a ratio of two rates near zero means
+ * nothing. A rise counts when it is above a point and above every baseline run. */
+void pyr_compare_error_rate(struct pyr_compared_metric *metric);
+
+/* A row's values over the runs, where a run has one above 0 (error rates: 0 or above). */
+struct pyr_compare_values {
+    double *items;
+    size_t count;
+    struct pyr_estimate only; /* the estimate of the only one */
+};
+
+struct pyr_compare_values pyr_compare_gather(struct pyr_arena *arena,
+                                             const struct pyr_kept_run *const *runs, size_t count,
+                                             const char *suite, const char *case_id,
+                                             const struct pyr_compare_row *row);
+
+#endif
