@@ -36,6 +36,14 @@ static const char *const config_left_out[] = {
     "seed",        "preset",     "duration_s",   "iterations", "warmup_iterations",
     "concurrency", "classes",    "level_time_s", "threads",    "settings",
 };
+/* Settings that the first versions recorded whatever they were: they stay in a fingerprint also
+ * where they are at their default, so that its hash, by which a history groups its runs, stays too.
+ * Every other setting is in it only where it is not at its default: a baseline that was made before
+ * a setting existed was made at its default. Nothing is ever added here. */
+static const char *const recorded_always[] = {
+    "warmup_s",      "think_s",      "heed_retry_after", "drain_s",      "isolate",
+    "shared_prefix", "cancel_share", "temperature",      "exact_output",
+};
 /* What a simulated target says of its law, which is what is compared. */
 static const char *const law_parts[] = {"model", "model_description"};
 
@@ -61,6 +69,12 @@ static bool is_in(const char *const *list, size_t count, const char *key) {
 }
 #define IS_IN(list, key) is_in(list, sizeof(list) / sizeof *(list), key)
 
+/* Zero, false and nothing are the default of every setting (suite/bench.h). */
+static bool is_default(const json_t *value) {
+    return !json_is_true(value) && json_number_value(value) == 0 && !json_is_string(value) &&
+           json_array_size(value) == 0 && json_object_size(value) == 0;
+}
+
 static void add_config(struct pyr_arena *arena, json_t *into, const char *prefix,
                        const json_t *config) {
     const char *key;
@@ -69,7 +83,8 @@ static void add_config(struct pyr_arena *arena, json_t *into, const char *prefix
         const char *part = pyr_arena_printf(arena, "%s.%s", prefix, key);
         if (json_is_object(value))
             add_config(arena, into, part, value);
-        else if (!IS_IN(config_left_out, key))
+        else if (!IS_IN(config_left_out, key) &&
+                 (!is_default(value) || IS_IN(recorded_always, key)))
             add(into, part, value);
     }
 }
@@ -112,9 +127,25 @@ static const char *text_of(struct pyr_arena *arena, const json_t *value) {
     return json_is_string(value) ? pyr_arena_strdup(arena, json_string_value(value)) : NULL;
 }
 
-static bool same(const json_t *a, const json_t *b) {
-    return json_is_string(a) && json_is_string(b) &&
-           strcmp(json_string_value(a), json_string_value(b)) == 0;
+/* Whether a side says nothing of a part, as its text tells: it lacks it, a setting is at its
+ * default, or the machine did not let us know, for a reason that another version may word
+ * otherwise. Options of a target are text, whose defaults are the target's. */
+static bool is_unsaid(const char *part, const json_t *side) {
+    static const char *const nothing[] = {"false", "0", "0.0", "[]"};
+    static const char unknown[] = "not available";
+    const char *text = json_string_value(side);
+    if (!text)
+        return true;
+    if (strncmp(part, "config.", 7) != 0)
+        return strncmp(text, unknown, strlen(unknown)) == 0;
+    return strncmp(part, "config.options.", 15) != 0 && IS_IN(nothing, text);
+}
+
+static bool same(const char *part, const json_t *a, const json_t *b) {
+    bool a_unsaid = is_unsaid(part, a), b_unsaid = is_unsaid(part, b);
+    if (a_unsaid || b_unsaid)
+        return a_unsaid && b_unsaid;
+    return strcmp(json_string_value(a), json_string_value(b)) == 0;
 }
 
 void pyr_fingerprint_compare(struct pyr_arena *arena, const char *baseline_json,
@@ -142,7 +173,7 @@ void pyr_fingerprint_compare(struct pyr_arena *arena, const char *baseline_json,
     json_t *unused;
     json_object_foreach(all, part, unused) {
         const json_t *of_a = json_object_get(a, part), *of_b = json_object_get(b, part);
-        if (same(of_a, of_b) || is_varied(part, vary, vary_count))
+        if (same(part, of_a, of_b) || is_varied(part, vary, vary_count))
             continue;
         (*differences)[(*count)++] =
             (struct pyr_fingerprint_difference){.part = pyr_arena_strdup(arena, part),

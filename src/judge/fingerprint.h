@@ -6,6 +6,9 @@
  * simulated target), what does not change what is measured (goals, output, how many requests or
  * seconds at most), what each case says for itself (class, concurrency) and what changes by itself
  * (load, free memory). The program's own version is a warning, not a difference.
+ *
+ * A setting that one side does not say was at its default there: a baseline stays comparable with
+ * what later versions measure, whatever options they have by then.
  */
 #ifndef PYR_JUDGE_FINGERPRINT_H
 #define PYR_JUDGE_FINGERPRINT_H

@@ -94,6 +94,20 @@ expect 2 'give 8 to' compare --ab sim: sim: --pairs 7
 expect 1 'there is no older one' compare performance_baseline benchmark_results --confirm \
     --threshold 0
 
+# What the first version measured stays comparable. Only the parts of the machine that it knew may
+# differ here: a red line below means that something recorded since makes all older baselines
+# incomparable (judge/fingerprint.h).
+machine=cpu,cores,cpu_quota,governor,smt,turbo,memory_limit,kernel,gpu,gpu_driver
+for first in "$data/baseline/first.pyr" "$data/baseline/first.json"; do
+    expect 0 '' bench sim: "${small[@]}" --no-history -o now/
+    expect 0 '' compare "$first" now --single --vary "$machine"
+    holds out 'UNCHANGED'
+    expect 0 '' bench sim: "${small[@]}" --no-history --temperature 0.5 -o hot/
+    expect 4 '' compare "$first" hot --single --vary "$machine"
+    holds out 'config.temperature'
+done
+expect 0 '' report "$data/baseline/first.pyr"
+
 # In a CI job.
 GITHUB_ACTIONS=true GITHUB_STEP_SUMMARY=$work/summary.md \
     expect 3 '' compare performance_baseline slow --ci --output ci/
