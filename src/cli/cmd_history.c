@@ -504,6 +504,16 @@ static bool remove_runs(struct desk *desk, struct pyr_err *err) {
     return pyr_store_remove(desk->store, ids, count, err);
 }
 
+static void put_cautions(struct desk *desk, const struct pyr_kept_run *run) {
+    const char *line = run->cautions ? run->cautions : "";
+    while (*line) {
+        size_t length = strcspn(line, "\n");
+        pyr_buf_printf(&desk->out, "  note: %s\n",
+                       clean(desk, pyr_arena_strndup(desk->arena, line, length)));
+        line += length + (line[length] == '\n');
+    }
+}
+
 static bool add(struct desk *desk, struct pyr_err *err) {
     const struct pyr_option_value *v = desk->cli->args.values;
     struct pyr_kept_run *runs;
@@ -520,6 +530,7 @@ static bool add(struct desk *desk, struct pyr_err *err) {
         if (!pyr_store_add(desk->store, &runs[i], err))
             return false;
         pyr_buf_printf(&desk->out, "added %s\n", clean(desk, runs[i].id));
+        put_cautions(desk, &runs[i]);
     }
     return true;
 }

@@ -172,6 +172,15 @@ static bool is_foreign(const struct pyr_kept_run *run) {
     return !run->fingerprint_json;
 }
 
+static void warn_cautions(struct maker *m, const struct pyr_kept_run *run) {
+    const char *line = run->cautions ? run->cautions : "";
+    while (*line) {
+        int length = (int)strcspn(line, "\n");
+        warn(m, "%s: %.*s", run->id, length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
 static size_t usable(struct maker *m, const struct pyr_compare_side *side,
                      const struct pyr_kept_run **runs) {
     size_t count = 0;
@@ -180,6 +189,7 @@ static size_t usable(struct maker *m, const struct pyr_compare_side *side,
             warn(m, "%s: left out, it is not whole (%s)", side->runs[i].id, side->runs[i].partial);
         else
             runs[count++] = &side->runs[i];
+        warn_cautions(m, &side->runs[i]);
     }
     return count;
 }
@@ -323,10 +333,12 @@ static bool covers(const struct pyr_compare_options *options, const char *a, con
     return true;
 }
 
-/* The case under one name must be the same work on both sides. (Other tools do not say.) */
+/* The case under one name must be the same work on both sides. */
 static bool same_settings(const struct maker *m, const struct pyr_kept_case *current) {
-    const struct pyr_kept_case *stored =
-        pyr_kept_case(m->baseline[m->baseline_count - 1], current->suite, current->id);
+    const struct pyr_kept_run *newest = m->baseline[m->baseline_count - 1];
+    const struct pyr_kept_case *stored = pyr_kept_case(newest, current->suite, current->id);
+    if (stored && is_foreign(newest) && !pyr_compare_same_lengths(stored, current))
+        return false;
     if (!stored || !stored->params || !*stored->params || !current->params || !*current->params)
         return true;
     return covers(m->options, stored->params, current->params) &&

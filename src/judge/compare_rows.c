@@ -94,3 +94,17 @@ struct pyr_compare_values pyr_compare_gather(struct pyr_arena *arena,
     }
     return values;
 }
+
+bool pyr_compare_same_lengths(const struct pyr_kept_case *a, const struct pyr_kept_case *b) {
+    static const enum pyr_metric lengths[] = {PYR_M_PROMPT_TOKENS, PYR_M_OUTPUT_TOKENS};
+    const double apart = 1.2;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        const struct pyr_kept_metric *x = pyr_kept_metric(a, lengths[i]);
+        const struct pyr_kept_metric *y = pyr_kept_metric(b, lengths[i]);
+        double ratio =
+            x && y ? y->at[PYR_KEPT_MEAN].value / x->at[PYR_KEPT_MEAN].value : (double)NAN;
+        if (ratio > apart || ratio < 1 / apart)
+            return false;
+    }
+    return true;
+}

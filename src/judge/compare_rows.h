@@ -42,4 +42,9 @@ struct pyr_compare_values pyr_compare_gather(struct pyr_arena *arena,
                                              const char *suite, const char *case_id,
                                              const struct pyr_compare_row *row);
 
+/* False where the mean lengths of prompts or of outputs differ by more than a fifth: the same name
+ * in another tool's file does not say that the work is the same, and a request of twice the tokens
+ * takes longer on the same server. (Lengths that are drawn differ by some percent.) */
+bool pyr_compare_same_lengths(const struct pyr_kept_case *a, const struct pyr_kept_case *b);
+
 #endif

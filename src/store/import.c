@@ -4,11 +4,10 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "estimate/dist.h"
 #include "store/import_format.h"
+#include "store/import_text.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A result file holds summaries; the largest that other tools write (every request in it) are some
@@ -22,181 +21,21 @@ const struct pyr_import_row pyr_import_rows[] = {
     {"hyperfine", "hyperfine --export-json"},
     {"criterion", "cargo criterion --message-format=json, or an estimates.json"},
     {"guidellm", "GuideLLM's benchmarks.json"},
-    {"aiperf", "AIPerf's profile_export_aiperf.json"},
-    {"vllm", "vllm bench serve --save-result"},
+    {"aiperf", "AIPerf's profile_export_aiperf.json, GenAI-Perf's profile_export_genai_perf.json"},
+    {"vllm", "vllm bench serve --save-result, SGLang's bench_serving --output-file"},
+    {"vllm-throughput", "vllm bench throughput --output-json"},
+    {"llmperf", "LLMPerf's ..._summary.json"},
     {"nested", "benchmarks.NAME and stress_test.concurrency_N with their keys"},
     {"array", "an array of one object a backend and model (baseline_results.json)"},
     {"flat", "one object with avg_latency_ms, throughput_rps, ..."},
     {NULL, NULL},
 };
 static const struct pyr_import_format *const formats[] = {
-    &pyr_import_pyrometer, &pyr_import_llama_bench, &pyr_import_hyperfine, &pyr_import_criterion,
-    &pyr_import_guidellm,  &pyr_import_aiperf,      &pyr_import_vllm,      &pyr_import_nested,
-    &pyr_import_array,     &pyr_import_flat,
+    &pyr_import_pyrometer, &pyr_import_llama_bench,     &pyr_import_hyperfine,
+    &pyr_import_criterion, &pyr_import_guidellm,        &pyr_import_aiperf,
+    &pyr_import_vllm,      &pyr_import_vllm_throughput, &pyr_import_llmperf,
+    &pyr_import_nested,    &pyr_import_array,           &pyr_import_flat,
 };
-
-struct pyr_kept_case *pyr_import_case(struct pyr_import *import, const char *suite,
-                                      const char *id) {
-    struct pyr_kept_run *run = import->run;
-    struct pyr_kept_case *cases = (struct pyr_kept_case *)run->cases;
-    for (size_t i = 0; i < run->case_count; i++)
-        if (strcmp(cases[i].id, id) == 0 && strcmp(cases[i].suite, suite) == 0)
-            return &cases[i];
-    if (run->case_count == import->case_capacity) {
-        import->case_capacity = import->case_capacity ? 2 * import->case_capacity : 16;
-        struct pyr_kept_case *grown =
-            pyr_arena_array(import->arena, import->case_capacity, sizeof *grown);
-        if (run->case_count)
-            memcpy(grown, cases, run->case_count * sizeof *grown);
-        run->cases = cases = grown;
-    }
-    struct pyr_kept_case *made = &cases[run->case_count++];
-    *made = (struct pyr_kept_case){.suite = pyr_arena_strdup(import->arena, suite),
-                                   .id = pyr_arena_strdup(import->arena, id),
-                                   .params = ""};
-    return made;
-}
-
-struct pyr_kept_metric *pyr_import_metric(struct pyr_import *import, struct pyr_kept_case *kept,
-                                          enum pyr_metric metric) {
-    struct pyr_kept_metric *metrics = (struct pyr_kept_metric *)kept->metrics;
-    for (size_t i = 0; i < kept->metric_count; i++)
-        if (metrics[i].metric == metric)
-            return &metrics[i];
-    size_t count = kept->metric_count;
-    if (count == 0 || (count >= 8 && (count & (count - 1)) == 0)) { /* full: room doubles from 8 */
-        struct pyr_kept_metric *grown =
-            pyr_arena_array(import->arena, count ? 2 * count : 8, sizeof *grown);
-        if (count)
-            memcpy(grown, metrics, count * sizeof *grown);
-        kept->metrics = metrics = grown;
-    }
-    struct pyr_kept_metric *made = &metrics[kept->metric_count++];
-    *made = (struct pyr_kept_metric){.metric = metric,
-                                     .source = import->source,
-                                     .sd = (double)NAN,
-                                     .min = (double)NAN,
-                                     .max = (double)NAN};
-    for (int i = 0; i < PYR_KEPT_COUNT; i++)
-        made->at[i] = pyr_estimate_unknown(NULL);
-    return made;
-}
-
-bool pyr_import_number(const struct pyr_import *import, const json_t *value, const char *what,
-                       double *number, struct pyr_err *err) {
-    *number = (double)NAN;
-    if (!value || json_is_null(value))
-        return true;
-    if (!json_is_number(value))
-        return pyr_fail(err, PYR_E_INPUT, "%s: '%s' is no number; write it again with its tool",
-                        import->name, what);
-    *number = json_number_value(value);
-    return *number >= 0 ||
-           pyr_fail(
-               err, PYR_E_INPUT,
-               "%s: '%s' is %g, and no such figure is below zero; write it again with its tool",
-               import->name, what, *number);
-}
-
-bool pyr_import_count(const struct pyr_import *import, const json_t *value, const char *what,
-                      double *count, struct pyr_err *err) {
-    if (!pyr_import_number(import, value, what, count, err))
-        return false;
-    return !(*count > 0x1p53) ||
-           pyr_fail(err, PYR_E_INPUT,
-                    "%s: '%s' is %g, more than can be counted; write it again with its tool",
-                    import->name, what, *count);
-}
-
-void pyr_import_put(struct pyr_import *import, struct pyr_kept_case *kept, enum pyr_metric metric,
-                    int statistic, double value) {
-    if (isnan(value))
-        return;
-    struct pyr_kept_metric *to = pyr_import_metric(import, kept, metric);
-    if (statistic < PYR_KEPT_COUNT)
-        to->at[statistic].value = value;
-    else if (statistic == PYR_IMPORT_SD)
-        to->sd = value;
-    else if (statistic == PYR_IMPORT_MIN)
-        to->min = value;
-    else
-        to->max = value;
-}
-
-bool pyr_import_keys(struct pyr_import *import, struct pyr_kept_case *kept, const json_t *object,
-                     const struct pyr_import_key *keys, size_t key_count, uint64_t n,
-                     struct pyr_err *err) {
-    for (size_t i = 0; i < key_count; i++) {
-        double number;
-        if (!pyr_import_number(import, json_object_get(object, keys[i].key), keys[i].key, &number,
-                               err))
-            return false;
-        if (isnan(number))
-            continue;
-        pyr_import_put(import, kept, keys[i].metric, keys[i].statistic, number * keys[i].scale);
-        pyr_import_metric(import, kept, keys[i].metric)->n = n;
-    }
-    return true;
-}
-
-void pyr_import_bound_mean(struct pyr_kept_metric *metric) {
-    struct pyr_estimate *mean = &metric->at[PYR_KEPT_MEAN];
-    if (metric->n < 2 || isnan(metric->sd) || isnan(mean->value))
-        return;
-    double half =
-        pyr_student_quantile(0.975, (double)(metric->n - 1)) * metric->sd / sqrt((double)metric->n);
-    mean->lo = mean->value - half;
-    mean->hi = mean->value + half;
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-bool pyr_import_values(struct pyr_import *import, struct pyr_kept_case *kept,
-                       enum pyr_metric metric, const json_t *values, double scale,
-                       struct pyr_err *err) {
-    size_t n = json_array_size(values);
-    if (n == 0)
-        return true;
-    double *sorted = pyr_arena_array(import->arena, n, sizeof *sorted), sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!pyr_import_number(import, json_array_get(values, i), "a measured value", &sorted[i],
-                               err))
-            return false;
-        if (isnan(sorted[i]))
-            return pyr_fail(err, PYR_E_INPUT, "%s: a measured value is null", import->name);
-        sorted[i] *= scale;
-        sum += sorted[i];
-    }
-    double mean = sum / (double)n;
-    for (size_t i = 0; i < n; i++)
-        squares += (sorted[i] - mean) * (sorted[i] - mean);
-    qsort(sorted, n, sizeof *sorted, ascending);
-    struct pyr_kept_metric *to = pyr_import_metric(import, kept, metric);
-    to->n = n;
-    to->min = sorted[0];
-    to->max = sorted[n - 1];
-    to->sd = n > 1 ? sqrt(squares / (double)(n - 1)) : (double)NAN;
-    to->at[PYR_KEPT_MEAN].value = mean;
-    to->at[PYR_KEPT_P50].value = sorted[(n + 1) / 2 - 1]; /* the order statistic ceil(n/2) */
-    pyr_import_bound_mean(to);
-    return true;
-}
-
-const char *pyr_import_member_text(struct pyr_import *import, const json_t *object,
-                                   const char *key) {
-    const json_t *value = json_object_get(object, key);
-    if (json_is_string(value))
-        return pyr_arena_strdup(import->arena, json_string_value(value));
-    if (!json_is_number(value) && !json_is_boolean(value))
-        return NULL;
-    char *text = json_dumps(value, JSON_ENCODE_ANY);
-    const char *copy = pyr_arena_strdup(import->arena, text);
-    pyr_free(text);
-    return copy;
-}
 
 static bool is_blank(const char *text, size_t size) {
     while (size > 0 && strchr(" \t\r\n", *text))
@@ -208,14 +47,17 @@ static bool is_blank(const char *text, size_t size) {
 static json_t *fail_json(const char *name, const json_error_t *json, bool at_end,
                          struct pyr_err *err) {
     const char *cause = json->text;
-    bool no_number = strstr(cause, "'NaN'") || strstr(cause, "'Infinity'") || strstr(cause, "'-'");
-    if (strstr(cause, "end of file") || strstr(cause, "premature end") || (at_end && !no_number))
+    bool decoded = !strstr(cause, "unable to decode");
+    if (strstr(cause, "end of file") || strstr(cause, "premature end") || (at_end && decoded))
         pyr_fail(err, PYR_E_INPUT, "%s: cut off at line %d; copy or write it again", name,
                  json->line);
-    else if (no_number)
+    else if (!decoded)
         pyr_fail(err, PYR_E_INPUT,
-                 "%s: line %d: %s: NaN and infinity are no JSON, and nothing can be compared with "
-                 "them; write it again with its tool",
+                 "%s: line %d: encoded neither as UTF-8 nor as UTF-16: %s; write it again as UTF-8",
+                 name, json->line, cause);
+    else if (strstr(cause, "duplicate"))
+        pyr_fail(err, PYR_E_INPUT,
+                 "%s: line %d: %s: only one of them can be meant; write it again with its tool",
                  name, json->line, cause);
     else
         pyr_fail(err, PYR_E_INPUT, "%s: line %d is no JSON: %s", name, json->line, cause);
@@ -229,10 +71,13 @@ static json_t *parse(const char *name, const char *text, size_t size, struct pyr
     int line = 0;
     while (!is_blank(text + at, size - at)) {
         json_error_t json;
-        json_t *value = json_loadb(text + at, size - at, JSON_DISABLE_EOF_CHECK, &json);
+        json_t *value = json_loadb(text + at, size - at,
+                                   JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &json);
         if (!value) {
             json.line += line;
             json_decref(lines);
+            if (at == 0 && !pyr_import_disguise(name, text, size, err))
+                return NULL;
             size_t read = at + (size_t)json.position;
             return fail_json(name, &json, read >= size || is_blank(text + read, size - read), err);
         }
@@ -251,8 +96,33 @@ static json_t *parse(const char *name, const char *text, size_t size, struct pyr
     return lines;
 }
 
-static bool fail_unknown(const char *name, struct pyr_err *err) {
+/* Other tools' results that are met and have no counterpart here, by two of their keys. */
+static const struct {
+    const char *key, *other, *is;
+} strangers[] = {
+    {"avg_latency", "latencies", "vllm bench latency (the time of a whole batch)"},
+    {"summary", "latencyPercentiles", "oha (it knows no tokens)"},
+    {"metrics", "root_group", "k6 (it knows no tokens)"},
+    {"ALL STATS", "configuration", "memtier_benchmark"},
+    {"engine", "performance", "trtllm-bench"},
+    {"measured_change_in_time", "new_time", "cargo bench"},
+    {"results", "config_general", "lm-evaluation-harness (it measures quality)"},
+};
+
+static const char *stranger(const json_t *root) {
+    for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
+        if (json_object_get(root, strangers[i].key) && json_object_get(root, strangers[i].other))
+            return strangers[i].is;
+    return NULL;
+}
+
+static bool fail_unknown(const char *name, const json_t *root, struct pyr_err *err) {
     struct pyr_buf known = {0};
+    if (stranger(root))
+        return pyr_fail(err, PYR_E_INPUT,
+                        "%s: a result of %s, which is not read; docs/formats/imports.md lists what "
+                        "is",
+                        name, stranger(root));
     for (const struct pyr_import_row *row = pyr_import_rows; row->name; row++)
         pyr_buf_printf(&known, "%s%s", known.length ? ", " : "", row->name);
     pyr_fail(err, PYR_E_INPUT, "%s: JSON, but no result file of a known format (%s)", name,
@@ -261,13 +131,49 @@ static bool fail_unknown(const char *name, struct pyr_err *err) {
     return false;
 }
 
-static bool has_a_number(const struct pyr_kept_run *run) {
-    for (size_t i = 0; i < run->case_count; i++)
-        for (size_t k = 0; k < run->cases[i].metric_count; k++)
-            for (int s = 0; s < PYR_KEPT_COUNT; s++)
-                if (!isnan(run->cases[i].metrics[k].at[s].value))
-                    return true;
+/* Nothing takes no time, and no rate of something is zero: where every figure is 0, the tool wrote
+ * it for want of a value. A goodput and a share may be 0. */
+static bool is_measured(const struct pyr_kept_metric *metric) {
+    enum pyr_unit unit = pyr_metric_info(metric->metric)->unit;
+    bool may_be_zero =
+        unit == PYR_UNIT_RATIO || unit == PYR_UNIT_COUNT || metric->metric == PYR_M_GOODPUT;
+    for (int s = 0; s < PYR_KEPT_COUNT; s++)
+        if (metric->at[s].value > 0 || (may_be_zero && !isnan(metric->at[s].value)))
+            return true;
     return false;
+}
+
+/* Only failures are no measurement of the thing. */
+static bool is_work(const struct pyr_kept_metric *metric) {
+    return metric->metric != PYR_M_ERROR_RATE && metric->metric != PYR_M_TIMEOUT_RATE;
+}
+
+/* Where everything failed, times are those of failures. */
+static bool all_failed(const struct pyr_kept_case *kept) {
+    const struct pyr_kept_metric *rate = pyr_kept_metric(kept, PYR_M_ERROR_RATE);
+    return rate && rate->at[PYR_KEPT_VALUE].value >= 1;
+}
+
+/* Leaves what was measured; false when that is nothing. Our own files say "unknown" themselves. */
+static bool drop_unmeasured(struct pyr_import *import, bool ours) {
+    struct pyr_kept_case *cases = (struct pyr_kept_case *)import->run->cases;
+    size_t found = 0;
+    for (size_t i = 0; i < import->run->case_count; i++) {
+        struct pyr_kept_metric *metrics = (struct pyr_kept_metric *)cases[i].metrics;
+        bool failed = !ours && all_failed(&cases[i]);
+        size_t left = 0;
+        for (size_t k = 0; k < cases[i].metric_count; k++) {
+            bool measured = is_measured(&metrics[k]) && (!failed || !is_work(&metrics[k]));
+            found += measured && is_work(&metrics[k]);
+            if (measured || ours)
+                metrics[left++] = metrics[k];
+        }
+        if (left < cases[i].metric_count)
+            pyr_import_caution(import, "%s: %zu of its figures are 0 or missing and left out",
+                               cases[i].id, cases[i].metric_count - left);
+        cases[i].metric_count = left;
+    }
+    return found > 0;
 }
 
 static bool read_run(struct pyr_arena *arena, const char *name, const json_t *root,
@@ -276,7 +182,7 @@ static bool read_run(struct pyr_arena *arena, const char *name, const json_t *ro
     while (which < count && !formats[which]->is(root))
         which++;
     if (which == count)
-        return fail_unknown(name, err);
+        return fail_unknown(name, root, err);
     const char *format = pyr_import_rows[which].name;
     struct pyr_import import = {.arena = arena, .name = name, .source = format, .run = run};
     *run = (struct pyr_kept_run){.id = pyr_arena_strdup(arena, name),
@@ -284,10 +190,12 @@ static bool read_run(struct pyr_arena *arena, const char *name, const json_t *ro
                                  .time_unix_s = (double)NAN,
                                  .noise_floor = pyr_estimate_unknown(NULL)};
     return formats[which]->read(&import, root, err) &&
-           (has_a_number(run) ||
+           (drop_unmeasured(&import, which == 0) ||
             pyr_fail(err, PYR_E_INPUT,
-                     "%s: a %s file without a successful measurement; run that benchmark again",
-                     name, format));
+                     "%s: a %s file without a successful measurement%s%s%s; run that benchmark "
+                     "again",
+                     name, format, import.failure ? " (" : "", import.failure ? import.failure : "",
+                     import.failure ? ")" : ""));
 }
 
 /* Our baseline file: {"schema": "pyrometer-baseline/1", "runs": [results.json, ...]}. */
@@ -313,7 +221,11 @@ static bool read_baseline(struct pyr_arena *arena, const char *name, const json_
 
 bool pyr_import_text(struct pyr_arena *arena, const char *name, const char *text, size_t size,
                      struct pyr_kept_run **runs, size_t *count, struct pyr_err *err) {
-    json_t *root = parse(name, text, size, err);
+    struct pyr_buf plain = {0};
+    json_t *root = pyr_import_plain(name, text, size, &plain, err)
+                       ? parse(name, pyr_buf_text(&plain), plain.length, err)
+                       : NULL;
+    pyr_buf_deinit(&plain);
     if (!root)
         return false;
     const char *schema = json_string_value(json_object_get(root, "schema"));

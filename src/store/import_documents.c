@@ -75,6 +75,18 @@ static bool has_a_key(const json_t *object) {
     return false;
 }
 
+/* The load names the case too, where the name does not have it already. */
+static const char *load_id(struct pyr_import *import, const char *id, const json_t *object) {
+    static const char *const loads[] = {"concurrency", "concurrent_requests", "request_rate",
+                                        "batch_size"};
+    for (size_t i = 0; i < sizeof loads / sizeof *loads; i++) {
+        const char *value = pyr_import_member_text(import, object, loads[i]);
+        if (value && !strstr(id, "concurrency"))
+            id = pyr_arena_printf(import->arena, "%s %s=%s", id, loads[i], value);
+    }
+    return id;
+}
+
 /* A case whose requests all failed has latencies of nothing. */
 static bool read_object(struct pyr_import *import, const char *suite, const char *id,
                         const json_t *object, struct pyr_err *err) {
@@ -86,10 +98,8 @@ static bool read_object(struct pyr_import *import, const char *suite, const char
     if (!pyr_import_count(import, json_object_get(object, "failed_requests"), "failed_requests",
                           &failed, err))
         return false;
-    struct pyr_kept_case *kept = pyr_import_case(import, suite, id);
-    kept->ok = ok > 0 ? (uint64_t)ok : 0;
-    kept->total = kept->ok + (failed > 0 ? (uint64_t)failed : 0);
-    if (ok == 0)
+    struct pyr_kept_case *kept = pyr_import_case(import, suite, load_id(import, id, object));
+    if (!pyr_import_outcomes(import, kept, ok, failed))
         return true;
     return pyr_import_keys(import, kept, object, keys, KEY_COUNT, kept->ok, err) &&
            pyr_import_keys(import, kept, json_object_get(object, "latency_stats"), latency_keys,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Load generators for servers: vLLM's, GuideLLM, AIPerf. Their definitions of the same word differ
- * from ours in detail, so their numbers are compared with their own kind only. */
+/* Load generators for servers whose results are flat: vLLM's and SGLang's, LLMPerf. Their
+ * definitions of the same word differ from ours in detail, so their numbers are compared with their
+ * own kind only. */
 #include "store/import_format.h"
 
 #include <math.h>
@@ -11,7 +12,9 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define QUANTILE(which) (PYR_KEPT_P50 + PYR_Q_##which)
 
-/* --- vLLM: vllm-project/vllm, vllm/benchmarks/serve.py ---------------------------------------- */
+/* --- vLLM: vllm-project/vllm, vllm/benchmarks/serve.py; SGLang's bench_serving.py, which is made
+ * after it ---------------------------------------------------------------------------------------
+ */
 
 #define VLLM_KEYS(name, metric)                                                                    \
     {"mean_" name "_ms", metric, PYR_KEPT_MEAN, MS},                                               \
@@ -36,33 +39,96 @@ static const struct pyr_import_key vllm_keys[] = {
     {"output_throughput", PYR_M_OUTPUT_TOKEN_THROUGHPUT, PYR_KEPT_VALUE, 1},
     {"total_token_throughput", PYR_M_TOTAL_TOKEN_THROUGHPUT, PYR_KEPT_VALUE, 1},
     {"total_throughput", PYR_M_TOTAL_TOKEN_THROUGHPUT, PYR_KEPT_VALUE, 1},
+    {"input_throughput", PYR_M_PROMPT_TOKEN_THROUGHPUT, PYR_KEPT_VALUE, 1},
 };
 
+static bool has_a_vllm_key(const json_t *run) {
+    size_t found = 0;
+    for (size_t i = 0; i < COUNT(vllm_keys); i++)
+        found += json_object_get(run, vllm_keys[i].key) != NULL;
+    return found > 1;
+}
+
+/* AIPerf has the same name for an object. SGLang's offline runs have throughputs alone, and what
+ * embeds has no tokens. */
 static bool is_vllm_run(const json_t *run) {
-    return json_object_get(run, "request_throughput") && json_object_get(run, "mean_ttft_ms");
+    return json_is_number(json_object_get(run, "request_throughput")) && has_a_vllm_key(run);
 }
 
 static bool is_vllm(const json_t *root) {
     return is_vllm_run(root) || is_vllm_run(json_array_get(root, 0));
 }
 
-static bool read_vllm_run(struct pyr_import *import, const json_t *run, struct pyr_err *err) {
+/* The load names the case; `burstiness` 1 is Poisson and what older versions, which do not say, do.
+ */
+static const char *vllm_id(struct pyr_import *import, const json_t *run) {
+    static const char *const more[] = {"burstiness",      "ramp_up_strategy", "ramp_up_start_rps",
+                                       "ramp_up_end_rps", "max_loras",        "num_turns"};
     const char *model = pyr_import_member_text(import, run, "model_id");
     const char *rate = pyr_import_member_text(import, run, "request_rate");
     const char *level = pyr_import_member_text(import, run, "max_concurrency");
-    const char *id = pyr_arena_printf(import->arena, "%s%srequest_rate=%s,max_concurrency=%s",
-                                      model ? model : "", model ? " " : "", rate ? rate : "?",
-                                      level ? level : "none");
-    double completed, failed;
-    if (!pyr_import_count(import, json_object_get(run, "completed"), "completed", &completed,
-                          err) ||
-        !pyr_import_count(import, json_object_get(run, "failed"), "failed", &failed, err))
+    struct pyr_buf others = {0};
+    bool poisson = json_number_value(json_object_get(run, "burstiness")) == 1;
+    pyr_import_settings(import, run, more + poisson, COUNT(more) - poisson, ',', &others);
+    const char *id =
+        pyr_arena_printf(import->arena, "%s%srequest_rate=%s,max_concurrency=%s%s%s",
+                         model ? model : "", model ? " " : "", rate ? rate : "?",
+                         level ? level : "none", others.length ? "," : "", pyr_buf_text(&others));
+    pyr_buf_deinit(&others);
+    return id;
+}
+
+/* What must be the same on both sides for their numbers to be compared. */
+static const char *vllm_params(struct pyr_import *import, const json_t *run) {
+    static const char *const keys[] = {
+        "dataset_name",       "random_input_len",  "random_output_len",
+        "random_range_ratio", "random_prefix_len", "sharegpt_output_len",
+        "input_len",          "output_len",        "ignore_eos"};
+    struct pyr_buf text = {0};
+    pyr_import_settings(import, run, keys, COUNT(keys), ';', &text);
+    const char *params = pyr_arena_strdup(import->arena, pyr_buf_text(&text));
+    pyr_buf_deinit(&text);
+    return params;
+}
+
+/* Tokens of all requests together into the mean of one. */
+static bool put_mean_tokens(struct pyr_import *import, struct pyr_kept_case *kept,
+                            const json_t *run, const char *key, enum pyr_metric metric,
+                            double *total, struct pyr_err *err) {
+    if (!pyr_import_count(import, json_object_get(run, key), key, total, err))
         return false;
-    struct pyr_kept_case *kept = pyr_import_case(import, "serve", id);
-    kept->ok = completed > 0 ? (uint64_t)completed : 0;
-    kept->total = kept->ok + (failed > 0 ? (uint64_t)failed : 0);
-    if (completed == 0) /* its zeros are no measurements */
+    if (kept->ok > 0 && *total > 0) {
+        pyr_import_put(import, kept, metric, PYR_KEPT_MEAN, *total / (double)kept->ok);
+        pyr_import_metric(import, kept, metric)->n = kept->ok;
+    }
+    return true;
+}
+
+static bool read_vllm_run(struct pyr_import *import, const json_t *run, struct pyr_err *err) {
+    double completed, failed, asked, input, output;
+    struct pyr_kept_case *kept = pyr_import_case(import, "serve", vllm_id(import, run));
+    kept->params = vllm_params(import, run);
+    const json_t *said = json_object_get(run, "completed");
+    if (!said)
+        said = json_object_get(run, "successful_requests"); /* SGLang's offline runs */
+    if (!pyr_import_count(import, said, "completed", &completed, err) ||
+        !pyr_import_count(import, json_object_get(run, "failed"), "failed", &failed, err) ||
+        !pyr_import_count(import, json_object_get(run, "num_prompts"), "num_prompts", &asked, err))
+        return false;
+    if (isnan(failed) && asked >= completed) /* before `failed` was there */
+        failed = asked - completed;
+    if (!pyr_import_outcomes(import, kept, completed, failed)) /* its zeros are no measurements */
         return true;
+    if (!put_mean_tokens(import, kept, run, "total_input_tokens", PYR_M_PROMPT_TOKENS, &input,
+                         err) ||
+        !put_mean_tokens(import, kept, run, "total_output_tokens", PYR_M_OUTPUT_TOKENS, &output,
+                         err))
+        return false;
+    if (output == 0) {
+        pyr_import_failed(import, "%s: %llu requests completed without one output token", kept->id,
+                          (unsigned long long)kept->ok);
+        return true;
+    }
     return pyr_import_keys(import, kept, run, vllm_keys, COUNT(vllm_keys), kept->ok, err);
 }
 
@@ -71,189 +137,95 @@ static bool read_vllm(struct pyr_import *import, const json_t *root, struct pyr_
         return read_vllm_run(import, root, err);
     size_t i;
     json_t *run;
-    json_array_foreach(root, i,
-                       run) if (is_vllm_run(run) && !read_vllm_run(import, run, err)) return false;
+    json_array_foreach(root, i, run) {
+        if (!is_vllm_run(run))
+            pyr_import_caution(import, "its entry %zu is no result and is left out", i + 1);
+        else if (!read_vllm_run(import, run, err))
+            return false;
+    }
     return true;
 }
 
 const struct pyr_import_format pyr_import_vllm = {is_vllm, read_vllm};
 
-/* --- what the next two share: an object of statistics for each metric ---------------------------
+/* --- vLLM: vllm/benchmarks/throughput.py: its tokens are those of prompts and outputs together --
  */
 
-struct summary {
-    const char *name;
-    enum pyr_metric metric;
-    double scale; /* of a time, where the file names no unit */
-};
+static bool is_vllm_throughput(const json_t *root) {
+    return json_object_get(root, "elapsed_time") && json_object_get(root, "total_num_tokens") &&
+           json_object_get(root, "tokens_per_second");
+}
 
-static const struct {
-    const char *name;
-    int statistic;
-} statistics[] = {
-    {"mean", PYR_KEPT_MEAN},    {"avg", PYR_KEPT_MEAN}, {"median", QUANTILE(P50)},
-    {"p50", QUANTILE(P50)},     {"p75", QUANTILE(P75)}, {"p90", QUANTILE(P90)},
-    {"p95", QUANTILE(P95)},     {"p99", QUANTILE(P99)}, {"p999", QUANTILE(P99_9)},
-    {"std_dev", PYR_IMPORT_SD}, {"std", PYR_IMPORT_SD}, {"min", PYR_IMPORT_MIN},
-    {"max", PYR_IMPORT_MAX},
-};
-
-static bool read_summary(struct pyr_import *import, struct pyr_kept_case *kept,
-                         const json_t *object, const struct summary *summary, double scale,
-                         struct pyr_err *err) {
-    bool scalar = pyr_metric_info(summary->metric)->kind == PYR_KIND_SCALAR;
-    for (size_t i = 0; i < COUNT(statistics); i++) {
-        double number;
-        if (!pyr_import_number(import, json_object_get(object, statistics[i].name), summary->name,
-                               &number, err))
-            return false;
-        if (!scalar)
-            pyr_import_put(import, kept, summary->metric, statistics[i].statistic, number * scale);
-        else if (statistics[i].statistic == PYR_KEPT_MEAN)
-            pyr_import_put(import, kept, summary->metric, PYR_KEPT_VALUE, number * scale);
-    }
-    double count;
-    if (!pyr_import_count(import, json_object_get(object, "count"), "count", &count, err))
+static bool read_vllm_throughput(struct pyr_import *import, const json_t *root,
+                                 struct pyr_err *err) {
+    static const struct pyr_import_key keys[] = {
+        {"requests_per_second", PYR_M_REQUEST_THROUGHPUT, PYR_KEPT_VALUE, 1},
+        {"tokens_per_second", PYR_M_TOTAL_TOKEN_THROUGHPUT, PYR_KEPT_VALUE, 1},
+    };
+    double requests;
+    if (!pyr_import_count(import, json_object_get(root, "num_requests"), "num_requests", &requests,
+                          err))
         return false;
-    if (count > 0 && kept->metric_count > 0 && !scalar) {
-        struct pyr_kept_metric *metric = pyr_import_metric(import, kept, summary->metric);
-        metric->n = (uint64_t)count;
-    }
-    return true;
+    struct pyr_kept_case *kept = pyr_import_case(import, "throughput", "offline");
+    return !pyr_import_outcomes(import, kept, requests, (double)NAN) ||
+           pyr_import_keys(import, kept, root, keys, COUNT(keys), kept->ok, err);
 }
 
-/* --- GuideLLM: vllm-project/guidellm, src/guidellm/benchmark ------------------------------------
+const struct pyr_import_format pyr_import_vllm_throughput = {is_vllm_throughput,
+                                                             read_vllm_throughput};
+
+/* --- LLMPerf: ray-project/llmperf, token_benchmark_ray.py; times in seconds ---------------------
  */
 
-static const struct summary guidellm_summaries[] = {
-    {"requests_per_second", PYR_M_REQUEST_THROUGHPUT, 1},
-    {"output_tokens_per_second", PYR_M_OUTPUT_TOKEN_THROUGHPUT, 1},
-    {"tokens_per_second", PYR_M_TOTAL_TOKEN_THROUGHPUT, 1},
-    {"request_latency", PYR_M_LATENCY_SENT, S},
-    {"time_to_first_token_ms", PYR_M_TTFT_SENT, MS},
-    {"time_per_output_token_ms", PYR_M_TPOT, MS},
-    {"inter_token_latency_ms", PYR_M_ITL, MS},
+#define LLMPERF_KEYS(name, metric)                                                                 \
+    {"results_" name "_mean", metric, PYR_KEPT_MEAN, S},                                           \
+        {"results_" name "_stddev", metric, PYR_IMPORT_SD, S},                                     \
+        {"results_" name "_min", metric, PYR_IMPORT_MIN, S},                                       \
+        {"results_" name "_max", metric, PYR_IMPORT_MAX, S},                                       \
+        {"results_" name "_quantiles_p50", metric, QUANTILE(P50), S},                              \
+        {"results_" name "_quantiles_p75", metric, QUANTILE(P75), S},                              \
+        {"results_" name "_quantiles_p90", metric, QUANTILE(P90), S},                              \
+        {"results_" name "_quantiles_p95", metric, QUANTILE(P95), S}, {                            \
+        "results_" name "_quantiles_p99", metric, QUANTILE(P99), S                                 \
+    }
+
+/* Its inter-token latency is latency / tokens, one a request, with the TTFT in it: no gap between
+ * tokens, and left out. */
+static const struct pyr_import_key llmperf_keys[] = {
+    LLMPERF_KEYS("ttft_s", PYR_M_TTFT_SENT),
+    LLMPERF_KEYS("end_to_end_latency_s", PYR_M_LATENCY_SENT),
+    {"results_mean_output_throughput_token_per_s", PYR_M_OUTPUT_TOKEN_THROUGHPUT, PYR_KEPT_VALUE,
+     1},
 };
 
-static bool is_guidellm(const json_t *root) {
-    const json_t *first = json_array_get(json_object_get(root, "benchmarks"), 0);
-    return json_is_object(json_object_get(first, "metrics"));
+static bool is_llmperf(const json_t *root) {
+    return json_object_get(root, "results_ttft_s_mean") ||
+           json_object_get(root, "results_end_to_end_latency_s_mean");
 }
 
-/* Where the load of a benchmark stands has moved between versions. */
-static const char *guidellm_id(struct pyr_import *import, const json_t *one, size_t number) {
-    static const char *const places[] = {"config", "args"};
-    static const char *const loads[] = {"rate", "streams", "max_concurrency"};
-    for (size_t i = 0; i < COUNT(places); i++) {
-        const json_t *strategy = json_object_get(json_object_get(one, places[i]), "strategy");
-        const char *type = pyr_import_member_text(import, strategy, "type_");
-        if (!type)
-            continue;
-        for (size_t k = 0; k < COUNT(loads); k++) {
-            const char *load = pyr_import_member_text(import, strategy, loads[k]);
-            if (load)
-                return pyr_arena_printf(import->arena, "%s %s=%s", type, loads[k], load);
-        }
-        return type;
-    }
-    return pyr_arena_printf(import->arena, "#%zu", number + 1);
-}
-
-static bool read_guidellm(struct pyr_import *import, const json_t *root, struct pyr_err *err) {
-    size_t i;
-    json_t *one;
-    json_array_foreach(json_object_get(root, "benchmarks"), i, one) {
-        struct pyr_kept_case *kept =
-            pyr_import_case(import, "guidellm", guidellm_id(import, one, i));
-        const json_t *metrics = json_object_get(one, "metrics");
-        for (size_t k = 0; k < COUNT(guidellm_summaries); k++) {
-            const struct summary *summary = &guidellm_summaries[k];
-            const json_t *good =
-                json_object_get(json_object_get(metrics, summary->name), "successful");
-            if (!read_summary(import, kept, good, summary, summary->scale, err) ||
-                !read_summary(import, kept, json_object_get(good, "percentiles"), summary,
-                              summary->scale, err))
-                return false;
-        }
-    }
-    return true;
-}
-
-const struct pyr_import_format pyr_import_guidellm = {is_guidellm, read_guidellm};
-
-/* --- AIPerf: ai-dynamo/aiperf, profile_export_aiperf.json ----------------------------------------
- */
-
-static const struct summary aiperf_summaries[] = {
-    {"request_throughput", PYR_M_REQUEST_THROUGHPUT, 1},
-    {"goodput", PYR_M_GOODPUT, 1},
-    {"output_token_throughput", PYR_M_OUTPUT_TOKEN_THROUGHPUT, 1},
-    {"total_token_throughput", PYR_M_TOTAL_TOKEN_THROUGHPUT, 1},
-    {"request_latency", PYR_M_LATENCY_SENT, MS},
-    {"time_to_first_token", PYR_M_TTFT_SENT, MS},
-    {"ttft", PYR_M_TTFT_SENT, MS},
-    {"inter_token_latency", PYR_M_TPOT, MS}, /* theirs is a mean a request */
-    {"inter_chunk_latency", PYR_M_ICL, MS},
-};
-
-static const json_t *aiperf_metrics(const json_t *root) {
-    const json_t *records = json_object_get(root, "records");
-    return json_is_object(records) ? records : root;
-}
-
-static bool is_aiperf(const json_t *root) {
-    const json_t *metrics = aiperf_metrics(root);
-    for (size_t i = 0; i < COUNT(aiperf_summaries); i++) {
-        const json_t *one = json_object_get(metrics, aiperf_summaries[i].name);
-        if (json_object_get(one, "unit") && json_object_get(one, "avg"))
-            return true;
-    }
-    return false;
-}
-
-static double aiperf_scale(const json_t *object, const struct summary *summary) {
-    static const struct {
-        const char *unit;
-        double scale;
-    } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", MS}, {"sec", S}, {"s", S}};
-    const char *unit = json_string_value(json_object_get(object, "unit"));
-    if (pyr_metric_info(summary->metric)->unit == PYR_UNIT_NS)
-        for (size_t i = 0; unit && i < COUNT(units); i++)
-            if (strcmp(unit, units[i].unit) == 0)
-                return units[i].scale;
-    return summary->scale;
-}
-
-static bool read_aiperf(struct pyr_import *import, const json_t *root, struct pyr_err *err) {
-    static const char *const loads[] = {"concurrency", "request_rate"};
-    const json_t *config = json_object_get(root, "input_config");
-    const json_t *generator = json_object_get(config, "loadgen");
-    const char *id = "profile";
-    for (size_t i = 0; i < COUNT(loads); i++) {
-        const char *load = pyr_import_member_text(import, generator, loads[i]);
-        if (load)
-            id = pyr_arena_printf(import->arena, "%s %s=%s", id, loads[i], load);
-    }
-    struct pyr_kept_case *kept = pyr_import_case(import, "aiperf", id);
-    const json_t *metrics = aiperf_metrics(root);
-    double good, bad;
-    if (!pyr_import_count(import, json_object_get(json_object_get(metrics, "request_count"), "avg"),
-                          "request_count", &good, err) ||
-        !pyr_import_count(import,
-                          json_object_get(json_object_get(metrics, "error_request_count"), "avg"),
-                          "error_request_count", &bad, err))
+static bool read_llmperf(struct pyr_import *import, const json_t *root, struct pyr_err *err) {
+    static const char *const loads[] = {"num_concurrent_requests", "mean_input_tokens",
+                                        "mean_output_tokens"};
+    struct pyr_buf load = {0};
+    const char *model = pyr_import_member_text(import, root, "model");
+    pyr_import_settings(import, root, loads, COUNT(loads), ',', &load);
+    struct pyr_kept_case *kept =
+        pyr_import_case(import, "llmperf",
+                        pyr_arena_printf(import->arena, "%s%s%s", model ? model : "",
+                                         model && load.length ? " " : "", pyr_buf_text(&load)));
+    pyr_buf_deinit(&load);
+    double started, errors, ok;
+    if (!pyr_import_count(import, json_object_get(root, "results_num_requests_started"),
+                          "results_num_requests_started", &started, err) ||
+        !pyr_import_count(import, json_object_get(root, "results_number_errors"),
+                          "results_number_errors", &errors, err) ||
+        !pyr_import_count(import, json_object_get(root, "results_num_completed_requests"),
+                          "results_num_completed_requests", &ok, err))
         return false;
-    kept->ok = good > 0 ? (uint64_t)good : 0;
-    kept->total = kept->ok + (bad > 0 ? (uint64_t)bad : 0);
-    if (good == 0)
-        return true;
-    for (size_t i = 0; i < COUNT(aiperf_summaries); i++) {
-        const struct summary *summary = &aiperf_summaries[i];
-        const json_t *object = json_object_get(metrics, summary->name);
-        if (!read_summary(import, kept, object, summary, aiperf_scale(object, summary), err))
-            return false;
-    }
-    return true;
+    if (started >= errors) /* what completed holds the failed ones too in some versions */
+        ok = started - errors;
+    return !pyr_import_outcomes(import, kept, ok, errors) ||
+           pyr_import_keys(import, kept, root, llmperf_keys, COUNT(llmperf_keys), kept->ok, err);
 }
 
-const struct pyr_import_format pyr_import_aiperf = {is_aiperf, read_aiperf};
+const struct pyr_import_format pyr_import_llmperf = {is_llmperf, read_llmperf};

@@ -62,6 +62,7 @@ struct pyr_kept_run {
     const char *meta_json;                           /* the run file's META block */
     const char *run_path;                            /* the run file */
     const char *partial;                             /* why it is not whole, or NULL */
+    const char *cautions; /* of an imported file: what was left out of it and why, a line each */
     bool simulated;
     struct pyr_estimate noise_floor; /* as a ratio; NaN: not measured */
     const struct pyr_kept_case *cases;

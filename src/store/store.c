@@ -294,7 +294,10 @@ static bool add_all(struct pyr_store *store, const struct pyr_kept_run *kept, st
     if (!run(store, "SELECT count(*) FROM pyr_run WHERE id = $1", &id, 1, note_count, &there, err))
         return false;
     if (there > 0)
-        return pyr_fail(err, PYR_E_INPUT, "%s: run %s is in it already", store->name, kept->id);
+        return pyr_fail(err, PYR_E_INPUT,
+                        "%s: run %s is in it already; 'pyrometer history remove' takes it out, and "
+                        "a file under another name is another run",
+                        store->name, kept->id);
     return add_row(store, kept, key, err) && add_cases(store, kept, key, err) &&
            add_metrics(store, kept, key, err) && add_histograms(store, kept, key, err);
 }
