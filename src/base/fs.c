@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const struct pyr_root pyr_root_live = {""};
+
 bool pyr_fs_read(const struct pyr_root *root, const char *path, size_t max_bytes,
                  struct pyr_buf *buf, struct pyr_err *err) {
     char full[PATH_MAX];
@@ -40,6 +42,11 @@ bool pyr_fs_read(const struct pyr_root *root, const char *path, size_t max_bytes
     buf->data[buf->length] = '\0';
     close(fd);
     return true;
+}
+
+bool pyr_fs_read_file(const char *path, size_t max_bytes, struct pyr_buf *buf,
+                      struct pyr_err *err) {
+    return pyr_fs_read(&pyr_root_live, path, max_bytes, buf, err);
 }
 
 static bool write_all(int fd, const char *bytes, size_t count) {

@@ -15,10 +15,16 @@ struct pyr_root {
     const char *prefix; /* "" for the machine itself; no trailing slash */
 };
 
+/* This machine. Commands hand it down; below them the root is an argument. */
+extern const struct pyr_root pyr_root_live;
+
 /* Appends the whole file root.prefix + path to buf. Files of /proc (size 0) are read to the end.
  * Fails above max_bytes. */
 bool pyr_fs_read(const struct pyr_root *root, const char *path, size_t max_bytes,
                  struct pyr_buf *buf, struct pyr_err *err);
+
+/* The same of a file that the user named: as it is, below no root. */
+bool pyr_fs_read_file(const char *path, size_t max_bytes, struct pyr_buf *buf, struct pyr_err *err);
 
 /* Writes path by way of a temporary file in the same folder, fsync and rename, so that a reader
  * (and a full disk, and kill -9) sees the old file or the new one, never half of one. A link is

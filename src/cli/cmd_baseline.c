@@ -28,9 +28,8 @@ static bool check_backends(const struct pyr_cli *cli, struct pyr_err *err) {
 }
 
 static bool read_targets(const struct pyr_cli *cli, struct pyr_buf *text, struct pyr_err *err) {
-    static const struct pyr_root live = {""};
     const char *path = cli->args.values[PYR_OPT_TARGETS].text;
-    return !path || pyr_fs_read(&live, path, 1 << 20, text, err);
+    return !path || pyr_fs_read_file(path, 1 << 20, text, err);
 }
 
 static void tell(struct pyr_cli *cli, const struct pyr_repeat *repeat,

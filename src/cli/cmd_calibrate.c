@@ -36,14 +36,13 @@ static void put_text(struct pyr_cli *cli, const struct pyr_result *result, struc
 }
 
 static void put_json(const struct pyr_result *result, struct pyr_buf *out) {
-    static const struct pyr_root live = {""};
     json_t *root = json_object(), *list = json_array();
     for (size_t i = 0; i < result->calibration_count; i++)
         json_array_append_new(list, pyr_calibration_json(&result->calibrations[i]));
     pyr_json_put(root, "schema", json_string("pyrometer-calibration/1"));
     pyr_json_put(root, "version", json_string(PYR_VERSION));
     pyr_json_put(root, "calibrations", list);
-    pyr_json_put(root, "system_info", pyr_machine_describe(&live));
+    pyr_json_put(root, "system_info", pyr_machine_describe(&pyr_root_live));
     pyr_json_pretty(out, root);
     json_decref(root);
 }
@@ -56,10 +55,9 @@ static bool write_out(const char *path, const struct pyr_buf *text, struct pyr_e
 }
 
 static bool fill(struct pyr_cli *cli, struct pyr_calibrate_options *level, struct pyr_err *err) {
-    static const struct pyr_root root = {""};
     const struct pyr_option_value *v = cli->args.values;
     struct pyr_machine_limits limits;
-    pyr_machine_limits(&root, &limits);
+    pyr_machine_limits(&pyr_root_live, &limits);
     *level = (struct pyr_calibrate_options){
         .tokens_per_s =
             pyr_given(&cli->args, PYR_OPT_TOKEN_RATE) ? v[PYR_OPT_TOKEN_RATE].real : TOKEN_RATE,

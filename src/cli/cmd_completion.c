@@ -2,8 +2,7 @@
 #include "cli/cmds.h"
 
 #include "report/formats.h"
-#include "suite/bench.h"
-#include "suite/presets.h"
+#include "suite/suite.h"
 
 #include <string.h>
 
@@ -44,11 +43,12 @@ static bool leads(const struct pyr_command *command) {
 /* What an option's value can be, where that is a short list; returns false where it is not. */
 static bool put_values(const struct pyr_option_row *row) {
     if (strcmp(row->name, "--preset") == 0)
-        for (const struct pyr_preset_row *preset = pyr_preset_rows; preset->name; preset++)
-            printf(" %s", preset->name);
+        for (size_t i = 0; i < pyr_preset_count; i++)
+            printf(" %s", pyr_presets[i].name);
     else if (strcmp(row->name, "--suite") == 0)
-        for (const struct pyr_preset_row *suite = pyr_suite_rows; suite->name; suite++)
-            printf(" %s", pyr_suite_missing(suite->name, NULL) ? "" : suite->name);
+        for (size_t i = 0; pyr_suites[i]; i++)
+            printf(" %s%s", pyr_suites[i]->missing ? "" : pyr_suites[i]->name,
+                   pyr_suites[i + 1] ? "" : " all");
     else if (strcmp(row->name, "--format") == 0)
         for (const struct pyr_report_format *format = pyr_report_formats; format->name; format++)
             printf(" %s", format->name);

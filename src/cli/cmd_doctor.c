@@ -33,21 +33,20 @@ struct findings {
 };
 
 static void examine(const struct pyr_cli *cli, struct findings *f) {
-    static const struct pyr_root root = {""};
     struct pyr_machine_limits limits;
     struct pyr_energy *energy;
-    pyr_machine_limits(&root, &limits);
-    f->machine = pyr_machine_describe(&root);
-    f->warnings = pyr_machine_warnings(&root);
-    pyr_noise_measure(&(struct pyr_noise_config){0}, &root, cli->clock, &f->noise);
+    pyr_machine_limits(&pyr_root_live, &limits);
+    f->machine = pyr_machine_describe(&pyr_root_live);
+    f->warnings = pyr_machine_warnings(&pyr_root_live);
+    pyr_noise_measure(&(struct pyr_noise_config){0}, &pyr_root_live, cli->clock, &f->noise);
     struct pyr_bandwidth_config config = {.threads = limits.compute_threads};
     if (pyr_given(&cli->args, PYR_OPT_THREAD_COUNT))
         config.threads = (uint32_t)cli->args.values[PYR_OPT_THREAD_COUNT].number;
     if (config.threads > PYR_BANDWIDTH_THREADS_MAX)
         config.threads = PYR_BANDWIDTH_THREADS_MAX;
-    f->bandwidth_known =
-        pyr_bandwidth_measure(&config, &root, cli->clock, &f->bandwidth, &f->bandwidth_err);
-    f->energy_known = pyr_energy_open(&root, NULL, &energy, &f->energy_err);
+    f->bandwidth_known = pyr_bandwidth_measure(&config, &pyr_root_live, cli->clock, &f->bandwidth,
+                                               &f->bandwidth_err);
+    f->energy_known = pyr_energy_open(&pyr_root_live, NULL, &energy, &f->energy_err);
     if (f->energy_known)
         pyr_energy_close(energy);
     f->engine_known = pyr_llama_find(NULL, NULL, &f->engine, &f->engine_err);

@@ -95,7 +95,6 @@ static uint32_t tokens_needed(const struct run *run) {
 }
 
 static bool open_target(struct run *run, struct pyr_err *err) {
-    static const struct pyr_root root = {""};
     const struct pyr_args *args = &run->cli->args;
     const char *engine_dir = args->values[PYR_OPT_ENGINE_DIR].text;
     struct pyr_target_option *options =
@@ -106,7 +105,7 @@ static bool open_target(struct run *run, struct pyr_err *err) {
     if (engine_dir)
         options[count++] = (struct pyr_target_option){.key = "engine_dir", .value = engine_dir};
     struct pyr_machine_limits limits;
-    pyr_machine_limits(&root, &limits);
+    pyr_machine_limits(&pyr_root_live, &limits);
     const struct pyr_target_config config = {
         .spec = run->resolved.target,
         .model = run->resolved.model,

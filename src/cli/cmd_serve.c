@@ -27,13 +27,12 @@ static uint64_t number(const struct pyr_cli *cli, enum pyr_cli_option option, ui
 
 /* The first line of the file; NULL when no file was named. */
 static bool read_key(const struct pyr_cli *cli, const char **key, struct pyr_err *err) {
-    static const struct pyr_root root = {""};
     const char *path = cli->args.values[PYR_OPT_KEY_FILE].text;
     struct pyr_buf text = {0};
     *key = NULL;
     if (!path)
         return true;
-    bool ok = pyr_fs_read(&root, path, 4096, &text, err);
+    bool ok = pyr_fs_read(&pyr_root_live, path, 4096, &text, err);
     size_t length = strcspn(pyr_buf_text(&text), "\r\n");
     for (size_t i = 0; ok && i < length; i++)
         if (text.data[i] <= ' ' || text.data[i] > '~')
@@ -82,9 +81,8 @@ static const char *model_name(struct pyr_cli *cli, const char *target) {
 
 static void configure(const struct pyr_cli *cli, const struct pyr_loaded *loaded,
                       struct pyr_serving_config *serving) {
-    static const struct pyr_root root = {""};
     struct pyr_machine_limits limits;
-    pyr_machine_limits(&root, &limits);
+    pyr_machine_limits(&pyr_root_live, &limits);
     uint32_t trained = loaded->info.trained_context;
     uint32_t context = trained && trained < DEFAULT_CONTEXT_MOST ? trained : DEFAULT_CONTEXT_MOST;
     *serving = (struct pyr_serving_config){

@@ -4,7 +4,7 @@
 #include "report/formats.h"
 #include "stats/goals_text.h"
 #include "suite/bench.h"
-#include "suite/presets.h"
+#include "suite/suite.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -77,21 +77,23 @@ static void options_of(FILE *out, unsigned command) {
 
 static void preset_rows(FILE *out) {
     fputs("\nPresets:\n", out);
-    for (const struct pyr_preset_row *preset = pyr_preset_rows; preset->name; preset++)
-        row(out, preset->name, preset->summary, 20);
+    for (size_t i = 0; i < pyr_preset_count; i++)
+        row(out, pyr_presets[i].name, pyr_presets[i].summary, 20);
 }
 
 /* Suites that this version lacks are named as such, below those that run. */
 static void suite_rows(FILE *out) {
     char missing[256] = "";
     fputs("\nSuites:\n", out);
-    for (const struct pyr_preset_row *suite = pyr_suite_rows; suite->name; suite++) {
-        if (!pyr_suite_missing(suite->name, NULL))
+    for (size_t i = 0; pyr_suites[i]; i++) {
+        const struct pyr_suite *suite = pyr_suites[i];
+        if (!suite->missing)
             row(out, suite->name, suite->summary, 20);
-        else if (strcmp(suite->name, "stress") != 0) /* a command of its own */
+        else
             snprintf(missing + strlen(missing), sizeof missing - strlen(missing), "%s%s",
                      *missing ? ", " : "", suite->name);
     }
+    row(out, "all", "every suite that this version has", 20);
     if (*missing)
         fprintf(out, "  (not built yet in this version: %s)\n", missing);
 }

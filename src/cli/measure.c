@@ -225,10 +225,10 @@ static bool fill_config(struct pyr_cli *cli, struct pyr_bench_options *o, const 
 /* Whatever is wrong with the plan is told before a model is made or loaded for it. A trace is read
  * with the run: it may be large. */
 static bool check_plan(struct pyr_cli *cli, const struct pyr_bench_options *options,
-                       struct pyr_err *err) {
-    struct pyr_plan plan;
+                       struct pyr_plan *plan, struct pyr_err *err) {
+    *plan = (struct pyr_plan){.needs_target = true};
     return options->trace || strcmp(cli->command->name, "stress") == 0 ||
-           pyr_plan_make(options, 1, false, cli->arena, &plan, err);
+           pyr_plan_make(options, 1, true, cli->arena, plan, err);
 }
 
 /* A target that was typed is on the first line of every report anyway. */
@@ -252,12 +252,21 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
                                       .environment = getenv,
                                       .announce = !pyr_given(args, PYR_OPT_QUIET)};
     struct pyr_resolved resolved;
+    struct pyr_plan plan;
     fill_load(args, options);
     fill_rest(args, options);
     fill_settings(cli, options);
     if (!check_paths(args, err) || !fill_goals(cli, options, err) ||
-        !fill_config(cli, options, &input.configured, err) || !check_plan(cli, options, err) ||
-        !pyr_resolve_target(cli->arena, &input, &resolved, err) ||
+        !fill_config(cli, options, &input.configured, err) || !check_plan(cli, options, &plan, err))
+        return false;
+    if (!plan.needs_target) {
+        options->command_line = pyr_typed_again(cli);
+        pyr_ci_prepare(cli, options);
+        return !input.operand ||
+               pyr_fail(err, PYR_E_USAGE, "%s: what was asked for needs no target; leave it out",
+                        input.operand);
+    }
+    if (!pyr_resolve_target(cli->arena, &input, &resolved, err) ||
         !pyr_check_target(args, &resolved, err) || !check_context(args, resolved.target, err))
         return false;
     pyr_ci_prepare(cli, options);

@@ -82,13 +82,12 @@ static int run_once(char **words, struct pyr_err *err) {
 static bool take_result(struct pyr_cli *cli, const struct pyr_repeat *repeat,
                         struct pyr_repeated *repeated, struct pyr_kept_run *into,
                         struct pyr_err *err) {
-    static const struct pyr_root live = {""};
     const char *path = pyr_arena_printf(cli->arena, "%s/results.json", repeat->output);
     struct pyr_buf text = {0};
     struct pyr_kept_run *run;
     size_t count;
     bool fine =
-        pyr_fs_read(&live, path, RESULTS_BYTES_MAX, &text, err) &&
+        pyr_fs_read_file(path, RESULTS_BYTES_MAX, &text, err) &&
         pyr_import_text(cli->arena, path, pyr_buf_text(&text), text.length, &run, &count, err);
     if (fine) {
         struct pyr_fingerprint fingerprint = pyr_fingerprint_make(cli->arena, run->meta_json);

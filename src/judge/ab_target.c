@@ -182,9 +182,8 @@ static bool split(struct target_arm *arm, struct pyr_target_config *config, stru
         }
     }
     if (!config->threads) { /* as many as bench would take */
-        static const struct pyr_root live = {""};
         struct pyr_machine_limits limits;
-        pyr_machine_limits(&live, &limits);
+        pyr_machine_limits(&pyr_root_live, &limits);
         config->threads = limits.compute_threads;
     }
     return config->spec || pyr_fail(err, PYR_E_USAGE, "'': name a target or a command");

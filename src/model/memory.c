@@ -8,8 +8,6 @@
 
 enum { FILE_BYTES_MAX = 1 << 20 };
 
-static const struct pyr_root machine = {""};
-
 /* "Key:  123 kB" or "key 123" at the start of a line. */
 static bool find_number(const char *text, const char *key, uint64_t *value) {
     size_t length = strlen(key);
@@ -77,7 +75,7 @@ bool pyr_memory_available(const struct pyr_root *root, uint64_t *bytes, struct p
     static const struct controller v1 = {"memory.limit_in_bytes", "memory.usage_in_bytes",
                                          "total_inactive_file", "total_active_file"};
     struct pyr_buf buf = {0};
-    root = root ? root : &machine;
+    root = root ? root : &pyr_root_live;
     if (!pyr_fs_read(root, "/proc/meminfo", FILE_BYTES_MAX, &buf, err))
         return false;
     uint64_t kib;

@@ -158,6 +158,11 @@ struct pyr_mark {
     char text[232]; /* NUL-terminated, cut when longer */
 };
 
+enum pyr_case_flag {
+    PYR_CASE_LEVEL = 1,    /* one load of a search or a sweep: goals say whether it holds */
+    PYR_CASE_OWN_GOALS = 2 /* only goals of its own suite are meant for it */
+};
+
 /* A case as planned, written before its first request. */
 struct pyr_case {
     uint32_t index; /* dense from 0 over the run */
@@ -167,7 +172,8 @@ struct pyr_case {
     uint8_t open_loop;
     uint8_t simulated; /* the target follows a set law: nothing of this was measured */
     uint8_t exact_output;
-    uint8_t reserved[5];
+    uint8_t flags;         /* of enum pyr_case_flag */
+    uint32_t requests_cap; /* it ends after so many even when time is left; 0: not recorded */
     char suite[32];
     char id[96];      /* stable across runs: what compare matches by */
     char arrival[16]; /* "closed", "constant", "poisson", "gamma", "burst" */
@@ -179,7 +185,7 @@ struct pyr_case {
 struct pyr_goal {
     char metric[40];     /* a name of metric.def */
     char statistic[16];  /* "value", "mean", "p50" ... "p99_9" */
-    char suite[32];      /* "" for any; cases of other suites are not judged */
+    char suite[32];      /* "" for any but PYR_CASE_OWN_GOALS; cases of others are not judged */
     char label[64];      /* as the user or the preset wrote it: "ttft_p99=500ms" */
     uint8_t at_least;    /* 1: the value must be at least the limit, 0: at most */
     uint8_t user;        /* 1: the user named it, so that missing it is exit 3 */

@@ -95,10 +95,21 @@ struct pyr_estimate pyr_figure_of(const struct pyr_case_result *result,
     return isfinite(at.value) ? at : pyr_estimate_unknown(at.reason ? at.reason : "no number");
 }
 
+bool pyr_suite_has_requests(const struct pyr_suite_result *suite) {
+    for (size_t i = 0; i < suite->case_count; i++)
+        if (suite->cases[i].total)
+            return true;
+    return false;
+}
+
+bool pyr_case_in_table(const struct pyr_suite_result *suite, const struct pyr_case_result *one) {
+    return one->total > 0 || (suite->column_count > 0 && one->metric_count > 0);
+}
+
 static bool worth_a_column(const struct pyr_suite_result *suite, const struct pyr_figure *figure) {
     size_t cases = 0, known = 0, bounded = 0, nonzero = 0;
     for (size_t i = 0; i < suite->case_count; i++) {
-        if (!suite->cases[i].total)
+        if (!pyr_case_in_table(suite, &suite->cases[i]))
             continue;
         struct pyr_estimate at = pyr_figure_of(&suite->cases[i], figure);
         cases++;
@@ -121,8 +132,26 @@ static bool one_at_a_time(const struct pyr_suite_result *suite) {
     return true;
 }
 
+/* What a suite asked for is shown where it is known. */
+static size_t own_figures(const struct pyr_suite_result *suite,
+                          struct pyr_figure figures[PYR_FIGURES_MAX]) {
+    size_t count = 0;
+    for (size_t i = 0; i < suite->column_count && count < PYR_FIGURES_MAX; i++) {
+        const struct pyr_suite_column *column = &suite->columns[i];
+        struct pyr_figure *figure = &figures[count];
+        *figure =
+            (struct pyr_figure){column->metric, column->metric, column->statistic, column->header};
+        if (!figure->header)
+            figure->header = pyr_metric_info(column->metric)->name;
+        count += worth_a_column(suite, figure);
+    }
+    return count;
+}
+
 size_t pyr_figures_choose(const struct pyr_suite_result *suite, enum pyr_figure_group group,
                           struct pyr_figure figures[PYR_FIGURES_MAX]) {
+    if (suite->column_count)
+        return group == PYR_FIGURES_SPEED ? own_figures(suite, figures) : 0;
     bool single = one_at_a_time(suite);
     const struct pyr_figure *all = groups[group].figures;
     size_t count = 0;
@@ -152,28 +181,37 @@ uint64_t pyr_figures_p99_needs(const struct pyr_suite_result *suite, const char 
     return most;
 }
 
+/* Files from before the case's own cap: what the configuration asked of each. */
+static uint64_t cap_of(const struct pyr_case_result *one, const struct pyr_report_meta *meta) {
+    const char *suite = one->plan->suite;
+    if (one->plan->requests_cap)
+        return one->plan->requests_cap;
+    bool capped = strcmp(suite, "inference") == 0 || strcmp(suite, "concurrent") == 0;
+    double asked = pyr_report_meta_number(meta->config, "iterations");
+    return capped && asked > 0 ? (uint64_t)asked : 0;
+}
+
 void pyr_put_cut(struct pyr_buf *buf, const struct pyr_suite_result *suite,
                  const struct pyr_report_meta *meta) {
-    double asked = pyr_report_meta_number(meta->config, "iterations");
-    bool capped = strcmp(suite->name, "inference") == 0 || strcmp(suite->name, "concurrent") == 0;
-    if (!capped || pyr_report_meta_text(meta->config, "trace") ||
+    uint64_t told = 0;
+    if (pyr_report_meta_text(meta->config, "trace") ||
         pyr_report_meta_text(meta->config, "sessions"))
         return;
-    size_t start = buf->length;
     for (size_t i = 0; i < suite->case_count; i++) {
         const struct pyr_case_result *one = &suite->cases[i];
-        if (!one->total || !((double)one->total < asked))
+        uint64_t asked = cap_of(one, meta);
+        if (!one->total || one->total >= asked)
             continue;
-        bool first = buf->length == start;
-        pyr_buf_puts(buf, first ? "" : ", ");
+        pyr_buf_puts(buf, told ? ", " : "");
         pyr_buf_puts(buf, pyr_case_short_id(suite, one));
         pyr_buf_puts(buf, " after ");
         pyr_put_count(buf, one->total);
-        if (first) {
+        if (asked != told) {
             pyr_buf_puts(buf, " of ");
-            pyr_put_count(buf, (uint64_t)asked);
-            pyr_buf_puts(buf, " requests");
+            pyr_put_count(buf, asked);
+            pyr_buf_puts(buf, told ? "" : " requests");
         }
+        told = asked;
     }
 }
 

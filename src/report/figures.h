@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { PYR_FIGURE_VALUE = -1, PYR_FIGURE_MEAN = -2 };
+enum { PYR_FIGURE_VALUE = PYR_COLUMN_VALUE, PYR_FIGURE_MEAN = PYR_COLUMN_MEAN };
 
 /* One number of a case. Times of requests are taken from the schedule in open loop and from the
  * sending in closed loop; other metrics have both fields equal. */
@@ -43,8 +43,9 @@ enum pyr_figure_group {
 };
 enum { PYR_FIGURES_MAX = 16 };
 
-/* The figures worth a column for the suite's cases that made requests: those that at least one case
- * knows; p99 only where at least half of them can bound it. Returns their number. */
+/* The figures worth a column: the suite's own, first of all, where it names them, and else for the
+ * cases that made requests those that at least one case knows; p99 only where at least half of them
+ * can bound it. Returns their number. */
 size_t pyr_figures_choose(const struct pyr_suite_result *suite, enum pyr_figure_group group,
                           struct pyr_figure figures[PYR_FIGURES_MAX]);
 
@@ -53,6 +54,10 @@ size_t pyr_figures_choose(const struct pyr_suite_result *suite, enum pyr_figure_
  */
 void pyr_put_cut(struct pyr_buf *buf, const struct pyr_suite_result *suite,
                  const struct pyr_report_meta *meta);
+
+bool pyr_suite_has_requests(const struct pyr_suite_result *suite);
+/* True when the case has a row in the suite's table. */
+bool pyr_case_in_table(const struct pyr_suite_result *suite, const struct pyr_case_result *one);
 
 /* More requests that the suite's worst case needs before p99 has an interval; 0: none. */
 uint64_t pyr_figures_p99_needs(const struct pyr_suite_result *suite, const char **case_id);

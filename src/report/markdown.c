@@ -130,22 +130,24 @@ static void put_figures(struct pyr_buf *out, const struct pyr_suite_result *suit
     size_t count = pyr_figures_choose(suite, group, figures);
     if (!count)
         return;
-    pyr_buf_puts(out, "| case | ok |");
+    bool counts = pyr_suite_has_requests(suite);
+    pyr_buf_puts(out, counts ? "| case | ok |" : "| case |");
     for (size_t i = 0; i < count; i++) {
         scales[i] = pyr_scale_of_figure(suite, &figures[i]);
         pyr_buf_printf(out, " %s%s%s |", figures[i].header, *scales[i].unit ? ", " : "",
                        scales[i].unit);
     }
-    pyr_buf_puts(out, "\n|---|--:|");
+    pyr_buf_puts(out, counts ? "\n|---|--:|" : "\n|---|");
     for (size_t i = 0; i < count; i++)
         pyr_buf_puts(out, "--:|");
     pyr_buf_putc(out, '\n');
     for (size_t i = 0; i < suite->case_count; i++) {
         const struct pyr_case_result *result = &suite->cases[i];
-        if (!result->total)
+        if (!pyr_case_in_table(suite, result))
             continue;
-        line(out, "| ", pyr_case_short_id(suite, result), " | ");
-        pyr_buf_printf(out, "%llu", (unsigned long long)result->ok);
+        line(out, "| ", pyr_case_short_id(suite, result), counts ? " | " : "");
+        if (counts)
+            pyr_buf_printf(out, "%llu", (unsigned long long)result->ok);
         if (result->ok != result->total)
             pyr_buf_printf(out, "/%llu", (unsigned long long)result->total);
         for (size_t j = 0; j < count; j++) {
@@ -203,7 +205,7 @@ static void put_notes(struct pyr_buf *out, const struct pyr_suite_result *suite)
 static void put_suite(struct pyr_buf *out, const struct pyr_suite_result *suite) {
     line(out, "## ", suite->name, "\n\n");
     for (size_t i = 0; i < suite->case_count; i++)
-        if (!suite->cases[i].total && suite->cases[i].metric_count)
+        if (!pyr_case_in_table(suite, &suite->cases[i]) && suite->cases[i].metric_count)
             put_metrics(out, pyr_case_short_id(suite, &suite->cases[i]), suite->cases[i].metrics,
                         suite->cases[i].metric_count);
     put_figures(out, suite, PYR_FIGURES_SPEED);

@@ -239,7 +239,7 @@ static void put_figures(struct writer *writer, const struct pyr_suite_result *su
         return;
     struct pyr_column columns[PYR_FIGURES_MAX + 2] = {{"case", "", true}, {"ok", "", false}};
     struct pyr_scale scales[PYR_FIGURES_MAX];
-    bool counts = group == PYR_FIGURES_SPEED;
+    bool counts = group == PYR_FIGURES_SPEED && pyr_suite_has_requests(suite);
     size_t fixed = counts ? 2 : 1, column_count = fixed + count;
     for (size_t i = 0; i < count; i++) {
         scales[i] = pyr_scale_of_figure(suite, &figures[i]);
@@ -250,7 +250,7 @@ static void put_figures(struct writer *writer, const struct pyr_suite_result *su
         pyr_arena_array(writer->arena, suite->case_count * column_count, sizeof *cells);
     for (size_t i = 0; i < suite->case_count; i++) {
         const struct pyr_case_result *result = &suite->cases[i];
-        if (!result->total)
+        if (!pyr_case_in_table(suite, result))
             continue;
         struct pyr_cell *cell = &cells[rows++ * column_count];
         const char *id = clean(writer, pyr_case_short_id(suite, result));
@@ -267,7 +267,7 @@ static void put_figures(struct writer *writer, const struct pyr_suite_result *su
             cell[fixed + j] = estimate_cell(writer, &at, scales[j]);
         }
     }
-    if (!counts)
+    if (group != PYR_FIGURES_SPEED)
         pyr_buf_putc(writer->paper.out, '\n');
     if (!pyr_paper_table(&writer->paper, &(struct pyr_table){columns, cells, column_count, rows}))
         writer->compact_used = true;
@@ -307,7 +307,7 @@ static void put_metric_rows(struct writer *writer, const char *title,
 static void put_still_cases(struct writer *writer, const struct pyr_suite_result *suite) {
     for (size_t i = 0; i < suite->case_count; i++) {
         const struct pyr_case_result *result = &suite->cases[i];
-        if (result->total || !result->metric_count)
+        if (pyr_case_in_table(suite, result) || !result->metric_count)
             continue;
         put_metric_rows(writer, clean(writer, pyr_case_short_id(suite, result)), result->metrics,
                         result->metric_count, -1);
@@ -329,9 +329,12 @@ static const char *suite_summary(struct writer *writer, const struct pyr_suite_r
         }
     }
     struct pyr_buf text = {0};
-    pyr_buf_printf(&text, "%zu case%s, ", suite->case_count, suite->case_count == 1 ? "" : "s");
-    pyr_put_count(&text, total);
-    pyr_buf_puts(&text, total == 1 ? " request" : " requests");
+    pyr_buf_printf(&text, "%zu case%s", suite->case_count, suite->case_count == 1 ? "" : "s");
+    if (total || !suite->column_count) {
+        pyr_buf_puts(&text, ", ");
+        pyr_put_count(&text, total);
+        pyr_buf_puts(&text, total == 1 ? " request" : " requests");
+    }
     if (total && outcomes[PYR_OUTCOME_OK] == total)
         pyr_buf_puts(&text, ", all ok");
     else

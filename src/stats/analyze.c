@@ -17,6 +17,7 @@
 #include "stats/overload.h"
 #include "stats/request_metrics.h"
 #include "stats/result.h"
+#include "stats/tables.h"
 #include "stats/timeline.h"
 #include "stats/turns.h"
 #include "stats/window.h"
@@ -486,6 +487,7 @@ static void group_suites(struct pyr_result *result, const struct pyr_case_result
         suite->cases = group;
     }
     pyr_free(taken);
+    pyr_tables_read(result->meta_json, result->arena, suites, suite_count);
     result->suites = suites;
     result->suite_count = suite_count;
 }
@@ -522,9 +524,41 @@ static void run_warnings(struct pyr_result *result, const struct pyr_collected *
     result->warning_count = notes.count;
 }
 
-bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_err *err) {
+/* The plans of all cases, which outlive the collection, and where each one's steady window begins.
+ */
+static void begin_cases(const struct pyr_collected *collected, uint32_t only_case,
+                        struct pyr_result *result, struct pyr_case_result *cases) {
+    for (size_t i = 0; i < collected->case_count; i++) {
+        struct pyr_case *plan = pyr_arena_alloc(result->arena, sizeof *plan);
+        *plan = *collected->cases[i].plan;
+        collected->cases[i].plan = plan;
+        cases[i].plan = plan;
+        if (pyr_is_calibration(plan) || (only_case != PYR_NO_CASE && i != only_case))
+            continue;
+        result->simulated |= plan->simulated != 0;
+        find_steady(&collected->cases[i], &cases[i]);
+    }
+}
+
+/* The whole of a run from its cases. */
+static void conclude(const struct pyr_collected *collected, struct pyr_result *result) {
+    const struct pyr_metric_result *loose;
+    size_t loose_count;
+    pyr_observed_metrics(collected->loose, collected->loose_count, result->arena, &loose,
+                         &loose_count);
+    pyr_instrument_make(result, loose, loose_count);
+    result->requests = collected->requests;
+    result->chunks = collected->chunks;
+    run_warnings(result, collected);
+    pyr_goals_judge(collected->goals, collected->goal_count, result);
+    pyr_capacity_find(result);
+    pyr_recommend(result);
+}
+
+static bool make(const char *run_path, uint32_t only_case, struct pyr_result **out,
+                 struct pyr_err *err) {
     struct pyr_collected *collected;
-    if (!pyr_collect_open(run_path, &collected, err))
+    if (!pyr_collect_open(run_path, only_case, &collected, err))
         return false;
     struct pyr_arena *arena = pyr_arena_create();
     struct pyr_result *result = pyr_arena_alloc(arena, sizeof *result);
@@ -535,23 +569,15 @@ bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_e
     result->arena = arena;
     result->run_path = pyr_arena_strdup(arena, run_path);
     result->meta_json = pyr_arena_strdup(arena, pyr_runfile_meta(collected->file));
-    for (size_t i = 0; i < collected->case_count; i++) {
-        /* The plan outlives the collection. */
-        struct pyr_case *plan = pyr_arena_alloc(arena, sizeof *plan);
-        *plan = *collected->cases[i].plan;
-        collected->cases[i].plan = plan;
-        if (pyr_is_calibration(plan))
-            continue;
-        cases[i].plan = plan;
-        result->simulated |= plan->simulated != 0;
-        find_steady(&collected->cases[i], &cases[i]);
-    }
+    begin_cases(collected, only_case, result, cases);
     pyr_collect_chunks(collected);
     const char *partial = pyr_runfile_partial(collected->file);
     result->partial = partial ? pyr_arena_strdup(arena, partial) : NULL;
     result->interrupted = collected->signal != 0;
     for (size_t i = 0; i < collected->case_count; i++) {
         const struct pyr_case_data *data = &collected->cases[i];
+        if (only_case != PYR_NO_CASE && i != only_case)
+            continue;
         if (pyr_is_calibration(data->plan)) {
             calibrations[result->calibration_count].plan = data->plan;
             pyr_calibration_make(data, arena, &calibrations[result->calibration_count++]);
@@ -564,19 +590,25 @@ bool pyr_result_make(const char *run_path, struct pyr_result **out, struct pyr_e
     result->invalid = find_invalid(cases, count);
     group_suites(result, cases, count);
     result->calibrations = calibrations;
-    const struct pyr_metric_result *loose;
-    size_t loose_count;
-    pyr_observed_metrics(collected->loose, collected->loose_count, arena, &loose, &loose_count);
-    pyr_instrument_make(result, loose, loose_count);
-    result->requests = collected->requests;
-    result->chunks = collected->chunks;
-    run_warnings(result, collected);
-    pyr_goals_judge(collected->goals, collected->goal_count, result);
-    pyr_capacity_find(result);
-    pyr_recommend(result);
+    conclude(collected, result);
     pyr_collect_close(collected);
     *out = result;
     return true;
+}
+
+bool pyr_result_make(const char *run_path, struct pyr_result **result, struct pyr_err *err) {
+    return make(run_path, PYR_NO_CASE, result, err);
+}
+
+bool pyr_result_make_case(const char *run_path, uint32_t case_index, struct pyr_result **result,
+                          struct pyr_err *err) {
+    if (!make(run_path, case_index, result, err))
+        return false;
+    if ((*result)->suite_count == 1)
+        return true;
+    pyr_result_destroy(*result);
+    *result = NULL;
+    return pyr_fail(err, PYR_E_INPUT, "%s: there is no case %u", run_path, case_index);
 }
 
 void pyr_result_destroy(struct pyr_result *result) {

@@ -28,6 +28,7 @@ static void pile_add(struct pile *pile, const void *items, size_t count) {
 
 struct collection {
     struct pyr_collected out;
+    uint32_t only_case; /* PYR_NO_CASE: all */
     struct pile cases, requests, observations, samples, marks, goals;
     /* Ordinal -> index into `requests` after sorting, NO_REQUEST where there is none. */
     uint32_t *by_ordinal;
@@ -40,22 +41,38 @@ struct collection {
  * leaves more holes than this is not ours and must not make us take memory for them. */
 enum { ORDINAL_HOLES_MAX = 1 << 20 };
 
+/* Those of the block's records that are wanted; `case_at`: where a record says its case. */
+static void keep(const struct collection *c, struct pile *pile, const struct pyr_block *block,
+                 size_t case_at) {
+    if (c->only_case == PYR_NO_CASE) {
+        pile_add(pile, block->items, block->count);
+        return;
+    }
+    const unsigned char *item = block->items;
+    for (size_t i = 0; i < block->count; i++, item += pile->size) {
+        uint32_t of;
+        memcpy(&of, item + case_at, sizeof of);
+        if (of == c->only_case)
+            pile_add(pile, item, 1);
+    }
+}
+
 static void read_block(struct collection *c, const struct pyr_block *block) {
     switch (block->type) {
     case PYR_BLOCK_CASES:
         pile_add(&c->cases, block->items, block->count);
         break;
     case PYR_BLOCK_REQUESTS:
-        pile_add(&c->requests, block->items, block->count);
+        keep(c, &c->requests, block, offsetof(struct pyr_request, case_index));
         break;
     case PYR_BLOCK_OBSERVATIONS:
-        pile_add(&c->observations, block->items, block->count);
+        keep(c, &c->observations, block, offsetof(struct pyr_observation, case_index));
         break;
     case PYR_BLOCK_SAMPLES:
-        pile_add(&c->samples, block->items, block->count);
+        keep(c, &c->samples, block, offsetof(struct pyr_reading, case_index));
         break;
     case PYR_BLOCK_MARKS:
-        pile_add(&c->marks, block->items, block->count);
+        keep(c, &c->marks, block, offsetof(struct pyr_mark, case_index));
         break;
     case PYR_BLOCK_GOALS:
         pile_add(&c->goals, block->items, block->count);
@@ -118,7 +135,7 @@ static bool index_requests(struct collection *c, struct pyr_err *err) {
         if (requests[i].ordinal > last)
             last = requests[i].ordinal;
     }
-    if (count > 0 && last - count > ORDINAL_HOLES_MAX && last > count)
+    if (c->only_case == PYR_NO_CASE && last > count && last - count > ORDINAL_HOLES_MAX)
         return pyr_fail(err, PYR_E_INPUT, "request numbers up to %u for %zu requests", last, count);
     c->ordinal_count = count ? (size_t)last + 1 : 0;
     c->by_ordinal = pyr_xcalloc(c->ordinal_count, sizeof *c->by_ordinal);
@@ -312,13 +329,15 @@ static bool arrange(struct collection *c, struct pyr_err *err) {
     return true;
 }
 
-bool pyr_collect_open(const char *run_path, struct pyr_collected **collected, struct pyr_err *err) {
+bool pyr_collect_open(const char *run_path, uint32_t only_case, struct pyr_collected **collected,
+                      struct pyr_err *err) {
     struct pyr_runfile *file;
     if (!pyr_runfile_open(run_path, &file, err))
         return false;
     struct collection *c = pyr_xcalloc(1, sizeof *c);
     c->out.arena = pyr_arena_create();
     c->out.file = file;
+    c->only_case = only_case;
     c->cases.size = sizeof(struct pyr_case);
     c->requests.size = sizeof(struct pyr_request);
     c->observations.size = sizeof(struct pyr_observation);

@@ -82,8 +82,10 @@ struct pyr_collected {
     int signal;             /* that ended the run, or 0 */
 };
 
-/* The first pass. Fails on a file that contradicts itself. */
-bool pyr_collect_open(const char *run_path, struct pyr_collected **collected, struct pyr_err *err);
+/* The first pass, of all cases or (other than PYR_NO_CASE) of one alone: the others have neither
+ * requests nor anything else then. Fails on a file that contradicts itself. */
+bool pyr_collect_open(const char *run_path, uint32_t only_case, struct pyr_collected **collected,
+                      struct pyr_err *err);
 /* The second pass: fills the chunk sums of every case. */
 void pyr_collect_chunks(struct pyr_collected *collected);
 /* Beside it, for what needs each chunk by itself: every content chunk whose request is known, in

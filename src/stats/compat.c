@@ -296,7 +296,7 @@ bool pyr_compat_make(const char *run_path, const char *name, struct pyr_arena *a
     struct pyr_collected *collected;
     if (!pyr_result_make(run_path, &ours, err))
         return false;
-    bool ok = pyr_collect_open(run_path, &collected, err);
+    bool ok = pyr_collect_open(run_path, PYR_NO_CASE, &collected, err);
     if (ok) {
         make_cases(tool, collected, ours, arena, result);
         pyr_collect_close(collected);

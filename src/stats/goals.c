@@ -8,7 +8,8 @@
 #include <string.h>
 
 bool pyr_goal_applies(const struct pyr_goal *goal, const struct pyr_case *plan) {
-    return goal->suite[0] == '\0' || strcmp(goal->suite, plan->suite) == 0;
+    return goal->suite[0] == '\0' ? !(plan->flags & PYR_CASE_OWN_GOALS)
+                                  : strcmp(goal->suite, plan->suite) == 0;
 }
 
 enum pyr_goal_verdict pyr_goal_verdict(const struct pyr_goal *goal,

@@ -9,7 +9,8 @@
 
 #include "stats/result.h"
 
-/* True when the goal is meant for the case's suite. */
+/* True when the goal is meant for the case: it names its suite, or it names none and the suite has
+ * no goals of its own. */
 bool pyr_goal_applies(const struct pyr_goal *goal, const struct pyr_case *plan);
 
 /* What the goal looks at, of one case; unknown where it was not measured there. */

@@ -152,10 +152,20 @@ enum pyr_grade {
     PYR_GRADE_EXCELLENT
 };
 
+/* A column of a suite's table, as the suite asked for it. */
+struct pyr_suite_column {
+    enum pyr_metric metric;
+    int statistic;      /* PYR_Q_..., PYR_COLUMN_VALUE or PYR_COLUMN_MEAN */
+    const char *header; /* NULL: the metric's name and the statistic */
+};
+enum { PYR_COLUMN_VALUE = -1, PYR_COLUMN_MEAN = -2 };
+
 struct pyr_suite_result {
     const char *name; /* "inference", "concurrent", ... */
     const struct pyr_case_result *cases;
     size_t case_count;
+    const struct pyr_suite_column *columns; /* (column_count); none: what is known of requests */
+    size_t column_count;
 };
 
 enum pyr_level_verdict { PYR_LEVEL_PASSED, PYR_LEVEL_FAILED, PYR_LEVEL_UNDECIDED };
@@ -234,6 +244,10 @@ const char *pyr_goal_verdict_name(enum pyr_goal_verdict verdict); /* "met", "mis
 
 /* Makes the result of a run file (or its folder). Frees everything with pyr_result_destroy. */
 bool pyr_result_make(const char *run_path, struct pyr_result **result, struct pyr_err *err);
+/* The same of one case alone, for who judges it while the run goes on: the other cases are there in
+ * none of its lists and are not analysed. Fails where the file has no such case. */
+bool pyr_result_make_case(const char *run_path, uint32_t case_index, struct pyr_result **result,
+                          struct pyr_err *err);
 void pyr_result_destroy(struct pyr_result *result);
 
 #endif

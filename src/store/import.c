@@ -243,9 +243,8 @@ bool pyr_import_text(struct pyr_arena *arena, const char *name, const char *text
 
 bool pyr_import_file(struct pyr_arena *arena, const char *path, struct pyr_kept_run **runs,
                      size_t *count, struct pyr_err *err) {
-    static const struct pyr_root live = {""};
     struct pyr_buf text = {0};
-    bool fine = pyr_fs_read(&live, path, most_bytes, &text, err) &&
+    bool fine = pyr_fs_read_file(path, most_bytes, &text, err) &&
                 pyr_import_text(arena, path, pyr_buf_text(&text), text.length, runs, count, err);
     pyr_buf_deinit(&text);
     return fine;

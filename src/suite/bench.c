@@ -8,8 +8,15 @@
 #include <string.h>
 
 static bool same_group(const struct pyr_plan_case *a, const struct pyr_plan_case *b) {
-    return a->variant == b->variant && a->kind == b->kind &&
-           strcmp(a->record.suite, b->record.suite) == 0;
+    return a->variant == b->variant && a->suite == b->suite;
+}
+
+/* The target as the suite needs it: open in the variant, or not there at all. */
+static bool ready_target(struct pyr_session *s, const struct pyr_plan_case *one) {
+    bool open = one->suite->needs == PYR_NEEDS_TARGET;
+    if (s->target && (!open || s->variant != one->variant))
+        pyr_session_close_target(s);
+    return !open || s->target || pyr_session_open_target(s, one->variant, &s->broken);
 }
 
 static void run_groups(struct pyr_session *s, void *context) {
@@ -20,19 +27,9 @@ static void run_groups(struct pyr_session *s, void *context) {
         size_t last = first + 1;
         while (last < plan->case_count && same_group(one, &plan->cases[last]))
             last++;
-        if (one->kind == PYR_CASE_STARTUP) {
-            pyr_session_close_target(s);
-            pyr_startup_measure(s, one);
-        } else {
-            if (!s->target || s->variant != one->variant) {
-                pyr_session_close_target(s);
-                if (!pyr_session_open_target(s, one->variant, &s->broken))
-                    return;
-            }
-            if (s->bandwidth == 0 || strcmp(one->record.suite, "inference") == 0)
-                pyr_session_measure_bandwidth(s);
-            pyr_cases_run(s, first, last);
-        }
+        if (!ready_target(s, one))
+            return;
+        one->suite->run(s, first, last);
         first = last;
     }
     pyr_session_calibrate(s);
@@ -40,16 +37,15 @@ static void run_groups(struct pyr_session *s, void *context) {
 
 bool pyr_bench_run(const struct pyr_bench_options *options, pyr_bench_progress_fn *progress,
                    void *progress_context, struct pyr_bench_outcome *outcome, struct pyr_err *err) {
-    static const struct pyr_root live = {""};
     memset(outcome, 0, sizeof *outcome);
     struct pyr_arena *arena = pyr_arena_create();
     struct pyr_machine_limits limits;
-    pyr_machine_limits(&live, &limits);
+    pyr_machine_limits(options->root ? options->root : &pyr_root_live, &limits);
     struct pyr_plan plan;
     struct pyr_session_progress told = {progress, progress_context};
-    bool startup = pyr_fs_is_file(options->target);
+    bool is_file = options->target && pyr_fs_is_file(options->target);
     bool ok =
-        pyr_plan_make(options, limits.compute_threads, startup, arena, &plan, err) &&
+        pyr_plan_make(options, limits.compute_threads, is_file, arena, &plan, err) &&
         pyr_session_run(options, &plan, "benchmark_results", &told, run_groups, NULL, outcome, err);
     pyr_arena_destroy(arena);
     return ok;

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/fs.h"
 #include "record/run.h"
 #include "stats/result.h"
 #include "suite/presets.h"
@@ -84,6 +85,8 @@ struct pyr_bench_options {
     size_t setting_count;
     bool no_calibrate, strict, quiet, color;
 
+    const struct pyr_root *root; /* where the machine is read; NULL: this one */
+
     const volatile sig_atomic_t *stop; /* set by a signal handler to the signal's number */
 };
 
@@ -115,12 +118,5 @@ struct pyr_bench_outcome {
  * valid partial outcome; false is for what kept it from leaving any result. */
 bool pyr_bench_run(const struct pyr_bench_options *options, pyr_bench_progress_fn *progress,
                    void *progress_context, struct pyr_bench_outcome *outcome, struct pyr_err *err);
-
-/* A preset and a suite as rows, for --help. NULL name ends the table. */
-struct pyr_preset_row {
-    const char *name, *summary;
-};
-extern const struct pyr_preset_row pyr_preset_rows[];
-extern const struct pyr_preset_row pyr_suite_rows[];
 
 #endif

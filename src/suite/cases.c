@@ -235,9 +235,8 @@ static void observe_once(struct pyr_session *s, enum pyr_metric metric, uint32_t
 
 static void observe_target(struct pyr_session *s, const struct pyr_plan_case *one) {
     uint32_t index = one->record.index;
-    static const struct pyr_root live = {""};
     struct pyr_machine_limits machine;
-    pyr_machine_limits(&live, &machine);
+    pyr_machine_limits(s->root, &machine);
     if (machine.memory_total_bytes && !s->info.virtual_time)
         observe_once(s, PYR_M_MEMORY_UTILIZATION, index,
                      1 - (double)machine.memory_available_bytes /
@@ -337,6 +336,7 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
                      uint32_t slots, struct pyr_err *err) {
     struct pyr_case record = one->record;
     record.simulated = s->info.simulated;
+    record.requests_cap = one->requests < UINT32_MAX ? (uint32_t)one->requests : 0;
     pyr_session_record_case(s, &record);
     observe_ready(s, &record);
     if (s->sampler)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/parse.h"
+#include "suite/suite.h"
 
 #include <assert.h>
 #include <math.h>
@@ -414,10 +415,9 @@ static bool read_document(struct pyr_arena *arena, const char *path, const char 
 }
 
 static bool load_text(const char *path, struct pyr_buf *text, struct pyr_err *err) {
-    static const struct pyr_root live = {""};
     if (pyr_fs_is_dir(path))
         return pyr_fail(err, PYR_E_USAGE, "%s: a folder; give a file of YAML or JSON", path);
-    return pyr_fs_read(&live, path, FILE_BYTES_MAX, text, err);
+    return pyr_fs_read_file(path, FILE_BYTES_MAX, text, err);
 }
 
 bool pyr_config_read(struct pyr_arena *arena, const char *path, const char *text, size_t size,
@@ -476,7 +476,7 @@ static const char *goals_text(struct pyr_arena *arena, const struct pyr_config_g
         note(notes, "spike_rate_range: only its upper end is a goal, because a target without "
                     "spikes is healthy");
     if (!isnan(either(own.retrieval_ms, general->retrieval_ms)) &&
-        pyr_suite_missing("retrieval", NULL))
+        pyr_suite_find("retrieval")->missing)
         note(notes, "retrieval_ms: not judged, this version has no retrieval suite");
     const char *text = buf.length ? pyr_arena_strdup(arena, pyr_buf_text(&buf)) : NULL;
     pyr_buf_deinit(&buf);
@@ -566,10 +566,8 @@ static void add_settings(struct pyr_arena *arena, const struct pyr_config *confi
 }
 
 static void note_missing(const struct pyr_config *config, struct pyr_config_notes *notes) {
-    if ((config->index_size || config->queries) && pyr_suite_missing("retrieval", NULL))
+    if ((config->index_size || config->queries) && pyr_suite_find("retrieval")->missing)
         note(notes, "retrieval: kept for later, this version has no retrieval suite");
-    if ((config->stress_levels.count || config->stress_s > 0) && pyr_suite_missing("stress", NULL))
-        note(notes, "stress_test: bench makes no stress run; `pyrometer stress` does");
     if (config->interval_ms > 0 && config->interval_ms != 100)
         note(notes, "monitoring.interval_ms: sampling is at 100 ms in this version");
 }

@@ -57,7 +57,7 @@ static json_t *describe_levels(const struct pyr_plan *plan) {
         const struct pyr_plan_case *one = &plan->cases[i];
         json_int_t level = one->record.concurrency;
         size_t n = json_array_size(list);
-        if (one->kind == PYR_CASE_LOAD && strcmp(one->record.suite, "concurrent") == 0 &&
+        if (one->suite->by_load &&
             (n == 0 || json_integer_value(json_array_get(list, n - 1)) < level))
             json_array_append_new(list, json_integer(level));
     }
@@ -218,6 +218,19 @@ static json_t *describe_target(const struct pyr_bench_options *o,
     return target;
 }
 
+/* The tables that its suites want, so that a report needs nothing but the run. */
+static void describe_tables(json_t *meta, const struct pyr_plan *plan) {
+    json_t *tables = json_object();
+    for (size_t i = 0; i < plan->case_count; i++) {
+        const struct pyr_plan_case *one = &plan->cases[i];
+        if (one->suite->columns)
+            json_object_set_new(tables, one->record.suite, json_string(one->suite->columns));
+    }
+    if (json_object_size(tables))
+        json_object_set(meta, "tables", tables);
+    json_decref(tables);
+}
+
 static void begin(json_t *meta, const char *command, uint64_t started_unix_ns) {
     json_object_set_new(meta, "program", json_string("pyrometer"));
     json_object_set_new(meta, "version", json_string(PYR_VERSION));
@@ -232,21 +245,22 @@ static void begin(json_t *meta, const char *command, uint64_t started_unix_ns) {
     json_object_set_new(meta, "started_iso", json_string(iso));
 }
 
-static char *finish(json_t *meta) {
-    static const struct pyr_root live = {""};
-    json_object_set_new(meta, "system_info", pyr_machine_describe(&live));
+static char *finish(json_t *meta, const struct pyr_root *root) {
+    json_object_set_new(meta, "system_info", pyr_machine_describe(root));
     char *text = json_dumps(meta, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     json_decref(meta);
     return text;
 }
 
 char *pyr_meta_make(const struct pyr_bench_options *options, const struct pyr_plan *plan,
-                    const struct pyr_target_info *target, uint64_t started_unix_ns) {
+                    const struct pyr_root *root, const struct pyr_target_info *target,
+                    uint64_t started_unix_ns) {
     json_t *meta = json_object();
     begin(meta, options->command_line, started_unix_ns);
     json_object_set_new(meta, "target", describe_target(options, target));
     json_object_set_new(meta, "config", describe_config(options, plan));
-    return finish(meta);
+    describe_tables(meta, plan);
+    return finish(meta, root);
 }
 
 char *pyr_meta_of_pairs(const struct pyr_comparison *comparison, const char *command,
@@ -262,5 +276,5 @@ char *pyr_meta_of_pairs(const struct pyr_comparison *comparison, const char *com
     json_object_set_new(meta, "target", target);
     json_object_set_new(config, "seed", json_integer((json_int_t)comparison->order_seed));
     json_object_set_new(meta, "config", config);
-    return finish(meta);
+    return finish(meta, &pyr_root_live);
 }

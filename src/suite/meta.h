@@ -13,7 +13,8 @@ struct pyr_comparison; /* stats/comparison.h */
 
 /* JSON text, to be released with pyr_free. `started_unix_ns`: wall clock. */
 char *pyr_meta_make(const struct pyr_bench_options *options, const struct pyr_plan *plan,
-                    const struct pyr_target_info *target, uint64_t started_unix_ns);
+                    const struct pyr_root *root, const struct pyr_target_info *target,
+                    uint64_t started_unix_ns);
 
 /* The same for a comparison in pairs that is kept in the history. What it names as the target is
  * the reference (the baseline), since the other side is what changes from run to run. */

@@ -3,25 +3,18 @@
 
 #include "base/clock.h"
 #include "stats/goals_text.h"
-#include "suite/presets.h"
+#include "suite/concurrent.h"
+#include "suite/planner.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Six repetitions are the least for a two-sided interval of a median. */
-enum { LOADS = 6, VARIANTS_MAX = 64, CASES_MAX = 4096 };
-
-struct planner {
-    const struct pyr_bench_options *options;
-    const struct pyr_preset *preset;
-    struct pyr_arena *arena;
-    struct pyr_plan *plan;
-    size_t capacity;
-};
+enum { VARIANTS_MAX = 64, CASES_MAX = 4096 };
 
 /* --- classes ------------------------------------------------------------------------------- */
 
-static bool own_class(struct planner *p, struct pyr_err *err) {
+static bool own_class(struct pyr_planner *p, struct pyr_err *err) {
     const struct pyr_bench_options *o = p->options;
     struct pyr_prompt_class *one = pyr_arena_alloc(p->arena, sizeof *one);
     const struct pyr_preset_class *preset = &p->preset->classes[0];
@@ -41,7 +34,7 @@ static bool own_class(struct planner *p, struct pyr_err *err) {
 }
 
 /* A trace is one class; its lengths stand for the range that the file holds. */
-static void trace_class(struct planner *p, const struct pyr_trace *trace) {
+static void trace_class(struct pyr_planner *p, const struct pyr_trace *trace) {
     struct pyr_prompt_class *one = pyr_arena_alloc(p->arena, sizeof *one);
     double count = (double)trace->count;
     one->name = "trace";
@@ -55,7 +48,7 @@ static void trace_class(struct planner *p, const struct pyr_trace *trace) {
 }
 
 /* Reads the trace, which says when requests come and how long they are: nothing else may. */
-static bool plan_trace(struct planner *p, struct pyr_err *err) {
+static bool plan_trace(struct pyr_planner *p, struct pyr_err *err) {
     const struct pyr_bench_options *o = p->options;
     if (o->sessions && (o->rate > 0 || o->trace || o->prompts_path))
         return pyr_fail(err, PYR_E_USAGE,
@@ -75,7 +68,7 @@ static bool plan_trace(struct planner *p, struct pyr_err *err) {
 }
 
 /* The preset's classes, unless the user said how long prompts are. */
-static bool plan_classes(struct planner *p, struct pyr_err *err) {
+static bool plan_classes(struct pyr_planner *p, struct pyr_err *err) {
     const struct pyr_bench_options *o = p->options;
     if (p->plan->trace) {
         trace_class(p, p->plan->trace);
@@ -130,7 +123,7 @@ static const char *list_item(struct pyr_arena *arena, const char *value, size_t 
 }
 
 /* Variant number `index` in the mixed radix of (threads, option, option, ...). */
-static void make_variant(struct planner *p, size_t index, const uint64_t *threads,
+static void make_variant(struct pyr_planner *p, size_t index, const uint64_t *threads,
                          size_t threads_count, struct pyr_variant *variant) {
     const struct pyr_bench_options *o = p->options;
     struct pyr_target_option *options =
@@ -158,7 +151,7 @@ static void make_variant(struct planner *p, size_t index, const uint64_t *thread
     variant->label = pyr_arena_strdup(p->arena, label);
 }
 
-static bool plan_variants(struct planner *p, uint32_t compute_threads, struct pyr_err *err) {
+static bool plan_variants(struct pyr_planner *p, uint32_t compute_threads, struct pyr_err *err) {
     const struct pyr_bench_options *o = p->options;
     const uint64_t fallback = compute_threads;
     const uint64_t *threads = o->threads_count ? o->threads : &fallback;
@@ -187,24 +180,35 @@ static uint64_t either(uint64_t said, uint64_t preset) {
     return said ? said : preset;
 }
 
-static struct pyr_plan_case *add_case(struct planner *p, const char *suite, uint32_t variant) {
+static void grow(struct pyr_planner *p) {
     struct pyr_plan *plan = p->plan;
-    if (plan->case_count == CASES_MAX)
-        return NULL;
-    if (plan->case_count == p->capacity) {
-        size_t capacity = p->capacity ? p->capacity * 2 : 32;
-        struct pyr_plan_case *grown = pyr_arena_array(p->arena, capacity, sizeof *grown);
-        if (plan->case_count)
-            memcpy(grown, plan->cases, plan->case_count * sizeof *grown);
-        plan->cases = grown;
-        p->capacity = capacity;
-    }
+    size_t capacity = p->capacity ? p->capacity * 2 : 32;
+    struct pyr_plan_case *grown = pyr_arena_array(p->arena, capacity, sizeof *grown);
+    if (plan->case_count)
+        memcpy(grown, plan->cases, plan->case_count * sizeof *grown);
+    plan->cases = grown;
+    p->capacity = capacity;
+}
+
+struct pyr_plan_case *pyr_planner_add(struct pyr_planner *p, uint32_t variant,
+                                      struct pyr_err *err) {
+    struct pyr_plan *plan = p->plan;
     const struct pyr_bench_options *o = p->options;
+    if (plan->case_count == CASES_MAX) {
+        pyr_fail(err, PYR_E_USAGE, "more than %d cases; name fewer levels, threads or options",
+                 CASES_MAX);
+        return NULL;
+    }
+    if (plan->case_count == p->capacity)
+        grow(p);
+    const struct pyr_suite *suite = p->suite;
     struct pyr_plan_case *one = &plan->cases[plan->case_count];
     memset(one, 0, sizeof *one);
+    one->suite = suite;
     one->record.index = (uint32_t)plan->case_count++;
     one->variant = variant;
-    snprintf(one->record.suite, sizeof one->record.suite, "%s", suite);
+    snprintf(one->record.suite, sizeof one->record.suite, "%s",
+             suite->part_of ? suite->part_of : suite->name);
     one->requests = either(o->requests, p->preset->requests);
     one->level_time_ns = either(o->level_time_ns, p->preset->level_time_ns);
     one->warmup_requests = o->warmup_set ? o->warmup_requests : p->preset->warmup_requests;
@@ -212,148 +216,59 @@ static struct pyr_plan_case *add_case(struct planner *p, const char *suite, uint
     return one;
 }
 
-static void describe_case(struct planner *p, struct pyr_plan_case *one, const char *load) {
-    const struct pyr_variant *variant = &p->plan->variants[one->variant];
+void pyr_planner_name(struct pyr_planner *p, struct pyr_plan_case *one, const char *name,
+                      const char *format, ...) {
+    const char *label = p->plan->variants[one->variant].label;
     struct pyr_case *record = &one->record;
-    snprintf(record->id, sizeof record->id, "%s%s%s%s", record->prompt_class, load,
-             variant->label[0] ? "/" : "", variant->label);
-    snprintf(record->params, sizeof record->params,
-             "prompt_class=%s;prompt_tokens=%.0f;output_tokens=%.0f;threads=%u%s%s",
-             record->prompt_class, one->prompt_class->prompt_tokens.mean,
-             one->prompt_class->output_tokens.mean, variant->threads, variant->label[0] ? ";" : "",
-             variant->label);
+    snprintf(record->id, sizeof record->id, "%s%s%s", name, label[0] ? "/" : "", label);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(record->params, sizeof record->params, format, args);
+    va_end(args);
+    size_t used = strlen(record->params);
+    snprintf(record->params + used, sizeof record->params - used, "%s%s", label[0] ? ";" : "",
+             label);
     /* Labels join with '/', parameters with ';'. */
-    for (char *c = strstr(record->params, variant->label); variant->label[0] && c && *c; c++)
+    for (char *c = record->params + used; *c; c++)
         if (*c == '/')
             *c = ';';
 }
 
-static bool too_many(struct pyr_err *err) {
-    return pyr_fail(err, PYR_E_USAGE, "more than %d cases; name fewer levels, threads or options",
-                    CASES_MAX);
+void pyr_planner_describe(struct pyr_planner *p, struct pyr_plan_case *one,
+                          const struct pyr_prompt_class *prompt_class, const char *load) {
+    char name[sizeof one->record.id];
+    one->prompt_class = prompt_class;
+    snprintf(one->record.prompt_class, sizeof one->record.prompt_class, "%s", prompt_class->name);
+    snprintf(name, sizeof name, "%s%s", one->record.prompt_class, load);
+    pyr_planner_name(p, one, name,
+                     "prompt_class=%s;prompt_tokens=%.0f;output_tokens=%.0f;threads=%u",
+                     one->record.prompt_class, prompt_class->prompt_tokens.mean,
+                     prompt_class->output_tokens.mean, p->plan->variants[one->variant].threads);
 }
 
-/* One in flight, each class by itself: what one user sees on an idle target. */
-static bool plan_inference(struct planner *p, uint32_t variant, bool startup, struct pyr_err *err) {
-    if (startup) {
-        struct pyr_plan_case *one = add_case(p, "inference", variant);
-        if (!one)
-            return too_many(err);
-        one->kind = PYR_CASE_STARTUP;
-        const char *label = p->plan->variants[variant].label;
-        snprintf(one->record.id, sizeof one->record.id, "startup%s%s", label[0] ? "/" : "", label);
-        snprintf(one->record.params, sizeof one->record.params, "threads=%u",
-                 p->plan->variants[variant].threads);
-    }
-    for (size_t c = 0; c < p->plan->class_count; c++) {
-        struct pyr_plan_case *one = add_case(p, "inference", variant);
-        if (!one)
-            return too_many(err);
-        one->kind = PYR_CASE_LOAD;
-        one->prompt_class = &p->plan->classes[c];
-        one->record.concurrency = 1;
-        snprintf(one->record.arrival, sizeof one->record.arrival, "closed");
-        snprintf(one->record.prompt_class, sizeof one->record.prompt_class, "%s",
-                 one->prompt_class->name);
-        describe_case(p, one, "");
-    }
-    return true;
-}
-
-/* A trace is played to its end, unless the user said how much of it. */
-static void play_trace(struct planner *p, struct pyr_plan_case *one, uint64_t level, char *load,
-                       size_t load_size) {
-    const struct pyr_bench_options *o = p->options;
-    const struct pyr_trace *trace = p->plan->trace;
-    if (!o->requests || one->requests > trace->count)
-        one->requests = trace->count;
-    if (!o->warmup_set)
-        one->warmup_requests = 0;
-    /* The end by its own schedule comes first: a mean gap after the last request. */
-    uint64_t lasts_ns =
-        trace->due_ns[trace->count - 1] + 60 * PYR_NS_PER_S + (uint64_t)(1e9 / trace->rate);
-    if (!o->level_time_ns)
-        one->level_time_ns = lasts_ns;
-    if (!o->duration_ns)
-        p->plan->duration_ns += lasts_ns;
-    one->record.rate = trace->rate;
-    int used = snprintf(load, load_size, "/x%g", o->trace_speed != 0 ? o->trace_speed : 1);
-    if (level)
-        snprintf(load + used, load_size - (size_t)used, "/c%llu", (unsigned long long)level);
-}
-
-static bool add_level(struct planner *p, uint32_t variant, const struct pyr_prompt_class *class,
-                      uint64_t level, struct pyr_err *err) {
-    const struct pyr_bench_options *o = p->options;
-    struct pyr_plan_case *one = add_case(p, "concurrent", variant);
+struct pyr_plan_case *pyr_planner_add_closed(struct pyr_planner *p, uint32_t variant,
+                                             const struct pyr_prompt_class *prompt_class,
+                                             uint64_t users, const char *load,
+                                             struct pyr_err *err) {
+    struct pyr_plan_case *one = pyr_planner_add(p, variant, err);
     if (!one)
-        return too_many(err);
-    one->kind = PYR_CASE_LOAD;
-    one->prompt_class = class;
-    snprintf(one->record.prompt_class, sizeof one->record.prompt_class, "%s", class->name);
-    char load[64];
-    if (p->plan->arrival) {
-        one->record.open_loop = 1;
-        one->record.rate = o->clients ? o->rate * (double)o->clients : o->rate;
-        one->record.concurrency = (uint32_t)level;
-        snprintf(one->record.arrival, sizeof one->record.arrival, "%s", p->plan->arrival->name);
-        snprintf(load, sizeof load, "/r%g", one->record.rate);
-        if (p->plan->trace)
-            play_trace(p, one, level, load, sizeof load);
-    } else {
-        one->record.concurrency = (uint32_t)level;
-        snprintf(one->record.arrival, sizeof one->record.arrival, "closed");
-        snprintf(load, sizeof load, "/c%llu", (unsigned long long)level);
-        /* A level needs each of its users several times over, or it is all start and end. */
-        if (!o->requests && one->requests < level * 4)
-            one->requests = level * 4;
-        if (!o->warmup_set && one->warmup_requests < level)
-            one->warmup_requests = level;
-    }
-    describe_case(p, one, load);
-    return true;
+        return NULL;
+    one->record.concurrency = (uint32_t)users;
+    snprintf(one->record.arrival, sizeof one->record.arrival, "closed");
+    pyr_planner_describe(p, one, prompt_class, load);
+    return one;
 }
 
-/* Several in flight. A preset with a strict time limit keeps to its middle class. */
-static bool plan_concurrent(struct planner *p, uint32_t variant, struct pyr_err *err) {
-    const struct pyr_bench_options *o = p->options;
-    const uint64_t *levels = o->concurrency_count ? o->concurrency : p->preset->levels;
-    size_t count = o->concurrency_count ? o->concurrency_count : p->preset->level_count;
-    static const uint64_t no_cap[] = {0};
-    if (p->plan->arrival && !o->concurrency_count) {
-        levels = no_cap;
-        count = 1;
-    }
-    bool one_class = strcmp(p->preset->name, "quick") == 0;
-    size_t first = one_class ? p->plan->class_count / 2 : 0;
-    size_t last = one_class ? first + 1 : p->plan->class_count;
-    for (size_t c = first; c < last; c++) {
-        for (size_t i = 0; i < count; i++) {
-            if (!p->plan->arrival && (levels[i] < 1 || levels[i] > 100000))
-                return pyr_fail(err, PYR_E_USAGE, "--concurrency: %llu is not between 1 and 100000",
-                                (unsigned long long)levels[i]);
-            if (!add_level(p, variant, &p->plan->classes[c], levels[i], err))
+static bool plan_cases(struct pyr_planner *p, const char *suites, struct pyr_err *err) {
+    for (uint32_t v = 0; v < p->plan->variant_count; v++)
+        for (size_t i = 0; pyr_suites[i]; i++) {
+            p->suite = pyr_suites[i];
+            if (!pyr_suite_wanted(p->suite, suites) ||
+                (p->suite->needs == PYR_NEEDS_NOTHING && v > 0))
+                continue;
+            if (!p->suite->plan(p, v, err))
                 return false;
         }
-    }
-    return true;
-}
-
-static bool wants(const char *suites, const char *name) {
-    size_t length = strlen(name);
-    for (const char *at = suites; (at = strstr(at, name)); at += length)
-        if ((at == suites || at[-1] == ',') && (at[length] == ',' || at[length] == '\0'))
-            return true;
-    return false;
-}
-
-static bool plan_cases(struct planner *p, const char *suites, bool startup, struct pyr_err *err) {
-    for (uint32_t v = 0; v < p->plan->variant_count; v++) {
-        if (wants(suites, "inference") && !plan_inference(p, v, startup, err))
-            return false;
-        if (wants(suites, "concurrent") && !plan_concurrent(p, v, err))
-            return false;
-    }
     const char *why = p->plan->skipped_count ? p->plan->skipped[0] : "no suite in it";
     return p->plan->case_count > 0 ||
            pyr_fail(err, PYR_E_USAGE, "--suite %s: nothing there that this version can run (%s)",
@@ -361,23 +276,22 @@ static bool plan_cases(struct planner *p, const char *suites, bool startup, stru
 }
 
 /* Suites that were asked for and are not there are listed; one that nobody knows is refused. */
-static bool note_skipped(struct planner *p, const char *suites, struct pyr_err *err) {
+static bool note_skipped(struct pyr_planner *p, const char *suites, struct pyr_err *err) {
     const char **skipped = pyr_arena_array(p->arena, list_count(suites), sizeof *skipped);
     for (size_t i = 0; i < list_count(suites); i++) {
         const char *name = list_item(p->arena, suites, i);
-        bool known;
-        const char *why = pyr_suite_missing(name, &known);
-        if (!known)
+        const struct pyr_suite *suite = pyr_suite_find(name);
+        if (!suite)
             return pyr_suite_fail(name, err);
-        if (why)
+        if (suite->missing)
             skipped[p->plan->skipped_count++] =
-                pyr_arena_printf(p->arena, "suite %s skipped: %s", name, why);
+                pyr_arena_printf(p->arena, "suite %s skipped: %s", name, suite->missing);
     }
     p->plan->skipped = skipped;
     return true;
 }
 
-static bool plan_arrival(struct planner *p, struct pyr_err *err) {
+static bool plan_arrival(struct pyr_planner *p, struct pyr_err *err) {
     const struct pyr_bench_options *o = p->options;
     if (p->plan->trace) {
         p->plan->arrival = &pyr_arrival_trace;
@@ -396,39 +310,87 @@ static bool plan_arrival(struct planner *p, struct pyr_err *err) {
            pyr_fail(err, PYR_E_USAGE, "--arrival %s: use constant, poisson, gamma or burst", name);
 }
 
-static bool plan_goals(struct planner *p, struct pyr_err *err) {
-    const struct pyr_bench_options *o = p->options;
-    const char *text = o->slo ? o->slo : p->preset->goals;
-    if (!text || !*text)
-        return true;
-    struct pyr_goal *goals;
-    if (!pyr_goals_parse(p->arena, text, o->slo != NULL, &goals, &p->plan->goal_count, err))
-        return pyr_err_prefix(err, "--slo");
-    p->plan->goals = goals;
+/* Suites whose goals are their own are held against no others, unless the user named some. */
+static bool own_goals(struct pyr_planner *p, struct pyr_err *err) {
+    struct pyr_plan *plan = p->plan;
+    for (size_t i = 0; i < plan->case_count; i++) {
+        const struct pyr_suite *suite = plan->cases[i].suite;
+        bool known = false;
+        if (!suite->goals)
+            continue;
+        plan->cases[i].record.flags |= PYR_CASE_OWN_GOALS;
+        for (size_t j = 0; j < i; j++)
+            known |= plan->cases[j].suite == suite;
+        if (known)
+            continue;
+        struct pyr_goal *own, *all;
+        size_t count;
+        if (!pyr_goals_parse(p->arena, suite->goals, false, &own, &count, err))
+            return pyr_err_prefix(err, "suite %s", suite->name);
+        all = pyr_arena_array(p->arena, plan->goal_count + count, sizeof *all);
+        if (plan->goal_count)
+            memcpy(all, plan->goals, plan->goal_count * sizeof *all);
+        memcpy(all + plan->goal_count, own, count * sizeof *all);
+        for (size_t k = plan->goal_count; k < plan->goal_count + count; k++)
+            snprintf(all[k].suite, sizeof all[k].suite, "%s", suite->name);
+        plan->goals = all;
+        plan->goal_count += count;
+    }
     return true;
 }
 
-bool pyr_plan_make(const struct pyr_bench_options *options, uint32_t compute_threads, bool startup,
-                   struct pyr_arena *arena, struct pyr_plan *plan, struct pyr_err *err) {
-    memset(plan, 0, sizeof *plan);
+static bool plan_goals(struct pyr_planner *p, struct pyr_err *err) {
+    const struct pyr_bench_options *o = p->options;
+    const char *text = o->slo ? o->slo : p->preset->goals;
+    struct pyr_goal *goals;
+    if (text && *text) {
+        if (!pyr_goals_parse(p->arena, text, o->slo != NULL, &goals, &p->plan->goal_count, err))
+            return pyr_err_prefix(err, "--slo");
+        p->plan->goals = goals;
+    }
+    return o->slo || own_goals(p, err);
+}
+
+const struct pyr_preset *pyr_plan_preset(const struct pyr_bench_options *options,
+                                         struct pyr_err *err) {
     const char *name = options->preset ? options->preset : "quick";
     const struct pyr_preset *preset =
         options->preset_data ? options->preset_data : pyr_preset_find(name);
     if (!preset)
-        return pyr_preset_fail(name, err);
-    struct planner p = {.options = options, .preset = preset, .arena = arena, .plan = plan};
-    const char *suites = !options->suite                      ? preset->suites
-                         : strcmp(options->suite, "all") == 0 ? "inference,concurrent"
-                                                              : options->suite;
-    if (options->trace && options->suite && !wants(suites, "concurrent"))
+        pyr_preset_fail(name, err);
+    return preset;
+}
+
+/* A trace is what is measured, whatever the preset's suites are. */
+static bool list_suites(const struct pyr_bench_options *o, const struct pyr_preset *preset,
+                        char *list, size_t size, struct pyr_err *err) {
+    pyr_suite_list(o->suite, preset, list, size);
+    if (!o->trace)
+        return true;
+    if (o->suite && !pyr_suite_wanted(&pyr_suite_concurrent, list))
         return pyr_fail(err, PYR_E_USAGE, "--suite %s: a trace is played by the suite concurrent",
-                        suites);
-    if (options->trace)
-        suites = "concurrent";
+                        list);
+    snprintf(list, size, "%s", pyr_suite_concurrent.name);
+    return true;
+}
+
+bool pyr_plan_make(const struct pyr_bench_options *options, uint32_t compute_threads,
+                   bool target_is_file, struct pyr_arena *arena, struct pyr_plan *plan,
+                   struct pyr_err *err) {
+    memset(plan, 0, sizeof *plan);
+    const struct pyr_preset *preset = pyr_plan_preset(options, err);
+    struct pyr_planner p = {.options = options,
+                            .preset = preset,
+                            .arena = arena,
+                            .plan = plan,
+                            .target_is_file = target_is_file};
+    char suites[256];
+    if (!preset || !list_suites(options, preset, suites, sizeof suites, err))
+        return false;
     plan->preset = preset->name;
     plan->duration_ns = either(options->duration_ns, preset->duration_ns);
-    plan->cold_loads = plan->warm_loads = LOADS;
+    plan->needs_target = pyr_suites_need_target(suites);
     return note_skipped(&p, suites, err) && plan_trace(&p, err) && plan_classes(&p, err) &&
            plan_variants(&p, compute_threads, err) && plan_arrival(&p, err) &&
-           plan_goals(&p, err) && plan_cases(&p, suites, startup, err);
+           plan_cases(&p, suites, err) && plan_goals(&p, err);
 }

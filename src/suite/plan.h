@@ -14,6 +14,7 @@
 #include "record/run.h"
 #include "suite/bench.h"
 #include "suite/pattern.h"
+#include "suite/suite.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -26,11 +27,6 @@ struct pyr_variant {
     const char *label; /* "" for the only one, else "threads=2/flash_attn=on" */
 };
 
-enum pyr_case_kind {
-    PYR_CASE_STARTUP, /* cold and warm loads: observations, no requests */
-    PYR_CASE_LOAD     /* requests through the driver */
-};
-
 /* What may end a case before its time (suite/level_watch.h). */
 enum pyr_case_watch {
     PYR_WATCH_NOTHING,
@@ -39,10 +35,10 @@ enum pyr_case_watch {
 };
 
 struct pyr_plan_case {
-    enum pyr_case_kind kind;
-    struct pyr_case record; /* index, suite, id, params, ... as it will be written */
+    const struct pyr_suite *suite; /* that runs it */
+    struct pyr_case record;        /* index, suite, id, params, ... as it will be written */
     uint32_t variant;
-    const struct pyr_prompt_class *prompt_class; /* of plan->classes */
+    const struct pyr_prompt_class *prompt_class; /* of plan->classes; NULL: no requests */
     uint64_t requests, warmup_requests, warmup_ns, level_time_ns;
     const struct pyr_pattern *pattern; /* asked load over time; NULL: constant */
     enum pyr_case_watch watch;
@@ -55,21 +51,26 @@ struct pyr_plan {
     size_t class_count;
     const struct pyr_variant *variants;
     size_t variant_count;
-    struct pyr_plan_case *cases; /* by variant, then suite, then load */
+    struct pyr_plan_case *cases; /* (case_count) by variant, then suite, then load */
     size_t case_count;
     const struct pyr_goal *goals;
     size_t goal_count;
     const struct pyr_arrival_kind *arrival; /* open loop, or NULL */
     const struct pyr_trace *trace;          /* that is played, or NULL */
     uint64_t duration_ns;                   /* of the whole run */
-    uint32_t cold_loads, warm_loads;
-    const char *const *skipped; /* sentences: suites that this version does not have */
+    bool needs_target;                      /* a suite of it does */
+    const char *const *skipped;             /* sentences: suites that this version does not have */
     size_t skipped_count;
 };
 
-/* `compute_threads`: what the machine offers when the user names none. `startup`: the target is a
+/* The preset that the options mean; NULL, with err, when there is none of that name. */
+const struct pyr_preset *pyr_plan_preset(const struct pyr_bench_options *options,
+                                         struct pyr_err *err);
+
+/* `compute_threads`: what the machine offers when the user names none. `target_is_file`: it is a
  * model file that can be loaded cold. */
-bool pyr_plan_make(const struct pyr_bench_options *options, uint32_t compute_threads, bool startup,
-                   struct pyr_arena *arena, struct pyr_plan *plan, struct pyr_err *err);
+bool pyr_plan_make(const struct pyr_bench_options *options, uint32_t compute_threads,
+                   bool target_is_file, struct pyr_arena *arena, struct pyr_plan *plan,
+                   struct pyr_err *err);
 
 #endif

@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/parse.h"
-#include "suite/bench.h"
 
 #include <string.h>
 
@@ -52,6 +51,7 @@ LIST(stress_to_100, 1, 5, 10, 20, 50, 100);
 
 const struct pyr_preset pyr_presets[] = {
     {.name = "quick",
+     .summary = "a first look within five minutes on two cores (the default)",
      .suites = "inference,concurrent",
      CLASSES(quick_classes),
      LEVELS(doubling_to_8),
@@ -65,6 +65,7 @@ const struct pyr_preset pyr_presets[] = {
      STRESS(stress_to_10, 60),
      RETRIEVAL(100000, 100)},
     {.name = "tok_throughput",
+     .summary = "token throughput over prompt lengths and concurrency, half an hour at most",
      .suites = "inference,concurrent",
      CLASSES(classes_to_1000),
      LEVELS(to_32),
@@ -77,6 +78,7 @@ const struct pyr_preset pyr_presets[] = {
      STRESS(stress_to_50, 300),
      RETRIEVAL(50000, 50)},
     {.name = "retrieval",
+     .summary = "vector search over a million entries",
      .suites = "retrieval",
      CLASSES(classes_50_to_200),
      LEVELS(to_4),
@@ -89,6 +91,7 @@ const struct pyr_preset pyr_presets[] = {
      STRESS(stress_to_20, 300),
      RETRIEVAL(1000000, 1000)},
     {.name = "full",
+     .summary = "everything, half an hour at most",
      .suites = "inference,concurrent,stress,retrieval",
      CLASSES(classes_to_1000),
      LEVELS(to_32),
@@ -101,6 +104,7 @@ const struct pyr_preset pyr_presets[] = {
      STRESS(stress_to_50, 300),
      RETRIEVAL(1000000, 1000)},
     {.name = "production",
+     .summary = "five minutes for a CI job",
      .suites = "inference,concurrent,stress",
      CLASSES(classes_to_100),
      LEVELS(to_8),
@@ -112,6 +116,7 @@ const struct pyr_preset pyr_presets[] = {
      STRESS(stress_to_10, 180),
      RETRIEVAL(200000, 200)},
     {.name = "regression",
+     .summary = "enough requests a case to compare runs with each other",
      .suites = "inference,concurrent,stress",
      CLASSES(classes_to_500),
      LEVELS(to_16),
@@ -124,6 +129,7 @@ const struct pyr_preset pyr_presets[] = {
      STRESS(stress_to_20, 300),
      RETRIEVAL(500000, 500)},
     {.name = "stress",
+     .summary = "load until it breaks",
      .suites = "stress",
      CLASSES(classes_to_100),
      LEVELS(to_16),
@@ -136,6 +142,7 @@ const struct pyr_preset pyr_presets[] = {
      STRESS(stress_to_100, 600),
      RETRIEVAL(500000, 500)},
     {.name = "rtx_4090",
+     .summary = "batch sizes, lengths and goals for an RTX 4090",
      .suites = "inference,concurrent,stress,retrieval",
      CLASSES(classes_to_2000),
      LEVELS(to_64),
@@ -148,6 +155,7 @@ const struct pyr_preset pyr_presets[] = {
      STRESS(stress_to_100, 600),
      RETRIEVAL(1000000, 1500)},
     {.name = "rtx_3080",
+     .summary = "batch sizes and goals for an RTX 3080",
      .suites = "inference,concurrent,stress,retrieval",
      CLASSES(classes_to_1000),
      LEVELS(to_32),
@@ -160,6 +168,7 @@ const struct pyr_preset pyr_presets[] = {
      STRESS(stress_to_50, 300),
      RETRIEVAL(1000000, 1000)},
     {.name = "cpu_only",
+     .summary = "concurrency and goals for a machine without a GPU",
      .suites = "inference,concurrent,stress,retrieval",
      CLASSES(classes_to_500),
      LEVELS(doubling_to_8),
@@ -174,44 +183,6 @@ const struct pyr_preset pyr_presets[] = {
 };
 const size_t pyr_preset_count = COUNT(pyr_presets);
 
-const struct pyr_preset_row pyr_preset_rows[] = {
-    {"quick", "a first look within five minutes on two cores (the default)"},
-    {"tok_throughput",
-     "token throughput over prompt lengths and concurrency, half an hour at most"},
-    {"retrieval", "vector search over a million entries"},
-    {"full", "everything, half an hour at most"},
-    {"production", "five minutes for a CI job"},
-    {"regression", "enough requests a case to compare runs with each other"},
-    {"stress", "load until it breaks"},
-    {"rtx_4090", "batch sizes, lengths and goals for an RTX 4090"},
-    {"rtx_3080", "batch sizes and goals for an RTX 3080"},
-    {"cpu_only", "concurrency and goals for a machine without a GPU"},
-    {NULL, NULL},
-};
-
-const struct pyr_preset_row pyr_suite_rows[] = {
-    {"inference", "load, first token, prompt and decode speed, one request at a time"},
-    {"concurrent", "latency, throughput and goodput over requests in flight"},
-    {"stress", "shapes of load up to the breaking point"},
-    {"memory", "memory over load and unload cycles, leaks"},
-    {"cache", "response and prefix caches: hits, throughput, eviction"},
-    {"retrieval", "vector search: latency, recall, bandwidth"},
-    {"locks", "locks under contention"},
-    {"all", "every suite that this version has"},
-    {NULL, NULL},
-};
-
-/* A suite leaves this table when it lands. */
-static const struct {
-    const char *name, *why;
-} missing_suites[] = {
-    {"stress", "bench makes no stress run; `pyrometer stress` does"},
-    {"memory", "this version has no memory suite"},
-    {"cache", "this version has no cache suite"},
-    {"retrieval", "this version has no retrieval suite"},
-    {"locks", "this version has no lock suite"},
-};
-
 const struct pyr_preset *pyr_preset_find(const char *name) {
     for (size_t i = 0; i < pyr_preset_count; i++)
         if (strcmp(pyr_presets[i].name, name) == 0)
@@ -219,39 +190,16 @@ const struct pyr_preset *pyr_preset_find(const char *name) {
     return NULL;
 }
 
-const char *pyr_suite_missing(const char *name, bool *known) {
-    bool found = false;
-    for (const struct pyr_preset_row *row = pyr_suite_rows; row->name; row++)
-        found |= strcmp(row->name, name) == 0;
-    if (known)
-        *known = found;
-    for (size_t i = 0; i < COUNT(missing_suites); i++)
-        if (strcmp(missing_suites[i].name, name) == 0)
-            return missing_suites[i].why;
-    return found ? NULL : "there is no suite of that name";
-}
-
-static bool fail_name(const char *option, const char *kind, const char *name,
-                      const struct pyr_preset_row *rows, struct pyr_err *err) {
-    enum { ROWS_MAX = 32 };
-    const char *names[ROWS_MAX];
-    size_t count = 0;
+bool pyr_preset_fail(const char *name, struct pyr_err *err) {
+    const char *names[COUNT(pyr_presets)];
     struct pyr_buf list = {0};
-    for (; rows[count].name && count < ROWS_MAX; count++) {
-        names[count] = rows[count].name;
-        pyr_buf_printf(&list, "%s%s", count ? ", " : "", names[count]);
+    for (size_t i = 0; i < pyr_preset_count; i++) {
+        names[i] = pyr_presets[i].name;
+        pyr_buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
     }
-    const char *near = pyr_nearest(name, names, count);
-    pyr_fail(err, PYR_E_USAGE, "%s %s: there is no such %s%s%s; there are %s", option, name, kind,
+    const char *near = pyr_nearest(name, names, pyr_preset_count);
+    pyr_fail(err, PYR_E_USAGE, "--preset %s: there is no such preset%s%s; there are %s", name,
              near ? "; did you mean " : "", near ? near : "", pyr_buf_text(&list));
     pyr_buf_deinit(&list);
     return false;
-}
-
-bool pyr_preset_fail(const char *name, struct pyr_err *err) {
-    return fail_name("--preset", "preset", name, pyr_preset_rows, err);
-}
-
-bool pyr_suite_fail(const char *name, struct pyr_err *err) {
-    return fail_name("--suite", "suite", name, pyr_suite_rows, err);
 }

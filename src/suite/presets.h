@@ -22,7 +22,7 @@ struct pyr_preset_class {
 };
 
 struct pyr_preset {
-    const char *name;   /* its line for --help is in pyr_preset_rows (suite/bench.h) */
+    const char *name, *summary;
     const char *suites; /* comma-separated, in the order in which they run */
     const struct pyr_preset_class *classes;
     size_t class_count;
@@ -43,16 +43,11 @@ struct pyr_preset {
 
 /* NULL when there is none of that name. */
 const struct pyr_preset *pyr_preset_find(const char *name);
-/* All of them, in the order of pyr_preset_rows. */
+/* All of them, in the order of --help. */
 extern const struct pyr_preset pyr_presets[];
 extern const size_t pyr_preset_count;
 
 /* Fails for a name that is none, with the nearest and all others. */
 bool pyr_preset_fail(const char *name, struct pyr_err *err);
-bool pyr_suite_fail(const char *name, struct pyr_err *err);
-
-/* NULL when the suite runs in this version; else why it does not, for the line that lists it as
- * skipped. `known` (may be NULL) says whether there is such a name at all. */
-const char *pyr_suite_missing(const char *name, bool *known);
 
 #endif

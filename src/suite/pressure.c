@@ -50,9 +50,8 @@ static void *compute(void *context) {
 }
 
 static uint64_t usable_bytes(void) {
-    static const struct pyr_root live = {""};
     struct pyr_machine_limits limits;
-    pyr_machine_limits(&live, &limits);
+    pyr_machine_limits(&pyr_root_live, &limits);
     return limits.memory_usable_bytes;
 }
 

@@ -19,8 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct pyr_root live_root = {""};
-
 /* Prompts from a file have no length known beforehand; this is what a sequence is opened with, as
  * far as the model allows. */
 enum { TOKENS_FOR_FILE_PROMPTS = 2048 };
@@ -73,26 +71,26 @@ struct pyr_target_config pyr_session_target_config(struct pyr_session *s, uint32
 
 /* --- the target ------------------------------------------------------------------------------ */
 
-static uint64_t resident_bytes(pid_t pid) {
+static uint64_t resident_bytes(const struct pyr_session *s, pid_t pid) {
     struct pyr_proc_usage usage;
     struct pyr_err dropped;
-    if (pid <= 0 || !pyr_proc_read_tree(&live_root, pid, PYR_PROC_EXACT, &usage, &dropped))
+    if (pid <= 0 || !pyr_proc_read_tree(s->root, pid, PYR_PROC_EXACT, &usage, &dropped))
         return 0;
     return usage.rss_bytes == PYR_PROC_UNKNOWN ? 0 : usage.rss_bytes;
 }
 
 bool pyr_session_open_target(struct pyr_session *s, uint32_t variant, struct pyr_err *err) {
     struct pyr_target_config config = pyr_session_target_config(s, variant);
-    s->harness_bytes = resident_bytes(getpid());
+    s->harness_bytes = resident_bytes(s, getpid());
     if (!pyr_target_open(&config, s->options->isolate, &s->target, err))
         return false;
     s->target->ops->describe(s->target, &s->info);
     s->variant = variant;
     s->engine_bytes = 0;
     if (s->info.pid == getpid())
-        s->engine_bytes = resident_bytes(getpid());
+        s->engine_bytes = resident_bytes(s, getpid());
     else if (s->info.pid > 0)
-        s->engine_bytes = s->harness_bytes + resident_bytes(s->info.pid);
+        s->engine_bytes = s->harness_bytes + resident_bytes(s, s->info.pid);
     if (s->sampler)
         pyr_sampler_set_pid(s->sampler, s->info.pid);
     return true;
@@ -112,7 +110,7 @@ void pyr_session_measure_bandwidth(struct pyr_session *s) {
     s->bandwidth = 0;
     if (s->info.bytes_per_token == 0 || s->info.simulated)
         return;
-    if (pyr_bandwidth_measure(&config, &live_root, &s->clock, &seen, &err))
+    if (pyr_bandwidth_measure(&config, s->root, &s->clock, &seen, &err))
         s->bandwidth = seen.bytes_per_s;
     else
         pyr_session_warn(s, PYR_NO_CASE, "memory bandwidth not measured: %s", err.text);
@@ -125,7 +123,7 @@ static void probe_noise(struct pyr_session *s) {
     struct pyr_noise noise;
     if (s->info.virtual_time)
         return;
-    pyr_noise_measure(&config, &live_root, &s->clock, &noise);
+    pyr_noise_measure(&config, s->root, &s->clock, &noise);
     /* On a quiet machine the slowest of 100 turns is within a tenth or two of the median. */
     if (noise.loop_spread > 0.5)
         pyr_session_warn(s, PYR_NO_CASE,
@@ -142,7 +140,7 @@ static void probe_speed(struct pyr_session *s, enum pyr_metric metric) {
     struct pyr_noise noise;
     if (s->info.virtual_time)
         return;
-    pyr_noise_measure(&config, &live_root, &s->clock, &noise);
+    pyr_noise_measure(&config, s->root, &s->clock, &noise);
     pyr_lane_observe(pyr_session_lane(s), metric, PYR_NO_CASE, 0, noise.loop_p50_ns);
 }
 
@@ -150,7 +148,7 @@ static bool start_sampler(struct pyr_session *s, struct pyr_err *err) {
     if (s->info.virtual_time)
         return true;
     struct pyr_sampler_config config = {
-        .root = &live_root,
+        .root = s->root,
         .clock = &s->clock,
         .pid = s->info.pid,
         .own_pid = getpid(),
@@ -171,7 +169,7 @@ static bool open_recorder(struct pyr_session *s, const struct pyr_outputs *outpu
                           struct pyr_err *err) {
     struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);
-    char *meta = pyr_meta_make(s->options, s->plan, &s->info,
+    char *meta = pyr_meta_make(s->options, s->plan, s->root, &s->info,
                                (uint64_t)wall.tv_sec * PYR_NS_PER_S + (uint64_t)wall.tv_nsec);
     struct pyr_recorder_config config = {.path = outputs->run,
                                          .lanes = PYR_LANE_COUNT,
@@ -202,7 +200,7 @@ static void open_energy(struct pyr_session *s) {
         return;
     if (!pyr_nvml_open(NULL, &s->nvml, &absent))
         s->nvml = NULL;
-    if (!pyr_energy_open(&live_root, s->nvml, &s->energy, &absent))
+    if (!pyr_energy_open(s->root, s->nvml, &s->energy, &absent))
         s->energy = NULL;
 }
 
@@ -267,8 +265,12 @@ static bool write_suites(const struct pyr_outputs *outputs, struct pyr_bench_out
          fine && i < outcome->result->suite_count && strcmp(path, outputs->results) == 0; i++) {
         struct pyr_buf text = {0};
         char name[PATH_MAX + 64];
-        snprintf(name, sizeof name, "%s/%s_benchmark.json", outputs->dir,
-                 outcome->result->suites[i].name);
+        const char *suite_name = outcome->result->suites[i].name;
+        const struct pyr_suite *suite = pyr_suite_find(suite_name);
+        if (suite && suite->result_file)
+            snprintf(name, sizeof name, "%s/%s", outputs->dir, suite->result_file);
+        else
+            snprintf(name, sizeof name, "%s/%s_benchmark.json", outputs->dir, suite_name);
         pyr_report_suite_json(outcome->result, i, &text);
         fine = pyr_fs_write_whole(name, pyr_buf_text(&text), text.length, err);
         pyr_buf_deinit(&text);
@@ -363,11 +365,13 @@ bool pyr_session_run(const struct pyr_bench_options *options, const struct pyr_p
                      pyr_session_body *body, void *context, struct pyr_bench_outcome *outcome,
                      struct pyr_err *err) {
     memset(outcome, 0, sizeof *outcome);
+    const struct pyr_root *root = options->root ? options->root : &pyr_root_live;
     struct pyr_machine_limits limits;
-    pyr_machine_limits(&live_root, &limits);
+    pyr_machine_limits(root, &limits);
     struct pyr_outputs outputs;
     struct pyr_session session = {.options = options,
                                   .plan = plan,
+                                  .root = root,
                                   .progress = progress->call,
                                   .progress_context = progress->context,
                                   /* 0 would read as an unknown stamp. */
@@ -377,7 +381,7 @@ bool pyr_session_run(const struct pyr_bench_options *options, const struct pyr_p
         !pyr_outputs_prepare(options->output, fallback_dir, time(NULL), &outputs, err))
         return false;
     session.run_path = outputs.run;
-    if (!pyr_session_open_target(&session, 0, err)) {
+    if (plan->needs_target && !pyr_session_open_target(&session, 0, err)) {
         pyr_outputs_discard(&outputs);
         return false;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every job that measures a target has in common: the output folder, the open target, the
- * recorder and the sampler around it, and the result and reports after it. A job (bench, stress)
+ * What every job that measures has in common: the output folder, the recorder and the sampler, the
+ * open target where the plan needs one, and the result and reports after it. A job (bench, stress)
  * gives a plan and a body that drives its cases. Private to suite.
  */
 #ifndef PYR_SUITE_SESSION_H
@@ -34,6 +34,7 @@ struct pyr_session {
     pyr_bench_progress_fn *progress;
     void *progress_context;
 
+    const struct pyr_root *root; /* where the machine is read */
     uint64_t virtual_now_ns;
     struct pyr_clock clock;
     struct pyr_recorder *recorder;
@@ -47,7 +48,7 @@ struct pyr_session {
     struct pyr_session_load highest;  /* of the case with the most streams in flight */
     uint32_t cpus_allowed;
 
-    /* The target that is open, and how. */
+    /* The target that is open, and how. NULL: none is, and `info` is of the last one, or zero. */
     struct pyr_target *target;
     struct pyr_target_info info;
     uint32_t variant;
@@ -96,10 +97,7 @@ void pyr_session_record_case(struct pyr_session *s, const struct pyr_case *recor
  * the rate of events that the warm-up had and at that of the highest level. */
 void pyr_session_calibrate(struct pyr_session *s);
 
-/* Cold and warm loads of the model file, as observations of the case. Opens its own targets. */
-void pyr_startup_measure(struct pyr_session *s, const struct pyr_plan_case *one);
-
-/* Cases [first, last) of one suite and variant, on the open target. */
+/* Cases [first, last) of one suite and variant: requests through the driver, on the open target. */
 void pyr_cases_run(struct pyr_session *s, size_t first, size_t last);
 
 #endif

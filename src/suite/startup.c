@@ -3,12 +3,17 @@
  * How long a target takes from nothing: a fresh process, a load from disk, the first token. Each
  * part is an observation of its own, each repetition starts over.
  */
-#include "suite/session.h"
+#include "suite/startup.h"
 
 #include "sample/pagecache.h"
+#include "suite/planner.h"
+#include "suite/session.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* Six repetitions are the least for a two-sided interval of a median. */
+enum { COLD_LOADS = 6, WARM_LOADS = 6 };
 
 /* The one request after a load. Its records go nowhere: only its first token is observed. */
 struct first_request {
@@ -130,22 +135,46 @@ static bool may_load(const struct pyr_session *s) {
            pyr_clock_real_ns() - s->started_ns < (s->deadline_ns - s->started_ns) / 4;
 }
 
-void pyr_startup_measure(struct pyr_session *s, const struct pyr_plan_case *one) {
-    uint32_t index = one->record.index, loads = s->plan->cold_loads + s->plan->warm_loads;
+static void measure(struct pyr_session *s, const struct pyr_plan_case *one) {
+    uint32_t index = one->record.index, loads = COLD_LOADS + WARM_LOADS;
     struct pyr_err err;
     pyr_session_record_case(s, &one->record);
-    for (uint32_t i = 0; i < s->plan->cold_loads && may_load(s); i++) {
+    for (uint32_t i = 0; i < COLD_LOADS && may_load(s); i++) {
         tell(s, one, (double)i / loads);
         if (!cold_start(s, index, i, &err)) {
             pyr_session_warn(s, index, "cold start not measured: %s", err.text);
             break;
         }
     }
-    for (uint32_t i = 0; i < s->plan->warm_loads && may_load(s); i++) {
-        tell(s, one, (double)(s->plan->cold_loads + i) / loads);
+    for (uint32_t i = 0; i < WARM_LOADS && may_load(s); i++) {
+        tell(s, one, (double)(COLD_LOADS + i) / loads);
         if (!warm_load(s, index, i, &err)) {
             pyr_session_warn(s, index, "warm load not measured: %s", err.text);
             break;
         }
     }
 }
+
+static void run(struct pyr_session *s, size_t first, size_t last) {
+    for (size_t i = first; i < last; i++)
+        measure(s, &s->plan->cases[i]);
+}
+
+static bool plan(struct pyr_planner *p, uint32_t variant, struct pyr_err *err) {
+    if (!p->target_is_file)
+        return true;
+    struct pyr_plan_case *one = pyr_planner_add(p, variant, err);
+    if (!one)
+        return false;
+    pyr_planner_name(p, one, "startup", "threads=%u", p->plan->variants[variant].threads);
+    return true;
+}
+
+const struct pyr_suite pyr_suite_startup = {
+    .name = "startup",
+    .summary = "cold and warm loads of a model file, a fresh process, the first token",
+    .part_of = "inference",
+    .needs = PYR_NEEDS_TARGET_CLOSED,
+    .plan = plan,
+    .run = run,
+};

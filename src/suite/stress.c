@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "sample/machine.h"
 #include "stats/capacity.h"
+#include "suite/planner.h"
 #include "suite/session.h"
 
 #include <math.h>
@@ -25,7 +26,7 @@ enum {
 };
 
 /* What the documents call stable: at most 5 % errors and p95 within a second. */
-static const char stable_goals[] = "error=5%,latency_p95=1s";
+#define STABLE_GOALS "error=5%,latency_p95=1s"
 /* Loads that differ by less are one. */
 static const double narrow_ratio = 1.05;
 
@@ -53,13 +54,18 @@ static double most_load(const struct stress *st) {
     return (double)(st->options->most ? st->options->most : MOST_DEFAULT);
 }
 
+static void be_of_stress(struct pyr_plan_case *one) {
+    one->suite = &pyr_suite_stress;
+    snprintf(one->record.suite, sizeof one->record.suite, "%s", pyr_suite_stress.name);
+}
+
 /* A case of the class that the plan gave, at that load. */
 static struct pyr_plan_case *set_case(struct stress *st, size_t index, double load,
                                       const char *id) {
     struct pyr_plan_case *one = &st->cases[index];
     *one = st->plan.cases[0];
+    be_of_stress(one);
     one->record.index = (uint32_t)index;
-    snprintf(one->record.suite, sizeof one->record.suite, "stress");
     snprintf(one->record.id, sizeof one->record.id, "%s", id);
     if (is_open(st))
         one->record.rate = load;
@@ -122,6 +128,7 @@ static void make_level(struct stress *st, double load, uint64_t time_ns) {
         one->warmup_ns = time_ns / WARMUP_SHARE;
     one->level_time_ns = time_ns;
     one->watch = st->options->sweep ? PYR_WATCH_SATURATION : PYR_WATCH_LEVEL;
+    one->record.flags |= PYR_CASE_LEVEL;
     one->salt = tries - 1;
     st->plan.case_count = index + 1;
 }
@@ -137,17 +144,12 @@ static struct pyr_level try_once(struct pyr_session *s, struct stress *st, doubl
     pyr_recorder_flush(s->recorder);
     struct pyr_result *result;
     struct pyr_err err;
-    if (pyr_session_stopped(s) || !pyr_result_make(s->run_path, &result, &err))
+    if (pyr_session_stopped(s) ||
+        !pyr_result_make_case(s->run_path, (uint32_t)index, &result, &err))
         return level;
-    for (size_t i = 0; i < result->suite_count; i++)
-        for (size_t c = 0; c < result->suites[i].case_count; c++) {
-            const struct pyr_case_result *one = &result->suites[i].cases[c];
-            if (one->plan->index != index)
-                continue;
-            level.verdict =
-                pyr_level_judge(one, result->goals, result->goal_count, result->arena).verdict;
-            *saturating = one->saturating;
-        }
+    const struct pyr_case_result *one = &result->suites[0].cases[0];
+    level.verdict = pyr_level_judge(one, result->goals, result->goal_count, result->arena).verdict;
+    *saturating = one->saturating;
     pyr_result_destroy(result);
     return level;
 }
@@ -319,9 +321,9 @@ static void search(struct pyr_session *s, struct stress *st) {
  */
 
 static bool prepare(struct stress *st, struct pyr_err *err) {
-    static const struct pyr_root live = {""};
+    const struct pyr_root *root = st->options->bench.root;
     struct pyr_machine_limits limits;
-    pyr_machine_limits(&live, &limits);
+    pyr_machine_limits(root ? root : &pyr_root_live, &limits);
     /* In an open loop, the cap on what is in flight. */
     bool open = is_open(st) || st->options->bench.trace;
     const uint64_t most = open ? st->options->most : (uint64_t)most_load(st);
@@ -329,7 +331,7 @@ static bool prepare(struct stress *st, struct pyr_err *err) {
     bench.suite = "concurrent";
     bench.concurrency = &most;
     bench.concurrency_count = most > 0;
-    bench.slo = bench.slo ? bench.slo : stable_goals;
+    bench.slo = bench.slo ? bench.slo : STABLE_GOALS;
     if (!pyr_plan_make(&bench, limits.compute_threads, false, st->arena, &st->plan, err))
         return false;
     bool user_goals = st->options->bench.slo != NULL;
@@ -341,10 +343,9 @@ static bool prepare(struct stress *st, struct pyr_err *err) {
     }
     st->plan.goals = goals;
     st->plan.variant_count = 1;
-    st->plan.cold_loads = st->plan.warm_loads = 0;
     const struct pyr_bench_options *o = &st->options->bench;
     if (o->trace) {
-        snprintf(st->plan.cases[0].record.suite, sizeof st->plan.cases[0].record.suite, "stress");
+        be_of_stress(&st->plan.cases[0]);
         return true;
     }
     st->plan.duration_ns = o->duration_ns ? o->duration_ns : DURATION_DEFAULT_S * PYR_NS_PER_S;
@@ -433,3 +434,37 @@ bool pyr_stress_run(const struct pyr_stress_options *options, pyr_bench_progress
     pyr_arena_destroy(st.arena);
     return ok;
 }
+
+/* --- the suite of bench -------------------------------------------------------------------------
+ */
+
+static bool plan(struct pyr_planner *p, uint32_t variant, struct pyr_err *err) {
+    const struct pyr_preset *preset = p->preset;
+    size_t count = preset->stress_level_count;
+    const struct pyr_prompt_class *class = &p->plan->classes[p->plan->class_count / 2];
+    for (size_t i = 0; i < count; i++) {
+        char name[64];
+        struct pyr_plan_case *one =
+            pyr_planner_add_closed(p, variant, class, preset->stress_levels[i], "", err);
+        if (!one)
+            return false;
+        snprintf(name, sizeof name, "level c%llu", (unsigned long long)preset->stress_levels[i]);
+        pyr_planner_name(p, one, name, "%s", one->record.params);
+        one->record.flags |= PYR_CASE_LEVEL;
+        one->watch = PYR_WATCH_SATURATION;
+        one->requests = p->options->requests;
+        one->level_time_ns =
+            p->options->level_time_ns ? p->options->level_time_ns : preset->stress_ns / count;
+        if (!p->options->warmup_set && one->warmup_requests < preset->stress_levels[i])
+            one->warmup_requests = preset->stress_levels[i];
+    }
+    return true;
+}
+
+const struct pyr_suite pyr_suite_stress = {
+    .name = "stress",
+    .summary = "levels of load one after the other: which of them the target carries",
+    .goals = STABLE_GOALS,
+    .plan = plan,
+    .run = pyr_cases_run,
+};

@@ -9,6 +9,7 @@
 
 #include "suite/bench.h"
 #include "suite/pressure.h"
+#include "suite/suite.h"
 
 struct pyr_stress_options {
     struct pyr_bench_options bench; /* target, lengths, limits, output; rate > 0: open loop */
@@ -23,6 +24,10 @@ struct pyr_stress_options {
     uint64_t spike_period_ns, spike_width_ns;
     struct pyr_pressure_options pressure;
 };
+
+/* The suite of bench: a preset's levels one after the other, each for its share of the preset's
+ * time. */
+extern const struct pyr_suite pyr_suite_stress;
 
 /* As pyr_bench_run; files go to stress_test_results/ unless the user says where. */
 bool pyr_stress_run(const struct pyr_stress_options *options, pyr_bench_progress_fn *progress,

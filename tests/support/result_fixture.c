@@ -328,7 +328,7 @@ static void fill_inference(struct pyr_arena *arena, struct pyr_suite_result *sui
     cases[0] = start_case(arena, 0);
     for (uint32_t i = 0; i < 3; i++)
         cases[1 + i] = request_case(arena, &shapes[i], 1 + i);
-    *suite = (struct pyr_suite_result){"inference", cases, 4};
+    *suite = (struct pyr_suite_result){"inference", cases, 4, NULL, 0};
 }
 
 static void fill_concurrent(struct pyr_arena *arena, struct pyr_suite_result *suite) {
@@ -352,7 +352,7 @@ static void fill_concurrent(struct pyr_arena *arena, struct pyr_suite_result *su
     cases[10].warning_count = 1;
     cases[11].flag_short = 2;
     cases[11].saturating = true;
-    *suite = (struct pyr_suite_result){"concurrent", cases, 12};
+    *suite = (struct pyr_suite_result){"concurrent", cases, 12, NULL, 0};
 }
 
 static void fill_rate(struct pyr_arena *arena, struct pyr_suite_result *suite) {
@@ -366,7 +366,7 @@ static void fill_rate(struct pyr_arena *arena, struct pyr_suite_result *suite) {
         cases[i] = request_case(arena, &shapes[i], 16 + i);
     cases[2].saturating = true;
     cases[0].serialises = "this target serialises: 1.02 requests at once with 4 in flight";
-    *suite = (struct pyr_suite_result){"rate", cases, 3};
+    *suite = (struct pyr_suite_result){"rate", cases, 3, NULL, 0};
 }
 
 static void add_goals(struct pyr_result *result) {
@@ -496,7 +496,7 @@ struct pyr_result *pyr_test_result_large(void) {
                                    rows[i].sd / rows[i].quantile[PYR_Q_P50].value, rows[i].n);
     cases[0].metrics = rows;
     struct pyr_suite_result *suite = add_suites(result, 1);
-    *suite = (struct pyr_suite_result){"concurrent", cases, 2};
+    *suite = (struct pyr_suite_result){"concurrent", cases, 2, NULL, 0};
     static const struct pyr_goal goal = {"error_rate", "value", "", "error=5%", 0, 1, 0, {0}, 0.05};
     static const struct pyr_goal_result row = {&goal,
                                                "concurrent/short/c64",
@@ -542,7 +542,7 @@ struct pyr_result *pyr_test_result_hostile(void) {
         cases[i].metrics = rows;
     }
     struct pyr_suite_result *suite = add_suites(result, 1);
-    *suite = (struct pyr_suite_result){evil, cases, 2};
+    *suite = (struct pyr_suite_result){evil, cases, 2, NULL, 0};
     result->warnings = one_text(result->arena, evil);
     result->warning_count = 1;
     result->recommendations = result->warnings;

@@ -4,6 +4,7 @@
 #include "report/figures.h"
 #include "report/html/parts.h"
 #include "report/svg.h"
+#include "stats/capacity.h"
 #include "stats/goals.h"
 
 #include <math.h>
@@ -442,8 +443,7 @@ static bool find_levels(const struct pyr_result *result, struct levels *levels) 
     for (size_t i = 0; i < result->suite_count; i++)
         for (size_t j = 0; j < result->suites[i].case_count; j++) {
             const struct pyr_case_result *one = &result->suites[i].cases[j];
-            if (strcmp(result->suites[i].name, "stress") != 0 || !one->total ||
-                levels->count == LEVELS_MAX)
+            if (!pyr_case_is_level(one->plan) || !one->total || levels->count == LEVELS_MAX)
                 continue;
             pyr_axis_hold(&levels->load, load_of(one));
             levels->cases[levels->count++] = one;

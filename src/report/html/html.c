@@ -24,8 +24,9 @@ static void put_figures(struct pyr_buf *out, const struct pyr_suite_result *suit
     size_t count = pyr_figures_choose(suite, group, figures);
     if (!count)
         return;
-    pyr_buf_puts(out,
-                 PYR_HTML_TABLE("fig") "<thead><tr><th scope=\"col\">case<th scope=\"col\">ok");
+    bool counts = pyr_suite_has_requests(suite);
+    pyr_buf_puts(out, PYR_HTML_TABLE("fig") "<thead><tr><th scope=\"col\">case");
+    pyr_buf_puts(out, counts ? "<th scope=\"col\">ok" : "");
     for (size_t i = 0; i < count; i++) {
         scales[i] = pyr_scale_of_figure(suite, &figures[i]);
         pyr_buf_printf(out, "<th scope=\"col\">%s<span>%s</span>", figures[i].header,
@@ -34,12 +35,13 @@ static void put_figures(struct pyr_buf *out, const struct pyr_suite_result *suit
     pyr_buf_puts(out, "</tr></thead><tbody>");
     for (size_t i = 0; i < suite->case_count; i++) {
         const struct pyr_case_result *result = &suite->cases[i];
-        if (!result->total)
+        if (!pyr_case_in_table(suite, result))
             continue;
         pyr_html_element(out, "<tr><th scope=\"row\">", pyr_case_short_id(suite, result), "");
         pyr_buf_puts(out, result->steadiness == PYR_NEVER_STEADY ? " ~" : "");
         pyr_buf_puts(out, result->saturating ? " ^" : "");
-        pyr_buf_printf(out, "<td>%llu", (unsigned long long)result->ok);
+        if (counts)
+            pyr_buf_printf(out, "<td>%llu", (unsigned long long)result->ok);
         if (result->ok != result->total)
             pyr_buf_printf(out, "/%llu", (unsigned long long)result->total);
         for (size_t j = 0; j < count; j++) {
@@ -252,7 +254,7 @@ static void put_suite(struct pyr_buf *out, const struct pyr_suite_result *suite,
     put_notes(out, suite);
     for (size_t i = 0; i < suite->case_count; i++) {
         const struct pyr_case_result *result = &suite->cases[i];
-        if (result->total || !result->metric_count)
+        if (pyr_case_in_table(suite, result) || !result->metric_count)
             continue;
         pyr_html_element(out, "<h3>", pyr_case_short_id(suite, result), "</h3>");
         put_metrics(out, result->metrics, result->metric_count);
