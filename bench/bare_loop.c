@@ -307,7 +307,7 @@ struct ours {
 static struct ours *ours_open(const struct settings *settings) {
     struct ours *ours = pyr_xcalloc(1, sizeof *ours);
     struct pyr_err err;
-    struct pyr_target_option option = {"engine_dir", PYR_ENGINE_LIB};
+    struct pyr_option option = {"engine_dir", PYR_ENGINE_LIB};
     struct pyr_target_config config = {.spec = settings->model,
                                        .options = &option,
                                        .option_count = 1,

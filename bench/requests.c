@@ -137,7 +137,7 @@ static int run_ours(char **argv) {
     unlink(path);
     const struct pyr_clock clock = {0};
     const struct pyr_recorder_config record = {.path = path, .lanes = 1, .meta_json = "{}"};
-    const struct pyr_target_option options[] = {{"probe", "off"}, {"stream", "off"}};
+    const struct pyr_option options[] = {{"probe", "off"}, {"stream", "off"}};
     const struct pyr_target_config config = {
         .spec = argv[0], .options = options, .option_count = 2};
     struct pyr_recorder *recorder;

@@ -251,7 +251,7 @@ static bool session_open(struct session *session, const char *url, struct pyr_er
     unlink(session->path);
     const struct pyr_recorder_config record = {
         .path = session->path, .lanes = 1, .meta_json = "{}"};
-    const struct pyr_target_option probe = {"probe", "off"};
+    const struct pyr_option probe = {"probe", "off"};
     const struct pyr_target_config config = {.spec = url, .options = &probe, .option_count = 1};
     return pyr_recorder_open(&record, &clock, &session->recorder, err) &&
            pyr_target_open(&config, false, &session->target, err);

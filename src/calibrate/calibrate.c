@@ -349,7 +349,7 @@ static const char *first_error(const struct pyr_load_result *result) {
 static bool open_target(const struct pyr_calibrate_options *options,
                         const struct pyr_schedule_child *child, struct pyr_target **target,
                         struct pyr_err *err) {
-    const struct pyr_target_option no_probe = {"probe", "off"};
+    const struct pyr_option no_probe = {"probe", "off"};
     const struct pyr_target_config server = {.spec = child->url,
                                              .model = "scheduled",
                                              .options = &no_probe,

@@ -46,20 +46,18 @@ static bool open_arm(const char *text, const struct workload *load, uint64_t see
     return pyr_ab_target_open(&config, arm, err);
 }
 
-static bool run_sides(struct pyr_cli *cli, const char *a, const char *b,
-                      const struct workload *load, double threshold,
+static bool run_sides(struct pyr_cli *cli, const struct pyr_compare_words *words, const char *a,
+                      const char *b, const struct workload *load, double threshold,
                       struct pyr_comparison **comparison, int *signal, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
     const volatile sig_atomic_t *stop = pyr_signals_install();
-    struct watcher watcher = {cli->error_terminal, pyr_given(&cli->args, PYR_OPT_QUIET)};
-    const struct pyr_ab_options options = {
-        .pairs = v[PYR_OPT_PAIRS].number,
-        .duration_ns = v[PYR_OPT_AB_TIME].number,
-        .seed = pyr_given(&cli->args, PYR_OPT_SEED) ? v[PYR_OPT_SEED].number : 1,
-        .threshold = threshold,
-        .stop = stop,
-        .progress = show,
-        .progress_context = &watcher};
+    struct watcher watcher = {cli->error_terminal, cli->shared.quiet};
+    const struct pyr_ab_options options = {.pairs = words->pairs,
+                                           .duration_ns = words->duration_ns,
+                                           .seed = words->seed,
+                                           .threshold = threshold,
+                                           .stop = stop,
+                                           .progress = show,
+                                           .progress_context = &watcher};
     uint64_t now_ns = PYR_NS_PER_S; /* 0 would read as an unknown stamp */
     struct pyr_ab_arm *arms[2] = {NULL, NULL};
     bool fine = open_arm(a, load, options.seed, &now_ns, &arms[0], err) &&
@@ -75,26 +73,26 @@ static bool run_sides(struct pyr_cli *cli, const char *a, const char *b,
 
 static bool threshold_of(struct pyr_cli *cli, double *threshold, struct pyr_err *err) {
     struct pyr_compare_options options = {.threshold = 0.10};
-    const char *text = cli->args.values[PYR_OPT_THRESHOLD].text;
+    const char *text = cli->shared.threshold;
     if (text && !pyr_compare_parse_threshold(cli->arena, text, &options, err))
         return false;
     *threshold = options.threshold;
     return true;
 }
 
-bool pyr_ab_sides(struct pyr_cli *cli, const char *a, const char *b,
-                  struct pyr_comparison **comparison, int *signal, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
+bool pyr_ab_sides(struct pyr_cli *cli, const struct pyr_compare_words *words, const char *a,
+                  const char *b, struct pyr_comparison **comparison, int *signal,
+                  struct pyr_err *err) {
     struct workload load = usual;
     double threshold;
-    if (v[PYR_OPT_AB_CONCURRENCY].number)
-        load.concurrency = (uint32_t)v[PYR_OPT_AB_CONCURRENCY].number;
-    if (v[PYR_OPT_AB_PROMPT].number)
-        load.prompt_tokens = (uint32_t)v[PYR_OPT_AB_PROMPT].number;
-    if (v[PYR_OPT_AB_OUTPUT].number)
-        load.output_tokens = (uint32_t)v[PYR_OPT_AB_OUTPUT].number;
+    if (words->concurrency)
+        load.concurrency = (uint32_t)words->concurrency;
+    if (words->prompt_tokens)
+        load.prompt_tokens = (uint32_t)words->prompt_tokens;
+    if (words->output_tokens)
+        load.output_tokens = (uint32_t)words->output_tokens;
     return threshold_of(cli, &threshold, err) &&
-           run_sides(cli, a, b, &load, threshold, comparison, signal, err);
+           run_sides(cli, words, a, b, &load, threshold, comparison, signal, err);
 }
 
 /* --- --confirm
@@ -147,9 +145,10 @@ static struct workload workload_of(const struct pyr_kept_run *run,
     return load;
 }
 
-bool pyr_ab_confirm(struct pyr_cli *cli, const struct pyr_kept_run *before,
-                    const struct pyr_kept_run *now, const struct pyr_comparison *doubted,
-                    struct pyr_comparison **comparison, struct pyr_err *err) {
+bool pyr_ab_confirm(struct pyr_cli *cli, const struct pyr_compare_words *words,
+                    const struct pyr_kept_run *before, const struct pyr_kept_run *now,
+                    const struct pyr_comparison *doubted, struct pyr_comparison **comparison,
+                    struct pyr_err *err) {
     const char *a = pyr_ab_side_of(cli->arena, before), *b = pyr_ab_side_of(cli->arena, now);
     double threshold;
     int signal;
@@ -166,7 +165,7 @@ bool pyr_ab_confirm(struct pyr_cli *cli, const struct pyr_kept_run *before,
             a);
     const struct workload load = workload_of(now, &doubted->metrics[0]);
     if (!threshold_of(cli, &threshold, err) ||
-        !run_sides(cli, a, b, &load, threshold, comparison, &signal, err))
+        !run_sides(cli, words, a, b, &load, threshold, comparison, &signal, err))
         return false;
     (*comparison)->confirmed = true;
     return true;

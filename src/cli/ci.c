@@ -18,7 +18,7 @@ static const char *set_environment(const char *name) {
 }
 
 void pyr_ci_prepare(struct pyr_cli *cli, struct pyr_bench_options *options) {
-    if (!pyr_given(&cli->args, PYR_OPT_CI))
+    if (!cli->shared.ci)
         return;
     options->color = false;
     options->format = options->format
@@ -52,7 +52,7 @@ static void print(const struct pyr_buf *text) {
 }
 
 bool pyr_ci_tell_result(struct pyr_cli *cli, const struct pyr_result *result, struct pyr_err *err) {
-    if (!pyr_given(&cli->args, PYR_OPT_CI))
+    if (!cli->shared.ci)
         return true;
     const struct pyr_report_format *format = pyr_report_format_find("github");
     const struct pyr_report_options options = {0};
@@ -69,7 +69,7 @@ bool pyr_ci_tell_result(struct pyr_cli *cli, const struct pyr_result *result, st
 
 bool pyr_ci_tell_comparison(struct pyr_cli *cli, const struct pyr_comparison *comparison,
                             const char *folder, struct pyr_err *err) {
-    if (!pyr_given(&cli->args, PYR_OPT_CI))
+    if (!cli->shared.ci)
         return true;
     const struct pyr_report_options options = {0};
     struct pyr_buf summary = {0}, notes = {0};

@@ -37,18 +37,14 @@ static bool check_operands(const struct pyr_cli *cli, struct pyr_err *err) {
 static void follow_log_level(struct pyr_cli *cli) {
     static const struct {
         const char *level;
-        enum pyr_cli_option option;
-    } levels[] = {{"trace", PYR_OPT_VERBOSE},
-                  {"debug", PYR_OPT_VERBOSE},
-                  {"warn", PYR_OPT_QUIET},
-                  {"error", PYR_OPT_QUIET}};
+        bool quiet;
+    } levels[] = {{"trace", false}, {"debug", false}, {"warn", true}, {"error", true}};
     const char *said = getenv("INFERNO_LOG_LEVEL");
-    if (!said || pyr_given(&cli->args, PYR_OPT_VERBOSE) || pyr_given(&cli->args, PYR_OPT_QUIET))
+    if (!said || cli->shared.verbose || cli->shared.quiet)
         return;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-        if (strcmp(said, levels[i].level) == 0 &&
-            (pyr_option_rows[levels[i].option].commands & cli->command->bit))
-            cli->args.values[levels[i].option].spelling = "INFERNO_LOG_LEVEL";
+        if (strcmp(said, levels[i].level) == 0)
+            *(levels[i].quiet ? &cli->shared.quiet : &cli->shared.verbose) = true;
 }
 
 static int run_command(struct pyr_cli *cli, int argc, char **argv, struct pyr_err *err) {
@@ -56,18 +52,17 @@ static int run_command(struct pyr_cli *cli, int argc, char **argv, struct pyr_er
     cli->command = pyr_command_find(argc, argv, &used, err);
     if (!cli->command)
         return PYR_CLI_FAILED;
-    if (!pyr_args_parse(cli->arena, cli->command->bit, cli->command->name, argc - used, argv + used,
-                        &cli->args, err))
+    if (!pyr_args_parse(cli, argc - used, argv + used, err))
         return PYR_CLI_FAILED;
-    if (pyr_given(&cli->args, PYR_OPT_HELP)) {
+    if (cli->shared.help) {
         pyr_help_command(stdout, cli->command);
         return 0;
     }
     if (!pyr_args_check(&cli->args, err) || !check_operands(cli, err))
         return PYR_CLI_FAILED;
     follow_log_level(cli);
-    cli->color = pyr_terminal_wants_color(STDOUT_FILENO) &&
-                 !pyr_given(&cli->args, PYR_OPT_NO_COLOR) && !pyr_given(&cli->args, PYR_OPT_CI);
+    cli->color =
+        pyr_terminal_wants_color(STDOUT_FILENO) && !cli->shared.no_color && !cli->shared.ci;
     cli->error_terminal = pyr_terminal_is_smart(STDERR_FILENO);
     cli->width = pyr_terminal_width(STDOUT_FILENO, 80);
     return cli->command->run(cli, err);

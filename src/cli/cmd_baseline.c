@@ -7,13 +7,38 @@
 #include "base/fs.h"
 #include "estimate/predict.h"
 #include "judge/baseline.h"
+#include "suite/bench_options.h"
+#include "target/http_options.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+struct options {
+    struct pyr_bench_options bench;
+    const char *backends;
+};
+
+static const struct pyr_option_row rows[] = {
+    {.name = "--backends",
+     .kind = PYR_OPTION_TEXT,
+     .offset = offsetof(struct options, backends),
+     .argument = "LIST",
+     .group = PYR_GROUP_TARGET,
+     .help = "kinds of models (gguf); the target says which one it is"},
+};
+static const struct pyr_option_table table = PYR_OPTION_TABLE("baseline", rows);
+
+#define BENCH offsetof(struct options, bench)
+const struct pyr_option_set pyr_baseline_set = {sizeof(struct options),
+                                                {{&pyr_bench_target_options, BENCH, false},
+                                                 {&pyr_http_option_table, BENCH, true},
+                                                 {&table, 0, false},
+                                                 {&pyr_bench_case_options, BENCH, false},
+                                                 {&pyr_bench_run_options, BENCH, false}}};
+
 /* Kinds of models in the documents' words; what the target is decides itself. */
 static bool check_backends(const struct pyr_cli *cli, struct pyr_err *err) {
-    const char *list = cli->args.values[PYR_OPT_BACKENDS].text;
+    const char *list = ((const struct options *)cli->options)->backends;
     if (!list)
         return true;
     if (!*list)
@@ -28,7 +53,7 @@ static bool check_backends(const struct pyr_cli *cli, struct pyr_err *err) {
 }
 
 static bool read_targets(const struct pyr_cli *cli, struct pyr_buf *text, struct pyr_err *err) {
-    const char *path = cli->args.values[PYR_OPT_TARGETS].text;
+    const char *path = cli->shared.targets;
     return !path || pyr_fs_read_file(path, 1 << 20, text, err);
 }
 
@@ -59,26 +84,24 @@ static bool leave_files(struct pyr_cli *cli, const struct pyr_repeat *repeat,
 }
 
 int pyr_cmd_baseline(struct pyr_cli *cli, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
-    uint64_t runs =
-        pyr_given(&cli->args, PYR_OPT_RUNS) ? v[PYR_OPT_RUNS].number : PYR_STORED_RUNS_LEAST;
+    const struct pyr_bench_options *o = &((const struct options *)cli->options)->bench;
+    uint64_t runs = o->runs ? o->runs : PYR_STORED_RUNS_LEAST;
     if (runs < PYR_STORED_RUNS_LEAST)
         return pyr_fail(err, PYR_E_USAGE,
                         "%s: %" PRIu64 " runs are no baseline; one further run can be judged by %d "
                         "or more",
-                        v[PYR_OPT_RUNS].spelling, runs, PYR_STORED_RUNS_LEAST)
+                        pyr_spelling(&cli->args, "--runs"), runs, PYR_STORED_RUNS_LEAST)
                    ? 0
                    : PYR_CLI_FAILED;
     if (!check_backends(cli, err))
         return PYR_CLI_FAILED;
-    const char *output = v[PYR_OPT_OUTPUT].text ? v[PYR_OPT_OUTPUT].text : "performance_baseline";
+    const char *output = o->output ? o->output : "performance_baseline";
     size_t length = strlen(output);
     while (length > 1 && output[length - 1] == '/')
         length--;
     struct pyr_repeat repeat = {.runs = runs,
-                                .seed = pyr_given(&cli->args, PYR_OPT_SEED) ? v[PYR_OPT_SEED].number
-                                                                            : 1,
-                                .duration_ns = v[PYR_OPT_DURATION].number / runs,
+                                .seed = o->seed,
+                                .duration_ns = o->duration_ns / runs,
                                 .output = pyr_arena_strndup(cli->arena, output, length),
                                 .group = pyr_repeat_group(cli, "baseline")};
     struct pyr_repeated repeated;

@@ -8,7 +8,16 @@
 #include "base/fs.h"
 #include "judge/baseline.h"
 
+#include "suite/bench_options.h"
+#include "target/http_options.h"
+
 #include <string.h>
+
+const struct pyr_option_set pyr_bench_set = {sizeof(struct pyr_bench_options),
+                                             {{&pyr_bench_target_options, 0, false},
+                                              {&pyr_http_option_table, 0, true},
+                                              {&pyr_bench_case_options, 0, false},
+                                              {&pyr_bench_run_options, 0, false}}};
 
 static bool run(const void *context, pyr_bench_progress_fn *progress, void *progress_context,
                 struct pyr_bench_outcome *outcome, struct pyr_err *err) {
@@ -30,20 +39,19 @@ static bool leave_runs(struct pyr_cli *cli, const struct pyr_repeat *repeat,
 }
 
 static int bench_several(struct pyr_cli *cli, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
-    const char *output = v[PYR_OPT_OUTPUT].text ? v[PYR_OPT_OUTPUT].text : "benchmark_results";
+    const struct pyr_bench_options *o = cli->options;
+    const char *output = o->output ? o->output : "benchmark_results";
     const char *dot = strrchr(output, '.');
     if (dot && !strchr(dot, '/') && !pyr_fs_is_dir(output)) {
         pyr_fail(err, PYR_E_USAGE, "%s %s: several runs leave several files; name a folder",
-                 v[PYR_OPT_OUTPUT].spelling, output);
+                 pyr_spelling(&cli->args, "--output"), output);
         return PYR_CLI_FAILED;
     }
-    const struct pyr_repeat repeat = {
-        .runs = v[PYR_OPT_RUNS].number,
-        .seed = pyr_given(&cli->args, PYR_OPT_SEED) ? v[PYR_OPT_SEED].number : 1,
-        .duration_ns = v[PYR_OPT_DURATION].number,
-        .output = output,
-        .group = pyr_repeat_group(cli, "runs")};
+    const struct pyr_repeat repeat = {.runs = o->runs,
+                                      .seed = o->seed,
+                                      .duration_ns = o->duration_ns,
+                                      .output = output,
+                                      .group = pyr_repeat_group(cli, "runs")};
     struct pyr_repeated repeated;
     bool fine = pyr_repeat_bench(cli, &repeat, &repeated, err) &&
                 (repeated.count == 0 || leave_runs(cli, &repeat, &repeated, err));
@@ -57,10 +65,12 @@ static int bench_several(struct pyr_cli *cli, struct pyr_err *err) {
 }
 
 int pyr_cmd_bench(struct pyr_cli *cli, struct pyr_err *err) {
-    if (cli->args.values[PYR_OPT_RUNS].number > 1)
+    struct pyr_bench_options *options = cli->options;
+    if (options->runs > 1)
         return bench_several(cli, err);
-    struct pyr_bench_options options = {.color = cli->color, .stop = pyr_signals_install()};
-    if (!pyr_measure_prepare(cli, &options, err))
+    options->color = cli->color;
+    options->stop = pyr_signals_install();
+    if (!pyr_measure_prepare(cli, options, err))
         return PYR_CLI_FAILED;
-    return pyr_measure(cli, &options, run, &options, err);
+    return pyr_measure(cli, run, options, err);
 }

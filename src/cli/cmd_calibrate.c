@@ -13,13 +13,69 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TOKENS = 20, DURATION_S = 3 };
-#define TOKEN_RATE 20
+enum { TOKENS = 20 };
+
+struct options {
+    const uint64_t *streams;
+    size_t level_count;
+    double token_rate;
+    bool uniform, unix_socket, in_process;
+    uint64_t duration_ns;
+};
+
+/* As the row says. */
 static const uint64_t default_streams[] = {100, 1000};
+
+#define AT(field) offsetof(struct options, field)
+static const struct pyr_option_row rows[] = {
+    {.name = "--concurrency",
+     .aliases = {"--concurrent"},
+     .kind = PYR_OPTION_LIST,
+     .offset = AT(streams),
+     .count_offset = AT(level_count),
+     .least = 1,
+     .most = 20000,
+     .argument = "LIST",
+     .group = PYR_GROUP_LOAD,
+     .help = "streams in flight, one level for each number (default 100,1000)"},
+    {.name = "--token-rate",
+     .kind = PYR_OPTION_REAL,
+     .offset = AT(token_rate),
+     .standard = "20",
+     .argument = "R",
+     .group = PYR_GROUP_LOAD,
+     .help = "tokens a second of each stream (default 20)"},
+    {.name = "--uniform",
+     .kind = PYR_OPTION_FLAG,
+     .offset = AT(uniform),
+     .group = PYR_GROUP_LOAD,
+     .help = "streams step each by itself instead of all together"},
+    {.name = "--unix-socket",
+     .kind = PYR_OPTION_FLAG,
+     .offset = AT(unix_socket),
+     .group = PYR_GROUP_LOAD,
+     .help = "over a Unix socket instead of TCP on loopback"},
+    {.name = "--in-process",
+     .kind = PYR_OPTION_FLAG,
+     .offset = AT(in_process),
+     .group = PYR_GROUP_LOAD,
+     .help = "no server: pacing and CPU per event with an engine that costs nothing, as for model "
+             "files"},
+    {.name = "--duration",
+     .letter = 'd',
+     .kind = PYR_OPTION_DURATION,
+     .offset = AT(duration_ns),
+     .standard = "3s",
+     .argument = "TIME",
+     .group = PYR_GROUP_LOAD,
+     .help = "of the measured part of each level (default 3s)"},
+};
+static const struct pyr_option_table table = PYR_OPTION_TABLE("calibrate", rows);
+const struct pyr_option_set pyr_calibrate_set = {sizeof(struct options), {{&table, 0, false}}};
 
 static void tell(void *context, const struct pyr_calibrate_options *level) {
     const struct pyr_cli *cli = context;
-    if (!pyr_given(&cli->args, PYR_OPT_QUIET))
+    if (!cli->shared.quiet)
         fprintf(stderr, "calibrating %u streams x %.4g tokens/s, about %.0f s ...\n",
                 level->streams, level->tokens_per_s,
                 /* its warm-up, the measured part, the pass without pacing */
@@ -55,24 +111,21 @@ static bool write_out(const char *path, const struct pyr_buf *text, struct pyr_e
 }
 
 static bool fill(struct pyr_cli *cli, struct pyr_calibrate_options *level, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
+    const struct options *o = cli->options;
     struct pyr_machine_limits limits;
     pyr_machine_limits(&pyr_root_live, &limits);
-    *level = (struct pyr_calibrate_options){
-        .tokens_per_s =
-            pyr_given(&cli->args, PYR_OPT_TOKEN_RATE) ? v[PYR_OPT_TOKEN_RATE].real : TOKEN_RATE,
-        .tokens = TOKENS,
-        .uniform = pyr_given(&cli->args, PYR_OPT_UNIFORM),
-        .unix_socket = pyr_given(&cli->args, PYR_OPT_UNIX_SOCKET),
-        .in_process = pyr_given(&cli->args, PYR_OPT_IN_PROCESS),
-        .duration_ns = pyr_given(&cli->args, PYR_OPT_PASS_TIME) ? v[PYR_OPT_PASS_TIME].number
-                                                                : DURATION_S * PYR_NS_PER_S,
-        .spin = limits.cpus_allowed > 1,
-        .urgent = limits.cpus_allowed > 1,
-        .stop = pyr_signals_install()};
+    *level = (struct pyr_calibrate_options){.tokens_per_s = o->token_rate,
+                                            .tokens = TOKENS,
+                                            .uniform = o->uniform,
+                                            .unix_socket = o->unix_socket,
+                                            .in_process = o->in_process,
+                                            .duration_ns = o->duration_ns,
+                                            .spin = limits.cpus_allowed > 1,
+                                            .urgent = limits.cpus_allowed > 1,
+                                            .stop = pyr_signals_install()};
     if (!(level->tokens_per_s >= 0.1) || level->tokens_per_s > 1e6)
         return pyr_fail(err, PYR_E_USAGE, "--token-rate: give 0.1 to 1000000 tokens a second");
-    const char *format = v[PYR_OPT_MACHINE_FORMAT].text;
+    const char *format = cli->shared.format;
     return !format || strcmp(format, "json") == 0 || strcmp(format, "terminal") == 0 ||
            pyr_fail(err, PYR_E_USAGE, "--format %s: calibrate knows terminal and json", format);
 }
@@ -87,11 +140,10 @@ static bool all_there(const struct pyr_result *result, struct pyr_err *err) {
 }
 
 int pyr_cmd_calibrate(struct pyr_cli *cli, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
-    bool given = pyr_given(&cli->args, PYR_OPT_STREAMS);
-    const uint64_t *streams = given ? v[PYR_OPT_STREAMS].list : default_streams;
+    const struct options *o = cli->options;
+    const uint64_t *streams = o->level_count ? o->streams : default_streams;
     size_t count =
-        given ? v[PYR_OPT_STREAMS].list_count : sizeof default_streams / sizeof *default_streams;
+        o->level_count ? o->level_count : sizeof default_streams / sizeof *default_streams;
     struct pyr_calibrate_options *levels = pyr_arena_array(cli->arena, count, sizeof *levels);
     struct pyr_result *result;
     for (size_t i = 0; i < count; i++) {
@@ -101,7 +153,7 @@ int pyr_cmd_calibrate(struct pyr_cli *cli, struct pyr_err *err) {
     }
     if (!pyr_calibrate_levels(levels, count, tell, cli, &result, err))
         return *levels->stop ? 128 + (int)*levels->stop : PYR_CLI_FAILED;
-    const char *path = v[PYR_OPT_OUTPUT_FILE].text, *format = v[PYR_OPT_MACHINE_FORMAT].text;
+    const char *path = cli->shared.output, *format = cli->shared.format;
     size_t length = path ? strlen(path) : 0;
     struct pyr_buf text = {0};
     if (format ? strcmp(format, "json") == 0

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cmds.h"
 
-#include "report/formats.h"
-#include "suite/suite.h"
-
 #include <string.h>
 
 /* Calls put with every spelling of the options of a command. */
-static void each_option(unsigned command,
+static void each_option(const struct pyr_command *command,
                         void (*put)(const struct pyr_option_row *, const char *)) {
-    for (int i = 0; i < PYR_OPT_COUNT; i++) {
-        const struct pyr_option_row *row = &pyr_option_rows[i];
-        if (!(row->commands & command))
-            continue;
+    const struct pyr_option_row *row;
+    for (size_t i = 0; (row = pyr_command_option(command, i).row); i++) {
         put(row, row->name);
         for (size_t a = 0; a < PYR_OPTION_ALIASES_MAX && row->aliases[a]; a++)
             put(row, row->aliases[a]);
@@ -40,48 +35,43 @@ static bool leads(const struct pyr_command *command) {
     return true;
 }
 
-/* What an option's value can be, where that is a short list; returns false where it is not. */
-static bool put_values(const struct pyr_option_row *row) {
-    if (strcmp(row->name, "--preset") == 0)
-        for (size_t i = 0; i < pyr_preset_count; i++)
-            printf(" %s", pyr_presets[i].name);
-    else if (strcmp(row->name, "--suite") == 0)
-        for (size_t i = 0; pyr_suites[i]; i++)
-            printf(" %s%s", pyr_suites[i]->missing ? "" : pyr_suites[i]->name,
-                   pyr_suites[i + 1] ? "" : " all");
-    else if (strcmp(row->name, "--format") == 0)
-        for (const struct pyr_report_format *format = pyr_report_formats; format->name; format++)
-            printf(" %s", format->name);
-    else if (strcmp(row->name, "--arrival") == 0)
-        printf(" constant poisson gamma burst");
-    else if (strcmp(row->name, "--pattern") == 0)
-        printf(" steady ramp spike random soak");
-    else if (strcmp(row->name, "--endpoint") == 0)
-        printf(" chat completions embeddings");
-    else if (strcmp(row->name, "--compat") == 0)
-        printf(" vllm aiperf guidellm llmperf");
-    else
-        return false;
-    return true;
+/* What an option's value can be, where that is a short list. */
+static void put_values(const struct pyr_option_row *row) {
+    const char *word;
+    for (size_t i = 0; row->choices && row->choices[i]; i++)
+        printf(" %s", row->choices[i]);
+    for (size_t i = 0; row->word && (word = row->word(i)); i++)
+        printf(" %s", word);
 }
 
+static bool has_values(const struct pyr_option_row *row) {
+    return row->choices || row->word;
+}
+
+static void write_spellings(const char *command, const struct pyr_option_row *row) {
+    printf("'%s '%s", command, row->name);
+    if (row->letter)
+        printf(" | '%s '-%c", command, row->letter);
+    for (size_t a = 0; a < PYR_OPTION_ALIASES_MAX && row->aliases[a]; a++)
+        printf(" | '%s '%s", command, row->aliases[a]);
+}
+
+/* By command, because options of one name may know other values. */
 static void write_values(void) {
-    static const char *const names[] = {"--preset",  "--suite",    "--format", "--arrival",
-                                        "--pattern", "--endpoint", "--compat"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        for (int j = 0; j < PYR_OPT_COUNT; j++) {
-            const struct pyr_option_row *row = &pyr_option_rows[j];
-            if (strcmp(row->name, names[i]) != 0)
+    const struct pyr_option_row *row;
+    for (const struct pyr_command *c = pyr_commands; c->name; c++)
+        for (size_t i = 0; (row = pyr_command_option(c, i).row); i++) {
+            if (!has_values(row))
                 continue;
-            printf("    %s", row->name);
-            if (row->letter)
-                printf(" | -%c", row->letter);
-            for (size_t a = 0; a < PYR_OPTION_ALIASES_MAX && row->aliases[a]; a++)
-                printf(" | %s", row->aliases[a]);
+            printf("    ");
+            write_spellings(c->name, row);
+            if (c->alias) {
+                printf(" | ");
+                write_spellings(c->alias, row);
+            }
             printf(") words='");
             put_values(row);
             puts("' values=1 ;;");
-            break; /* rows of one name know the same values */
         }
 }
 
@@ -118,12 +108,12 @@ static void write_bash(void) {
         printf(") words='");
         if (strcmp(c->name, "completion") == 0)
             printf("bash zsh fish");
-        each_option(c->bit, put_word);
+        each_option(c, put_word);
         puts("' ;;");
     }
     puts("        esac\n"
          "    fi\n"
-         "    case \"$before\" in");
+         "    case \"$command $before\" in");
     write_values();
     puts("    esac\n"
          "    local IFS=$'\\n'\n"
@@ -160,16 +150,14 @@ static void write_fish(void) {
             put_quoted(c->summary);
             putchar('\n');
         }
-        for (int i = 0; i < PYR_OPT_COUNT; i++) {
-            const struct pyr_option_row *row = &pyr_option_rows[i];
-            if (!(row->commands & c->bit))
-                continue;
+        const struct pyr_option_row *row;
+        for (size_t i = 0; (row = pyr_command_option(c, i).row); i++) {
             printf("complete -c pyrometer -n '__fish_seen_subcommand_from %s' -l %s",
                    second ? second + 1 : c->name, row->name + 2);
             if (row->letter)
                 printf(" -s %c", row->letter);
             printf("%s", row->argument ? " -r" : "");
-            if (strcmp(row->name, "--preset") == 0 || strcmp(row->name, "--format") == 0) {
+            if (has_values(row)) {
                 printf(" -f -a '");
                 put_values(row);
                 putchar('\'');

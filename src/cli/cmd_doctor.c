@@ -8,6 +8,7 @@
 #include "sample/energy.h"
 #include "sample/machine.h"
 #include "sample/noise.h"
+#include "suite/bench_options.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -21,6 +22,15 @@
 #define UNFIT_STEAL 0.05
 /* A wake-up this late shows in inter-token latencies of a few milliseconds. */
 #define LATE_WAKE_NS 1e6
+
+struct options {
+    uint64_t threads;
+};
+static const struct pyr_option_row rows[] = {
+    PYR_ROW_THREAD_COUNT(offsetof(struct options, threads)),
+};
+static const struct pyr_option_table table = PYR_OPTION_TABLE("doctor", rows);
+const struct pyr_option_set pyr_doctor_set = {sizeof(struct options), {{&table, 0, false}}};
 
 struct findings {
     json_t *machine, *warnings;
@@ -40,8 +50,9 @@ static void examine(const struct pyr_cli *cli, struct findings *f) {
     f->warnings = pyr_machine_warnings(&pyr_root_live);
     pyr_noise_measure(&(struct pyr_noise_config){0}, &pyr_root_live, cli->clock, &f->noise);
     struct pyr_bandwidth_config config = {.threads = limits.compute_threads};
-    if (pyr_given(&cli->args, PYR_OPT_THREAD_COUNT))
-        config.threads = (uint32_t)cli->args.values[PYR_OPT_THREAD_COUNT].number;
+    const struct options *o = cli->options;
+    if (o->threads)
+        config.threads = (uint32_t)o->threads;
     if (config.threads > PYR_BANDWIDTH_THREADS_MAX)
         config.threads = PYR_BANDWIDTH_THREADS_MAX;
     f->bandwidth_known = pyr_bandwidth_measure(&config, &pyr_root_live, cli->clock, &f->bandwidth,
@@ -205,7 +216,7 @@ static void write_text(const struct pyr_cli *cli, const struct findings *f) {
 }
 
 int pyr_cmd_doctor(struct pyr_cli *cli, struct pyr_err *err) {
-    const char *format = cli->args.values[PYR_OPT_MACHINE_FORMAT].text;
+    const char *format = cli->shared.format;
     struct findings findings = {0};
     if (format && strcmp(format, "json") != 0 && strcmp(format, "terminal") != 0) {
         pyr_fail(err, PYR_E_USAGE, "--format %s: doctor knows terminal and json", format);
@@ -219,6 +230,6 @@ int pyr_cmd_doctor(struct pyr_cli *cli, struct pyr_err *err) {
         write_text(cli, &findings);
     json_decref(findings.machine);
     json_decref(findings.warnings);
-    bool strict = pyr_given(&cli->args, PYR_OPT_STRICT_MACHINE);
+    bool strict = cli->shared.strict;
     return strict && !findings.fit ? pyr_exit_code(PYR_E_INVALID) : 0;
 }

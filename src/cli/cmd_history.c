@@ -20,7 +20,39 @@
 
 enum { LISTED = 20 };
 
+struct options {
+    const char *case_id, *metric;
+    uint64_t limit;
+};
+
+#define AT(field) offsetof(struct options, field)
+static const struct pyr_option_row rows[] = {
+    {.name = "--case",
+     .kind = PYR_OPTION_TEXT,
+     .offset = AT(case_id),
+     .argument = "ID",
+     .group = PYR_GROUP_HISTORY,
+     .help = "one case only: short/c8"},
+    {.name = "--metric",
+     .kind = PYR_OPTION_TEXT,
+     .offset = AT(metric),
+     .argument = "NAME",
+     .group = PYR_GROUP_HISTORY,
+     .help = "one metric only (default: what a comparison would gate)"},
+    {.name = "--limit",
+     .kind = PYR_OPTION_WHOLE,
+     .offset = AT(limit),
+     .least = 1,
+     .most = 1000000,
+     .argument = "N",
+     .group = PYR_GROUP_HISTORY,
+     .help = "the newest N runs (list: default 20)"},
+};
+static const struct pyr_option_table option_table = PYR_OPTION_TABLE("history", rows);
+const struct pyr_option_set pyr_history_set = {sizeof(struct options), {{&option_table, 0, false}}};
+
 struct desk {
+    const struct options *options;
     struct pyr_cli *cli;
     struct pyr_arena *arena;
     const char *where;
@@ -176,7 +208,7 @@ static bool show_run(struct desk *desk, struct pyr_err *err) {
  */
 
 static bool parse_metric(const struct desk *desk, enum pyr_metric *metric, struct pyr_err *err) {
-    const char *said = desk->cli->args.values[PYR_OPT_METRIC].text;
+    const char *said = desk->options->metric;
     *metric = said ? pyr_metric_find(said) : PYR_METRIC_COUNT;
     return !said || *metric != PYR_METRIC_COUNT ||
            pyr_fail(err, PYR_E_USAGE, "--metric %s: no such metric (docs/metrics.md lists them)",
@@ -187,7 +219,7 @@ static bool find_trends(struct desk *desk, bool all_environments, struct pyr_tre
                         size_t *count, struct pyr_err *err) {
     struct pyr_trend_options options = {.filter = &desk->filter,
                                         .all_environments = all_environments,
-                                        .case_id = desk->cli->args.values[PYR_OPT_CASE].text,
+                                        .case_id = desk->options->case_id,
                                         .seed = 1};
     if (!parse_metric(desk, &options.metric, err) || !open_store(desk, false, err) ||
         !pyr_trends_find(desk->store, desk->arena, &options, trends, count, err))
@@ -421,7 +453,6 @@ static bool find_with_histograms(struct desk *desk, const struct pyr_kept_run *r
 }
 
 static bool merge(struct desk *desk, struct pyr_err *err) {
-    const struct pyr_option_value *v = desk->cli->args.values;
     enum pyr_metric only;
     struct pyr_kept_run *runs, *newest;
     size_t count, merged = 0;
@@ -432,7 +463,7 @@ static bool merge(struct desk *desk, struct pyr_err *err) {
     desk->filter.fingerprint_hash = newest->fingerprint_hash;
     for (size_t i = 0; i < newest->case_count; i++) {
         const struct pyr_kept_case *kept = &newest->cases[i];
-        if (v[PYR_OPT_CASE].text && strcmp(kept->id, v[PYR_OPT_CASE].text) != 0)
+        if (desk->options->case_id && strcmp(kept->id, desk->options->case_id) != 0)
             continue;
         for (size_t k = 0; k < kept->metric_count; k++) {
             if (!kept->metrics[k].hist ||
@@ -515,7 +546,6 @@ static void put_cautions(struct desk *desk, const struct pyr_kept_run *run) {
 }
 
 static bool add(struct desk *desk, struct pyr_err *err) {
-    const struct pyr_option_value *v = desk->cli->args.values;
     struct pyr_kept_run *runs;
     size_t count;
     if (!word(desk, 1))
@@ -525,8 +555,8 @@ static bool add(struct desk *desk, struct pyr_err *err) {
         !open_store(desk, true, err))
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (v[PYR_OPT_RUN_GROUP].text)
-            runs[i].group = v[PYR_OPT_RUN_GROUP].text;
+        if (desk->cli->shared.group)
+            runs[i].group = desk->cli->shared.group;
         if (!pyr_store_add(desk->store, &runs[i], err))
             return false;
         pyr_buf_printf(&desk->out, "added %s\n", clean(desk, runs[i].id));
@@ -567,7 +597,7 @@ static bool run_action(struct desk *desk, struct pyr_err *err) {
 }
 
 static bool tell(struct desk *desk, struct pyr_err *err) {
-    const char *path = desk->cli->args.values[PYR_OPT_OUTPUT_FILE].text;
+    const char *path = desk->cli->shared.output;
     if (path)
         return pyr_fs_write_whole(path, pyr_buf_text(&desk->out), desk->out.length, err);
     fwrite(pyr_buf_text(&desk->out), 1, desk->out.length, stdout);
@@ -575,9 +605,10 @@ static bool tell(struct desk *desk, struct pyr_err *err) {
 }
 
 int pyr_cmd_history(struct pyr_cli *cli, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
-    const char *format = v[PYR_OPT_HISTORY_FORMAT].text;
-    struct desk desk = {.cli = cli, .arena = cli->arena, .where = pyr_judge_history(cli)};
+    const struct options *options = cli->options;
+    const char *format = cli->shared.format;
+    struct desk desk = {
+        .cli = cli, .options = options, .arena = cli->arena, .where = pyr_judge_history(cli)};
     desk.csv = format && strcmp(format, "csv") == 0;
     if (format && !desk.csv && strcmp(format, "terminal") != 0) {
         pyr_fail(err, PYR_E_USAGE, "--format %s: terminal or csv", format);
@@ -587,8 +618,7 @@ int pyr_cmd_history(struct pyr_cli *cli, struct pyr_err *err) {
         pyr_fail(err, PYR_E_INPUT, "no place for the history; name one with --history FILE");
         return PYR_CLI_FAILED;
     }
-    desk.filter = (struct pyr_store_filter){.group = v[PYR_OPT_RUN_GROUP].text,
-                                            .newest = v[PYR_OPT_LIMIT].number};
+    desk.filter = (struct pyr_store_filter){.group = cli->shared.group, .newest = options->limit};
     desk.paper =
         (struct pyr_paper){&desk.out, cli->width < 60 ? 60 : cli->width, cli->color, false};
     bool fine = run_action(&desk, err) && tell(&desk, err);

@@ -11,9 +11,9 @@
 
 int pyr_cmd_metrics_export(struct pyr_cli *cli, struct pyr_err *err) {
     const struct pyr_args *args = &cli->args;
-    const char *name = args->values[PYR_OPT_FORMAT].text, *run = NULL;
+    const char *name = cli->shared.format, *run = NULL;
     const char *operand = args->operand_count ? args->operands[0] : NULL;
-    const char *output = args->values[PYR_OPT_OUTPUT_FILE].text;
+    const char *output = cli->shared.output;
     const struct pyr_report_format *format = pyr_report_format_find(name ? name : "prometheus");
     if (!format) {
         pyr_report_format_fail(name, err);

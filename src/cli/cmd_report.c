@@ -32,10 +32,9 @@ static const struct pyr_report_format *find_format(const char *name, struct pyr_
 
 static bool write_result(const struct pyr_cli *cli, const struct pyr_result *result,
                          const struct pyr_report_format *format, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
-    const char *path = v[PYR_OPT_OUTPUT_FILE].text;
+    const char *path = cli->shared.output;
     const struct pyr_report_options options = {
-        .color = cli->color && !path, .width = cli->width, .commit = v[PYR_OPT_COMMIT].text};
+        .color = cli->color && !path, .width = cli->width, .commit = cli->shared.commit};
     struct pyr_buf text = {0};
     if (path && (pyr_fs_is_dir(path) || path[strlen(path) - 1] == '/')) {
         if (!pyr_fs_make_dirs(path, err))
@@ -52,11 +51,11 @@ static bool write_result(const struct pyr_cli *cli, const struct pyr_result *res
 }
 
 int pyr_cmd_report(struct pyr_cli *cli, struct pyr_err *err) {
-    const char *name = cli->args.values[PYR_OPT_FORMAT].text, *run;
+    const char *name = cli->shared.format, *run;
     const struct pyr_report_format *format = find_format(name ? name : "terminal", err);
     if (!format || !find_run(cli, cli->args.operands[0], &run, err))
         return PYR_CLI_FAILED;
-    if (pyr_given(&cli->args, PYR_OPT_COMPAT))
+    if (cli->shared.compat)
         return pyr_compat_report(cli, run, err) ? 0 : PYR_CLI_FAILED;
     struct pyr_result *result;
     if (!pyr_result_make(run, &result, err))

@@ -12,6 +12,8 @@
 #include "model/gguf_check.h"
 #include "model/gguf_read.h"
 #include "sample/machine.h"
+#include "suite/bench_options.h"
+#include "target/http_options.h"
 #include "target/target.h"
 
 #include <errno.h>
@@ -20,9 +22,62 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEFAULT_OUTPUT_TOKENS = 128, PROMPT_BYTES_MAX = 1 << 24 };
+enum { PROMPT_BYTES_MAX = 1 << 24 };
 #define SILENCE_NS (300 * PYR_NS_PER_S)
 enum { LANE_LOAD, LANE_ENGINE, LANE_COUNT };
+
+struct options {
+    bool isolate;
+    uint64_t threads, copies, output_tokens, seed;
+    const char *engine_dir, *prompt;
+    const struct pyr_option *pairs; /* of the engine and of servers */
+    size_t pair_count;
+    uint64_t timeout_ns, timeout_connect_ns, timeout_first_ns, timeout_between_ns;
+    float temperature;
+};
+
+#define AT(field) offsetof(struct options, field)
+static const struct pyr_option_row rows[] = {
+    PYR_ROW_ISOLATE(AT(isolate)),
+    PYR_ROW_THREAD_COUNT(AT(threads)),
+    PYR_ROWS_ENGINE(AT(engine_dir), AT(pairs), AT(pair_count)),
+    PYR_ROWS_TIMEOUTS(AT(timeout_ns), AT(timeout_connect_ns), AT(timeout_first_ns),
+                      AT(timeout_between_ns)),
+    PYR_ROW_SEED(AT(seed)),
+    {.name = "--concurrency",
+     .letter = 'c',
+     .aliases = {"--concurrent", "--prompt-batchsize"},
+     .kind = PYR_OPTION_WHOLE,
+     .offset = AT(copies),
+     .least = 1,
+     .most = PYR_OPTION_MANY,
+     .standard = "1",
+     .argument = "N",
+     .group = PYR_GROUP_REQUESTS,
+     .help = "send it N times at once (default 1)"},
+    {.name = "--prompt",
+     .letter = 'p',
+     .kind = PYR_OPTION_TEXT,
+     .offset = AT(prompt),
+     .argument = "TEXT",
+     .group = PYR_GROUP_REQUESTS,
+     .help = "the prompt; - reads it from standard input"},
+    {.name = "--output-tokens",
+     .letter = 'n',
+     .aliases = {"--tokens", "--max-tokens"},
+     .kind = PYR_OPTION_WHOLE,
+     .offset = AT(output_tokens),
+     .least = 1,
+     .most = PYR_OPTION_VERY_MANY,
+     .standard = "128",
+     .argument = "N",
+     .group = PYR_GROUP_REQUESTS,
+     .help = "how many tokens at most (default 128)"},
+    PYR_ROW_TEMPERATURE(AT(temperature)),
+};
+static const struct pyr_option_table table = PYR_OPTION_TABLE("run", rows);
+const struct pyr_option_set pyr_run_set = {sizeof(struct options),
+                                           {{&table, 0, false}, {&pyr_http_option_table, 0, true}}};
 
 /* What is left of a request when it has ended. Texts stay with the target until it is closed. */
 struct answer {
@@ -39,6 +94,7 @@ struct answers {
 
 struct run {
     struct pyr_cli *cli;
+    const struct options *options;
     const char *prompt;
     uint32_t copies, output_tokens;
     struct pyr_resolved resolved;
@@ -58,13 +114,13 @@ static void on_ended(void *context, const struct pyr_slot *slot) {
 }
 
 static bool read_prompt(struct run *run, struct pyr_err *err) {
-    const struct pyr_option_value *prompt = &run->cli->args.values[PYR_OPT_PROMPT];
-    if (!prompt->spelling)
+    const char *prompt = run->options->prompt;
+    if (!prompt)
         return pyr_fail(err, PYR_E_USAGE,
                         "run: wants --prompt TEXT (or --prompt - for standard "
                         "input)");
-    run->prompt = prompt->text;
-    if (strcmp(prompt->text, "-") != 0)
+    run->prompt = prompt;
+    if (strcmp(prompt, "-") != 0)
         return *run->prompt || pyr_fail(err, PYR_E_USAGE, "--prompt: is empty");
     struct pyr_buf text = {0};
     char block[4096];
@@ -95,32 +151,28 @@ static uint32_t tokens_needed(const struct run *run) {
 }
 
 static bool open_target(struct run *run, struct pyr_err *err) {
-    const struct pyr_args *args = &run->cli->args;
-    const char *engine_dir = args->values[PYR_OPT_ENGINE_DIR].text;
-    struct pyr_target_option *options =
-        pyr_arena_array(run->cli->arena, args->pair_count + 1, sizeof *options);
-    size_t count = args->pair_count;
+    const struct options *o = run->options;
+    struct pyr_option *pairs = pyr_arena_array(run->cli->arena, o->pair_count + 1, sizeof *pairs);
+    size_t count = o->pair_count;
     if (count)
-        memcpy(options, args->pairs, count * sizeof *options);
-    if (engine_dir)
-        options[count++] = (struct pyr_target_option){.key = "engine_dir", .value = engine_dir};
+        memcpy(pairs, o->pairs, count * sizeof *pairs);
+    if (o->engine_dir)
+        pairs[count++] = (struct pyr_option){.key = "engine_dir", .value = o->engine_dir};
     struct pyr_machine_limits limits;
     pyr_machine_limits(&pyr_root_live, &limits);
     const struct pyr_target_config config = {
         .spec = run->resolved.target,
         .model = run->resolved.model,
-        .options = options,
+        .options = pairs,
         .option_count = count,
-        .threads = pyr_given(args, PYR_OPT_THREAD_COUNT)
-                       ? (uint32_t)args->values[PYR_OPT_THREAD_COUNT].number
-                       : limits.compute_threads,
+        .threads = o->threads ? (uint32_t)o->threads : limits.compute_threads,
         .tokens_per_sequence = run->resolved.in_process ? tokens_needed(run) : 0,
-        .timeout_ns = args->values[PYR_OPT_TIMEOUT].number,
-        .timeout_connect_ns = args->values[PYR_OPT_TIMEOUT_CONNECT].number,
-        .seed = pyr_given(args, PYR_OPT_SEED) ? args->values[PYR_OPT_SEED].number : 1,
+        .timeout_ns = o->timeout_ns,
+        .timeout_connect_ns = o->timeout_connect_ns,
+        .seed = o->seed,
         .virtual_now_ns =
             strncmp(run->resolved.target, "sim:", 4) == 0 ? &run->virtual_now_ns : NULL};
-    if (!pyr_target_open(&config, pyr_given(args, PYR_OPT_ISOLATE), &run->target, err))
+    if (!pyr_target_open(&config, o->isolate, &run->target, err))
         return false;
     run->target->ops->describe(run->target, &run->info);
     return true;
@@ -128,9 +180,9 @@ static bool open_target(struct run *run, struct pyr_err *err) {
 
 /* A server that says nothing for minutes is stuck, and nobody may be there to end the wait. */
 static struct pyr_limits limits_of(const struct run *run) {
-    const struct pyr_option_value *v = run->cli->args.values;
-    struct pyr_limits limits = {v[PYR_OPT_TIMEOUT_CONNECT].number, v[PYR_OPT_TIMEOUT_FIRST].number,
-                                v[PYR_OPT_TIMEOUT_BETWEEN].number, v[PYR_OPT_TIMEOUT].number};
+    const struct options *o = run->options;
+    struct pyr_limits limits = {o->timeout_connect_ns, o->timeout_first_ns, o->timeout_between_ns,
+                                o->timeout_ns};
     if (!run->resolved.in_process && !limits.total_ns) {
         limits.first_token_ns = limits.first_token_ns ? limits.first_token_ns : SILENCE_NS;
         limits.between_tokens_ns = limits.between_tokens_ns ? limits.between_tokens_ns : SILENCE_NS;
@@ -140,7 +192,6 @@ static struct pyr_limits limits_of(const struct run *run) {
 
 static bool drive(struct run *run, struct pyr_workload *workload, struct pyr_recorder *recorder,
                   struct pyr_err *err) {
-    const struct pyr_option_value *v = run->cli->args.values;
     struct pyr_load *load;
     const struct pyr_load_config config = {
         .target = run->target,
@@ -153,8 +204,8 @@ static bool drive(struct run *run, struct pyr_workload *workload, struct pyr_rec
                                        .requests = run->copies,
                                        .limits = limits_of(run),
                                        .capture_text = true,
-                                       .temperature = (float)v[PYR_OPT_TEMPERATURE].real,
-                                       .seed = v[PYR_OPT_SEED].number,
+                                       .temperature = run->options->temperature,
+                                       .seed = run->options->seed,
                                        .stop = run->stop,
                                        .ended = on_ended,
                                        .ended_context = &run->answers};
@@ -235,7 +286,7 @@ static void write_texts(const struct run *run) {
         write_text(answer->text, answer->text_bytes);
     }
     fflush(stdout);
-    if (run->copies > 1 && ended > 0 && !pyr_given(&run->cli->args, PYR_OPT_QUIET))
+    if (run->copies > 1 && ended > 0 && !run->cli->shared.quiet)
         fprintf(stderr, "%zu of %zu texts are the same\n", same, ended);
 }
 
@@ -322,20 +373,20 @@ static bool check_outcomes(const struct run *run, struct pyr_err *err) {
 }
 
 int pyr_cmd_run(struct pyr_cli *cli, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
-    bool quiet = pyr_given(&cli->args, PYR_OPT_QUIET);
-    struct run run = {.cli = cli, .stop = pyr_signals_install()};
-    run.copies = pyr_given(&cli->args, PYR_OPT_COPIES) ? (uint32_t)v[PYR_OPT_COPIES].number : 1;
-    run.output_tokens = pyr_given(&cli->args, PYR_OPT_OUTPUT_COUNT)
-                            ? (uint32_t)v[PYR_OPT_OUTPUT_COUNT].number
-                            : DEFAULT_OUTPUT_TOKENS;
+    const struct options *options = cli->options;
+    bool quiet = cli->shared.quiet;
+    struct run run = {.cli = cli,
+                      .options = options,
+                      .copies = (uint32_t)options->copies,
+                      .output_tokens = (uint32_t)options->output_tokens,
+                      .stop = pyr_signals_install()};
     const struct pyr_resolve_input input = {
         .operand = cli->args.operand_count ? cli->args.operands[0] : NULL,
-        .model = v[PYR_OPT_MODEL].text,
+        .model = cli->shared.model,
         .environment = getenv,
         .announce = !quiet};
     if (!read_prompt(&run, err) || !pyr_resolve_target(cli->arena, &input, &run.resolved, err) ||
-        !pyr_check_target(&cli->args, &run.resolved, err))
+        !pyr_check_target(&cli->args, options->pairs, options->pair_count, &run.resolved, err))
         return PYR_CLI_FAILED;
     if (run.resolved.note)
         fprintf(stderr, "no model was named: running %s, %s\n", run.resolved.target,

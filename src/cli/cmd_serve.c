@@ -7,27 +7,85 @@
 #include "net/url.h"
 #include "sample/machine.h"
 #include "serving/openai.h"
+#include "suite/bench_options.h"
 #include "target/loaded.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    DEFAULT_PORT = 8080,
-    DEFAULT_SEQUENCES = 16,
     DEFAULT_CONTEXT_MOST = 2048, /* sequences x context is memory: 0.7 GB for a 1.1B model */
-    DEFAULT_QUEUE = 256,
-    KEY_BYTES_MAX = 200 /* what our HTTP keeps of the field is a little more */
+    KEY_BYTES_MAX = 200          /* what our HTTP keeps of the field is a little more */
 };
 #define DRAIN_NS (30 * PYR_NS_PER_S)
 
-static uint64_t number(const struct pyr_cli *cli, enum pyr_cli_option option, uint64_t otherwise) {
-    return pyr_given(&cli->args, option) ? cli->args.values[option].number : otherwise;
-}
+struct options {
+    const char *engine_dir;
+    const struct pyr_option *pairs;
+    size_t pair_count;
+    uint64_t threads, port, sequences, context, queue_limit, seed;
+    const char *host, *key_file;
+};
+
+#define SERVING "Serving"
+#define AT(field) offsetof(struct options, field)
+static const struct pyr_option_row rows[] = {
+    PYR_ROW_THREAD_COUNT(AT(threads)),
+    PYR_ROWS_ENGINE(AT(engine_dir), AT(pairs), AT(pair_count)),
+    {.name = "--port",
+     .kind = PYR_OPTION_WHOLE,
+     .offset = AT(port),
+     .most = 65535,
+     .standard = "8080",
+     .argument = "N",
+     .group = SERVING,
+     .help = "to listen on (default 8080); 0 takes a free one and prints it"},
+    {.name = "--host",
+     .kind = PYR_OPTION_TEXT,
+     .offset = AT(host),
+     .argument = "ADDRESS",
+     .group = SERVING,
+     .help = "to listen on (default 127.0.0.1); others want --api-key-file"},
+    {.name = "--api-key-file",
+     .kind = PYR_OPTION_TEXT,
+     .offset = AT(key_file),
+     .argument = "FILE",
+     .group = SERVING,
+     .help = "its first line is the key that clients must send"},
+    {.name = "--sequences",
+     .kind = PYR_OPTION_WHOLE,
+     .offset = AT(sequences),
+     .least = 1,
+     .most = PYR_OPTION_MANY,
+     .standard = "16",
+     .argument = "N",
+     .group = SERVING,
+     .help = "requests decoded together (default 16)"},
+    {.name = "--context",
+     .kind = PYR_OPTION_WHOLE,
+     .offset = AT(context),
+     .least = 2,
+     .most = INT32_MAX,
+     .argument = "N",
+     .group = SERVING,
+     .help = "tokens of each, prompt and output together (default: what the model was trained for, "
+             "2048 at most)"},
+    {.name = "--queue-limit",
+     .kind = PYR_OPTION_WHOLE,
+     .offset = AT(queue_limit),
+     .most = PYR_OPTION_VERY_MANY,
+     .standard = "256",
+     .argument = "N",
+     .group = SERVING,
+     .help = "requests that may wait beside them; more get 429 (default 256)"},
+    PYR_ROW_SEED(AT(seed)),
+};
+static const struct pyr_option_table table = PYR_OPTION_TABLE("serve", rows);
+const struct pyr_option_set pyr_serve_set = {sizeof(struct options), {{&table, 0, false}}};
 
 /* The first line of the file; NULL when no file was named. */
 static bool read_key(const struct pyr_cli *cli, const char **key, struct pyr_err *err) {
-    const char *path = cli->args.values[PYR_OPT_KEY_FILE].text;
+    const char *path = ((const struct options *)cli->options)->key_file;
     struct pyr_buf text = {0};
     *key = NULL;
     if (!path)
@@ -79,18 +137,18 @@ static const char *model_name(struct pyr_cli *cli, const char *target) {
                : name;
 }
 
-static void configure(const struct pyr_cli *cli, const struct pyr_loaded *loaded,
+static void configure(const struct options *options, const struct pyr_loaded *loaded,
                       struct pyr_serving_config *serving) {
     struct pyr_machine_limits limits;
     pyr_machine_limits(&pyr_root_live, &limits);
     uint32_t trained = loaded->info.trained_context;
     uint32_t context = trained && trained < DEFAULT_CONTEXT_MOST ? trained : DEFAULT_CONTEXT_MOST;
     *serving = (struct pyr_serving_config){
-        .sequences = (uint32_t)number(cli, PYR_OPT_SEQUENCES, DEFAULT_SEQUENCES),
-        .tokens_per_sequence = (uint32_t)number(cli, PYR_OPT_SERVED_CONTEXT, context),
-        .threads = (uint32_t)number(cli, PYR_OPT_THREAD_COUNT, limits.compute_threads),
-        .queue_limit = (uint32_t)number(cli, PYR_OPT_QUEUE_LIMIT, DEFAULT_QUEUE),
-        .seed = number(cli, PYR_OPT_SEED, 1),
+        .sequences = (uint32_t)options->sequences,
+        .tokens_per_sequence = options->context ? (uint32_t)options->context : context,
+        .threads = options->threads ? (uint32_t)options->threads : limits.compute_threads,
+        .queue_limit = (uint32_t)options->queue_limit,
+        .seed = options->seed,
         .policy = loaded->policy,
     };
 }
@@ -122,7 +180,7 @@ static void announce(const struct pyr_openai *server, const struct pyr_openai_co
 static bool serve(struct pyr_cli *cli, const struct pyr_openai_config *config,
                   const struct pyr_loaded *loaded, const volatile sig_atomic_t *stop,
                   struct pyr_err *err) {
-    bool quiet = pyr_given(&cli->args, PYR_OPT_QUIET);
+    bool quiet = cli->shared.quiet;
     struct pyr_openai *server;
     if (!pyr_openai_open(config, &server, err))
         return false;
@@ -139,15 +197,13 @@ static bool serve(struct pyr_cli *cli, const struct pyr_openai_config *config,
 
 static bool load(struct pyr_cli *cli, const char *target, struct pyr_loaded *loaded,
                  struct pyr_err *err) {
-    const struct pyr_args *args = &cli->args;
-    const char *engine_dir = args->values[PYR_OPT_ENGINE_DIR].text;
-    struct pyr_target_option *options =
-        pyr_arena_array(cli->arena, args->pair_count + 1, sizeof *options);
-    size_t count = args->pair_count;
+    const struct options *o = cli->options;
+    struct pyr_option *options = pyr_arena_array(cli->arena, o->pair_count + 1, sizeof *options);
+    size_t count = o->pair_count;
     if (count)
-        memcpy(options, args->pairs, count * sizeof *options);
-    if (engine_dir)
-        options[count++] = (struct pyr_target_option){.key = "engine_dir", .value = engine_dir};
+        memcpy(options, o->pairs, count * sizeof *options);
+    if (o->engine_dir)
+        options[count++] = (struct pyr_option){.key = "engine_dir", .value = o->engine_dir};
     const struct pyr_target_config config = {
         .spec = target, .options = options, .option_count = count};
     if (!pyr_loaded_open(&config, loaded, err))
@@ -160,15 +216,15 @@ static bool load(struct pyr_cli *cli, const char *target, struct pyr_loaded *loa
 }
 
 int pyr_cmd_serve(struct pyr_cli *cli, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
+    const struct options *options = cli->options;
     const volatile sig_atomic_t *stop = pyr_signals_install();
     const struct pyr_resolve_input input = {
         .operand = cli->args.operand_count ? cli->args.operands[0] : NULL,
-        .model = v[PYR_OPT_MODEL].text,
+        .model = cli->shared.model,
         .environment = getenv,
-        .announce = !pyr_given(&cli->args, PYR_OPT_QUIET)};
-    struct pyr_openai_config config = {.host = bare_host(cli->arena, v[PYR_OPT_HOST].text),
-                                       .port = (uint16_t)number(cli, PYR_OPT_PORT, DEFAULT_PORT)};
+        .announce = !cli->shared.quiet};
+    struct pyr_openai_config config = {.host = bare_host(cli->arena, options->host),
+                                       .port = (uint16_t)options->port};
     struct pyr_resolved resolved;
     struct pyr_loaded loaded;
     if (!read_key(cli, &config.key, err) || !check_host(config.host, config.key, err) ||
@@ -181,7 +237,7 @@ int pyr_cmd_serve(struct pyr_cli *cli, struct pyr_err *err) {
                    : PYR_CLI_FAILED;
     if (!load(cli, resolved.target, &loaded, err))
         return PYR_CLI_FAILED;
-    configure(cli, &loaded, &config.serving);
+    configure(options, &loaded, &config.serving);
     config.engine = loaded.engine;
     config.model = loaded.model;
     config.pieces = loaded.pieces;

@@ -29,6 +29,7 @@ const struct pyr_command pyr_commands[] = {
                           "pyrometer bench model.gguf --concurrency 1,8,32 --level-time 20s",
                           "pyrometer bench model.gguf --rate 2 --arrival poisson --duration 2m",
                           "pyrometer bench model.gguf --slo ttft_p90=2s,error=1%"),
+     .options = &pyr_bench_set,
      .run = pyr_cmd_bench},
     {.name = "stress",
      .bit = PYR_CMD_STRESS,
@@ -42,6 +43,7 @@ const struct pyr_command pyr_commands[] = {
      .examples = EXAMPLES("pyrometer stress model.gguf --pattern ramp --duration 600 -c 100",
                           "pyrometer stress http://127.0.0.1:8000/v1 --breaking-point",
                           "pyrometer stress model.gguf --memory-stress --duration 300"),
+     .options = &pyr_stress_set,
      .run = pyr_cmd_stress},
     {.name = "run",
      .bit = PYR_CMD_RUN,
@@ -55,6 +57,7 @@ const struct pyr_command pyr_commands[] = {
      .examples = EXAMPLES("pyrometer run model.gguf --prompt 'Once upon a time'",
                           "pyrometer run model.gguf -p 'Once upon a time' --concurrency 32 -n 60",
                           "pyrometer run model.gguf --prompt - <prompt.txt"),
+     .options = &pyr_run_set,
      .run = pyr_cmd_run},
     {.name = "serve",
      .bit = PYR_CMD_SERVE,
@@ -69,6 +72,7 @@ const struct pyr_command pyr_commands[] = {
      .examples = EXAMPLES("pyrometer serve model.gguf --port 8080",
                           "pyrometer serve model.gguf --sequences 32 --context 1024 --threads 2",
                           "pyrometer serve model.gguf --host 0.0.0.0 --api-key-file key.txt"),
+     .options = &pyr_serve_set,
      .run = pyr_cmd_serve},
     {.name = "model synth",
      .bit = PYR_CMD_MODEL_SYNTH,
@@ -80,6 +84,7 @@ const struct pyr_command pyr_commands[] = {
                     "nothing. The same shape, type and seed give the same bytes.",
      .examples = EXAMPLES("pyrometer model synth stories260k tiny.gguf",
                           "pyrometer model synth tinyllama-1.1b --weights q8_0 --output big.gguf"),
+     .options = &pyr_synth_set,
      .run = pyr_cmd_model_synth},
     {.name = "model info",
      .bit = PYR_CMD_MODEL_INFO,
@@ -90,6 +95,7 @@ const struct pyr_command pyr_commands[] = {
      .description = "Reads the file's own description; the weights are not touched.",
      .examples =
          EXAMPLES("pyrometer model info model.gguf", "pyrometer model info model.gguf --tensors"),
+     .options = &pyr_info_set,
      .run = pyr_cmd_model_info},
     {.name = "baseline",
      .bit = PYR_CMD_BASELINE,
@@ -103,6 +109,7 @@ const struct pyr_command pyr_commands[] = {
      .examples =
          EXAMPLES("pyrometer baseline model.gguf --output performance_baseline --duration 60",
                   "pyrometer baseline model.gguf --runs 8 --preset regression"),
+     .options = &pyr_baseline_set,
      .run = pyr_cmd_baseline},
     {.name = "compare",
      .bit = PYR_CMD_COMPARE,
@@ -119,6 +126,7 @@ const struct pyr_command pyr_commands[] = {
                           "pyrometer compare --current new.json --baseline old.json --report",
                           "pyrometer compare --ab './old --x' './new --x'",
                           "pyrometer compare --ab 'm.gguf engine_dir=a' 'm.gguf engine_dir=b'"),
+     .options = &pyr_compare_set,
      .run = pyr_cmd_compare},
     {.name = "history",
      .bit = PYR_CMD_HISTORY,
@@ -135,6 +143,7 @@ const struct pyr_command pyr_commands[] = {
      .examples = EXAMPLES("pyrometer history", "pyrometer history plot --metric ttft_sent",
                           "pyrometer history mark 4f2a91c 'longer answers'",
                           "pyrometer history merge --group nightly --metric ttft_sent"),
+     .options = &pyr_history_set,
      .run = pyr_cmd_history},
     {.name = "metrics export",
      .bit = PYR_CMD_METRICS,
@@ -166,6 +175,7 @@ const struct pyr_command pyr_commands[] = {
          "Describes the machine, measures how late it wakes a thread, how much one fixed "
          "loop varies and how fast it reads memory, and names what disturbs.",
      .examples = EXAMPLES("pyrometer doctor", "pyrometer doctor --format json"),
+     .options = &pyr_doctor_set,
      .run = pyr_cmd_doctor},
     {.name = "calibrate",
      .bit = PYR_CMD_CALIBRATE,
@@ -178,6 +188,7 @@ const struct pyr_command pyr_commands[] = {
          "given.",
      .examples = EXAMPLES("pyrometer calibrate",
                           "pyrometer calibrate --concurrency 1000 --token-rate 50 --uniform"),
+     .options = &pyr_calibrate_set,
      .run = pyr_cmd_calibrate},
     {.name = "completion",
      .bit = PYR_CMD_COMPLETION,
@@ -278,11 +289,4 @@ const struct pyr_command *pyr_command_find(int argc, char *const *argv, int *use
     }
     fail_unknown(argc, argv, err);
     return NULL;
-}
-
-const struct pyr_command *pyr_command_of(unsigned bits) {
-    const struct pyr_command *c = pyr_commands;
-    while (c->name && !(c->bit & bits))
-        c++;
-    return c;
 }

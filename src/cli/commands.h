@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The one table of commands. To add one: one file cmd_NAME.c, one row in commands.c, a bit in
- * cli/options.h and its options in option_rows.c.
+ * The one table of commands. To add one: one file cmd_NAME.c with its options (cli/options.h), one
+ * row in commands.c, and a bit in cli/shared.h for those that it shares with others.
  */
 #ifndef PYR_CLI_COMMANDS_H
 #define PYR_CLI_COMMANDS_H
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cli/options.h"
+#include "cli/shared.h"
 
 #include <stdio.h>
 
@@ -23,6 +24,8 @@ struct pyr_cli {
     const struct pyr_clock *clock;
     const struct pyr_command *command;
     struct pyr_args args;
+    struct pyr_shared shared;
+    void *options;       /* the command's own struct, filled from the command line */
     bool color;          /* standard output is a terminal that wants it */
     bool error_terminal; /* standard error is a terminal on which a line may be redrawn */
     unsigned width;      /* of the terminal; 80 where there is none */
@@ -39,6 +42,7 @@ struct pyr_command {
     const char *summary, *operands, *description;
     const char *const *examples; /* command lines, NULL-terminated; --help begins with them */
     size_t operands_least, operands_most;
+    const struct pyr_option_set *options; /* NULL: only shared ones */
     pyr_command_fn *run;
 };
 
@@ -48,8 +52,6 @@ extern const struct pyr_command pyr_commands[]; /* ends with a NULL name */
  * error filled: the nearest command, or that it is not built yet. */
 const struct pyr_command *pyr_command_find(int argc, char *const *argv, int *used,
                                            struct pyr_err *err);
-/* The first command of a mask of bits. */
-const struct pyr_command *pyr_command_of(unsigned bits);
 /* What stands in for an option of the design that this version does not have; NULL: no such
  * option. */
 const char *pyr_planned_option(const char *spelling);

@@ -10,7 +10,7 @@ static bool write_text(const struct pyr_cli *cli, const char *run_path, bool jso
                        struct pyr_buf *out, struct pyr_err *err) {
     struct pyr_compat_result compat;
     const struct pyr_report_options options = {.color = color, .width = cli->width};
-    if (!pyr_compat_make(run_path, cli->args.values[PYR_OPT_COMPAT].text, cli->arena, &compat, err))
+    if (!pyr_compat_make(run_path, cli->shared.compat, cli->arena, &compat, err))
         return false;
     if (json)
         pyr_report_compat_json(&compat, out);
@@ -21,7 +21,7 @@ static bool write_text(const struct pyr_cli *cli, const char *run_path, bool jso
 
 bool pyr_compat_print(const struct pyr_cli *cli, const char *run_path, struct pyr_err *err) {
     struct pyr_buf text = {0};
-    if (!pyr_given(&cli->args, PYR_OPT_COMPAT))
+    if (!cli->shared.compat)
         return true;
     bool ok = write_text(cli, run_path, false, cli->color, &text, err);
     if (ok)
@@ -31,9 +31,8 @@ bool pyr_compat_print(const struct pyr_cli *cli, const char *run_path, struct py
 }
 
 bool pyr_compat_report(const struct pyr_cli *cli, const char *run_path, struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
-    const char *format = v[PYR_OPT_FORMAT].text ? v[PYR_OPT_FORMAT].text : "terminal";
-    const char *path = v[PYR_OPT_OUTPUT_FILE].text;
+    const char *format = cli->shared.format ? cli->shared.format : "terminal";
+    const char *path = cli->shared.output;
     bool json = strcmp(format, "json") == 0;
     if (!json && strcmp(format, "terminal") != 0 && strcmp(format, "text") != 0)
         return pyr_fail(err, PYR_E_USAGE, "--format %s: with --compat use terminal or json",
@@ -41,7 +40,7 @@ bool pyr_compat_report(const struct pyr_cli *cli, const char *run_path, struct p
     if (path && (pyr_fs_is_dir(path) || path[strlen(path) - 1] == '/')) {
         if (!pyr_fs_make_dirs(path, err))
             return false;
-        path = pyr_arena_printf(cli->arena, "%s/compat-%s%s", path, v[PYR_OPT_COMPAT].text,
+        path = pyr_arena_printf(cli->arena, "%s/compat-%s%s", path, cli->shared.compat,
                                 json ? ".json" : ".txt");
     }
     struct pyr_buf text = {0};

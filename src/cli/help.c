@@ -11,6 +11,12 @@
 
 enum { WIDTH = 80, COLUMN = 30 };
 
+static const char *const groups[] = {
+    PYR_GROUP_TARGET,  PYR_GROUP_SERVER,  PYR_GROUP_LOAD,   PYR_GROUP_REQUESTS,
+    PYR_GROUP_JUDGING, PYR_GROUP_HISTORY, PYR_GROUP_OUTPUT,
+};
+enum { GROUPS = sizeof groups / sizeof *groups };
+
 /* Writes text from `column` on, with further lines indented by `indent`, and ends the line. */
 static void wrap(FILE *out, const char *text, size_t column, size_t indent) {
     for (bool first = true; *text; first = false) {
@@ -53,26 +59,42 @@ static void option_row(FILE *out, const struct pyr_option_row *option) {
     row(out, left, help, COLUMN);
 }
 
-static void group_of(FILE *out, unsigned command, const char *group) {
-    fprintf(out, "\n%s:\n", group);
-    for (int i = 0; i < PYR_OPT_COUNT; i++)
-        if ((pyr_option_rows[i].commands & command) && strcmp(pyr_option_rows[i].group, group) == 0)
-            option_row(out, &pyr_option_rows[i]);
+static void group_of(FILE *out, const struct pyr_command *command, const char *group) {
+    struct pyr_command_option option;
+    bool begun = false;
+    for (size_t i = 0; (option = pyr_command_option(command, i)).row; i++) {
+        if (strcmp(option.row->group, group) != 0)
+            continue;
+        if (!begun)
+            fprintf(out, "\n%s:\n", group);
+        begun = true;
+        option_row(out, option.row);
+    }
 }
 
-/* Each group once, in the order of its first option, and what is written last. */
-static void options_of(FILE *out, unsigned command) {
-    static const char last[] = "Output";
-    for (int i = 0; i < PYR_OPT_COUNT; i++) {
-        const struct pyr_option_row *option = &pyr_option_rows[i];
-        bool begun = !(option->commands & command) || strcmp(option->group, last) == 0;
-        for (int j = 0; j < i && !begun; j++)
-            begun = (pyr_option_rows[j].commands & command) &&
-                    strcmp(pyr_option_rows[j].group, option->group) == 0;
+static bool is_common(const char *group) {
+    for (size_t i = 0; i < GROUPS; i++)
+        if (strcmp(groups[i], group) == 0)
+            return true;
+    return false;
+}
+
+/* Each group once: the common ones in their order, before the last of them those that only this
+ * command has. */
+static void options_of(FILE *out, const struct pyr_command *command) {
+    struct pyr_command_option option, before;
+    for (size_t i = 0; i < GROUPS - 1; i++)
+        group_of(out, command, groups[i]);
+    for (size_t i = 0; (option = pyr_command_option(command, i)).row; i++) {
+        bool begun = is_common(option.row->group);
+        for (size_t j = 0; j < i && !begun; j++) {
+            before = pyr_command_option(command, j);
+            begun = strcmp(before.row->group, option.row->group) == 0;
+        }
         if (!begun)
-            group_of(out, command, option->group);
+            group_of(out, command, option.row->group);
     }
-    group_of(out, command, last);
+    group_of(out, command, groups[GROUPS - 1]);
 }
 
 static void preset_rows(FILE *out) {
@@ -116,7 +138,7 @@ void pyr_help_command(FILE *out, const struct pyr_command *command) {
     fprintf(out, "\nUsage: pyrometer %s%s%s [options]\n\n", command->name,
             *command->operands ? " " : "", command->operands);
     wrap(out, command->description, 0, 0);
-    options_of(out, command->bit);
+    options_of(out, command);
     if (command->bit == PYR_CMD_BENCH) {
         preset_rows(out);
         suite_rows(out);

@@ -18,7 +18,7 @@
 #include <string.h>
 
 const char *pyr_judge_history(struct pyr_cli *cli) {
-    const char *where = cli->args.values[PYR_OPT_HISTORY].text;
+    const char *where = cli->shared.history;
     if (where)
         return where;
     return pyr_store_default(cli->arena, getenv("PYROMETER_HISTORY"), getenv("XDG_STATE_HOME"),
@@ -28,7 +28,7 @@ const char *pyr_judge_history(struct pyr_cli *cli) {
 }
 
 static const char *revision_of(const struct pyr_cli *cli) {
-    const char *said = cli->args.values[PYR_OPT_COMMIT].text;
+    const char *said = cli->shared.commit;
     return said ? said : getenv("GIT_COMMIT");
 }
 
@@ -40,10 +40,10 @@ static void keep(struct pyr_cli *cli, const struct pyr_kept_run *run) {
 }
 
 void pyr_judge_keep(struct pyr_cli *cli, const struct pyr_result *result) {
-    if (pyr_given(&cli->args, PYR_OPT_NO_HISTORY))
+    if (cli->shared.no_history)
         return;
-    struct pyr_kept_run *run = pyr_history_run(cli->arena, result, revision_of(cli),
-                                               cli->args.values[PYR_OPT_RUN_GROUP].text);
+    struct pyr_kept_run *run =
+        pyr_history_run(cli->arena, result, revision_of(cli), cli->shared.group);
     /* The history is read from other folders too. */
     char *whole = realpath(run->run_path, NULL);
     if (whole)
@@ -54,11 +54,10 @@ void pyr_judge_keep(struct pyr_cli *cli, const struct pyr_result *result) {
 
 void pyr_judge_keep_pairs(struct pyr_cli *cli, const struct pyr_comparison *comparison,
                           uint64_t started_unix_ns) {
-    if (pyr_given(&cli->args, PYR_OPT_NO_HISTORY))
+    if (cli->shared.no_history)
         return;
     char *meta = pyr_meta_of_pairs(comparison, pyr_typed_again(cli), started_unix_ns);
-    keep(cli, pyr_history_pairs(cli->arena, comparison, meta, revision_of(cli),
-                                cli->args.values[PYR_OPT_RUN_GROUP].text));
+    keep(cli, pyr_history_pairs(cli->arena, comparison, meta, revision_of(cli), cli->shared.group));
     pyr_free(meta);
 }
 
@@ -102,18 +101,15 @@ bool pyr_judge_run_file(struct pyr_cli *cli, const char *id, const char **path,
 
 static bool fill_options(struct pyr_cli *cli, struct pyr_compare_options *options,
                          struct pyr_err *err) {
-    const struct pyr_option_value *v = cli->args.values;
-    *options = (struct pyr_compare_options){.threshold = 0.10,
-                                            .single = pyr_given(&cli->args, PYR_OPT_SINGLE)};
-    if (v[PYR_OPT_THRESHOLD].text &&
-        !pyr_compare_parse_threshold(cli->arena, v[PYR_OPT_THRESHOLD].text, options, err))
+    *options = (struct pyr_compare_options){.threshold = 0.10, .single = cli->shared.single};
+    if (cli->shared.threshold &&
+        !pyr_compare_parse_threshold(cli->arena, cli->shared.threshold, options, err))
         return false;
-    if (v[PYR_OPT_GATE].text &&
-        !pyr_compare_parse_gates(cli->arena, v[PYR_OPT_GATE].text, options, err))
+    if (cli->shared.gate && !pyr_compare_parse_gates(cli->arena, cli->shared.gate, options, err))
         return false;
-    if (!v[PYR_OPT_VARY].text)
+    if (!cli->shared.vary)
         return true;
-    char *rest = pyr_arena_strdup(cli->arena, v[PYR_OPT_VARY].text), *item;
+    char *rest = pyr_arena_strdup(cli->arena, cli->shared.vary), *item;
     const char **vary = pyr_arena_array(cli->arena, strlen(rest) + 1, sizeof *vary);
     while ((item = strsep(&rest, ",")))
         if (*item)
@@ -137,17 +133,18 @@ bool pyr_judge_compare(struct pyr_cli *cli, const char *baseline, const char *cu
     return pyr_compare_runs(&a, &b, &options, comparison, err);
 }
 
-bool pyr_judge_confirm(struct pyr_cli *cli, const char *baseline, const char *current,
+bool pyr_judge_confirm(struct pyr_cli *cli, const struct pyr_compare_words *words,
+                       const char *baseline, const char *current,
                        struct pyr_comparison **comparison, struct pyr_err *err) {
     const char *where = pyr_judge_history(cli);
     struct pyr_kept_run *before, *now;
     struct pyr_comparison *confirmed;
     size_t before_count, now_count;
-    if (!pyr_given(&cli->args, PYR_OPT_CONFIRM) || (*comparison)->verdict == PYR_UNCHANGED)
+    if (!words->confirm || (*comparison)->verdict == PYR_UNCHANGED)
         return true;
     if (!pyr_history_find(cli->arena, where, baseline, &before, &before_count, err) ||
         !pyr_history_find(cli->arena, where, current, &now, &now_count, err) ||
-        !pyr_ab_confirm(cli, &before[before_count - 1], &now[now_count - 1], *comparison,
+        !pyr_ab_confirm(cli, words, &before[before_count - 1], &now[now_count - 1], *comparison,
                         &confirmed, err))
         return false;
     pyr_comparison_destroy(*comparison);
@@ -177,7 +174,7 @@ bool pyr_judge_tell(struct pyr_cli *cli, const struct pyr_comparison *comparison
 }
 
 int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct pyr_err *err) {
-    const char *baseline = cli->args.values[PYR_OPT_BASELINE].text;
+    const char *baseline = cli->shared.baseline;
     struct pyr_comparison *comparison;
     if (!baseline)
         return code;
@@ -190,7 +187,7 @@ int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct
     snprintf(slash ? slash : folder, slash ? 1 : sizeof folder, "%s", slash ? "" : ".");
     bool fine = pyr_judge_tell(cli, comparison, NULL, NULL, err) &&
                 pyr_ci_tell_comparison(cli, comparison, folder, err);
-    int judged = pyr_comparison_exit_code(comparison, pyr_given(&cli->args, PYR_OPT_STRICT));
+    int judged = pyr_comparison_exit_code(comparison, cli->shared.strict);
     pyr_comparison_destroy(comparison);
     return !fine ? PYR_CLI_FAILED : code ? code : judged;
 }

@@ -6,6 +6,7 @@
 #ifndef PYR_CLI_JUDGE_H
 #define PYR_CLI_JUDGE_H
 
+#include "cli/ab.h"
 #include "cli/commands.h"
 #include "stats/comparison.h"
 #include "stats/result.h"
@@ -33,7 +34,8 @@ bool pyr_judge_compare(struct pyr_cli *cli, const char *baseline, const char *cu
                        struct pyr_comparison **comparison, struct pyr_err *err);
 
 /* With --confirm, unless nothing changed: the verdict of a rerun in pairs in its place. */
-bool pyr_judge_confirm(struct pyr_cli *cli, const char *baseline, const char *current,
+bool pyr_judge_confirm(struct pyr_cli *cli, const struct pyr_compare_words *words,
+                       const char *baseline, const char *current,
                        struct pyr_comparison **comparison, struct pyr_err *err);
 
 /* Prints it in `format` (NULL: terminal) on standard output, or writes it to `path`. */

@@ -22,82 +22,28 @@
 #include <string.h>
 #include <unistd.h>
 
-static void fill_load(const struct pyr_args *args, struct pyr_bench_options *o) {
-    const struct pyr_option_value *v = args->values;
-    o->preset = v[PYR_OPT_PRESET].text;
-    o->suite = v[PYR_OPT_SUITE].text;
-    o->concurrency = v[PYR_OPT_CONCURRENCY].list;
-    o->concurrency_count = v[PYR_OPT_CONCURRENCY].list_count;
-    o->rate = v[PYR_OPT_RATE].real;
-    o->clients = v[PYR_OPT_CLIENTS].number;
-    o->arrival = v[PYR_OPT_ARRIVAL].text;
-    o->arrival_cv = v[PYR_OPT_ARRIVAL_CV].real;
-    o->requests = v[PYR_OPT_REQUESTS].number;
-    o->duration_ns = v[PYR_OPT_DURATION].number;
-    o->level_time_ns = v[PYR_OPT_LEVEL_TIME].number;
-    o->warmup_set = pyr_given(args, PYR_OPT_WARMUP);
-    if (v[PYR_OPT_WARMUP].is_time)
-        o->warmup_ns = v[PYR_OPT_WARMUP].number;
-    else
-        o->warmup_requests = v[PYR_OPT_WARMUP].number;
-    o->think_ns = v[PYR_OPT_THINK_TIME].number;
-    o->heed_retry_after = pyr_given(args, PYR_OPT_RETRY_AFTER);
-    o->timeout_ns = v[PYR_OPT_TIMEOUT].number;
-    o->timeout_connect_ns = v[PYR_OPT_TIMEOUT_CONNECT].number;
-    o->timeout_first_ns = v[PYR_OPT_TIMEOUT_FIRST].number;
-    o->timeout_between_ns = v[PYR_OPT_TIMEOUT_BETWEEN].number;
-    o->drain_ns = v[PYR_OPT_DRAIN].number;
-    o->runs = v[PYR_OPT_RUNS].number;
-    o->seed = pyr_given(args, PYR_OPT_SEED) ? v[PYR_OPT_SEED].number : 1;
-}
-
-static void fill_rest(const struct pyr_args *args, struct pyr_bench_options *o) {
-    const struct pyr_option_value *v = args->values;
-    o->isolate = pyr_given(args, PYR_OPT_ISOLATE);
-    o->threads = v[PYR_OPT_THREADS].list;
-    o->threads_count = v[PYR_OPT_THREADS].list_count;
-    o->engine_dir = v[PYR_OPT_ENGINE_DIR].text;
-    o->target_options = args->pairs;
-    o->target_option_count = args->pair_count;
-    o->prompt_tokens = v[PYR_OPT_PROMPT_TOKENS].text;
-    o->output_tokens = v[PYR_OPT_OUTPUT_TOKENS].text;
-    o->prompts_path = v[PYR_OPT_PROMPTS].text;
-    o->sessions = v[PYR_OPT_SESSIONS].text;
-    o->trace = v[PYR_OPT_TRACE].text;
-    o->trace_speed = v[PYR_OPT_TRACE_SPEED].real;
-    o->shared_prefix = v[PYR_OPT_SHARED_PREFIX].real;
-    o->cancel_share = v[PYR_OPT_CANCEL_SHARE].real;
-    o->cancel_after_ns = v[PYR_OPT_CANCEL_AFTER].number;
-    o->exact_output = pyr_given(args, PYR_OPT_EXACT_OUTPUT);
-    o->temperature = (float)v[PYR_OPT_TEMPERATURE].real;
-    o->slo = v[PYR_OPT_SLO].text;
-    o->strict = pyr_given(args, PYR_OPT_STRICT);
-    o->no_calibrate = pyr_given(args, PYR_OPT_NO_CALIBRATE);
-    o->output = v[PYR_OPT_OUTPUT].text;
-    o->format = v[PYR_OPT_FORMATS].text;
-    o->requests_log = v[PYR_OPT_REQUESTS_LOG].text;
-    o->quiet = pyr_given(args, PYR_OPT_QUIET);
-}
-
-/* What was typed that decides what is measured, with its value. What goes into the requests of a
- * server may be secret and stays out. */
+/* What was typed that decides what is measured, with its value, in the order of --help. What goes
+ * into the requests of a server may be secret and stays out. */
 static void fill_settings(struct pyr_cli *cli, struct pyr_bench_options *o) {
-    static const char *const groups[] = {"What is measured", "Load", "Requests", "Judging"};
-    struct pyr_setting *settings = pyr_arena_array(cli->arena, PYR_OPT_COUNT + 1, sizeof *settings);
-    for (int i = 0; i < PYR_OPT_COUNT; i++) {
-        const struct pyr_option_row *row = &pyr_option_rows[i];
+    static const char *const groups[] = {PYR_GROUP_TARGET, PYR_GROUP_LOAD, PYR_GROUP_REQUESTS,
+                                         PYR_GROUP_JUDGING};
+    /* Told elsewhere in the record. */
+    static const char *const left_out[] = {"--model", "--config", "--preset"};
+    struct pyr_setting *settings =
+        pyr_arena_array(cli->arena, cli->args.given_count + 1, sizeof *settings);
+    struct pyr_command_option option;
+    for (size_t i = 0; (option = pyr_command_option(cli->command, i)).row; i++) {
+        const struct pyr_option_given *given = pyr_given(&cli->args, option.row->name);
         bool counts = false;
         for (size_t j = 0; j < sizeof groups / sizeof *groups; j++)
-            counts |= strcmp(row->group, groups[j]) == 0;
-        if (!counts || !pyr_given(&cli->args, (enum pyr_cli_option)i) || i == PYR_OPT_MODEL ||
-            i == PYR_OPT_CONFIG || i == PYR_OPT_PRESET)
-            continue;
-        const char *value = cli->args.values[i].text;
-        if (value && strstr(value, "header="))
+            counts |= strcmp(option.row->group, groups[j]) == 0;
+        for (size_t j = 0; j < sizeof left_out / sizeof *left_out; j++)
+            counts &= strcmp(option.row->name, left_out[j]) != 0;
+        if (!counts || !given || (given->text && strstr(given->text, "header=")))
             continue;
         settings[o->setting_count++] = (struct pyr_setting){
-            .name = row->name + strspn(row->name, "-"),
-            .value = value ? value : "yes",
+            .name = option.row->name + strspn(option.row->name, "-"),
+            .value = given->text ? given->text : "yes",
             .source = "command line",
         };
     }
@@ -105,24 +51,26 @@ static void fill_settings(struct pyr_cli *cli, struct pyr_bench_options *o) {
 }
 
 /* What is missing or misspelt is told before a model is loaded for a minute. */
-static bool check_paths(const struct pyr_args *args, struct pyr_err *err) {
-    static const enum pyr_cli_option files[] = {PYR_OPT_PROMPTS, PYR_OPT_SESSIONS, PYR_OPT_TRACE};
-    const char *engine = args->values[PYR_OPT_ENGINE_DIR].text;
-    const char *compat = args->values[PYR_OPT_COMPAT].text;
-    const char *output = args->values[PYR_OPT_OUTPUT].text;
-    if (output && strcmp(output, "-") == 0)
+static bool check_paths(const struct pyr_cli *cli, const struct pyr_bench_options *o,
+                        struct pyr_err *err) {
+    static const char *const files[] = {"--prompts", "--sessions", "--trace"};
+    const struct pyr_args *args = &cli->args;
+    const char *compat = cli->shared.compat;
+    if (o->output && strcmp(o->output, "-") == 0)
         return pyr_fail(err, PYR_E_USAGE,
                         "%s -: several files are written; name a folder, and have one of them with "
                         "pyrometer report RUN --format NAME",
-                        args->values[PYR_OPT_OUTPUT].spelling);
+                        pyr_spelling(args, "--output"));
     if (compat && !pyr_compat_check(compat, err))
         return false;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (pyr_given(args, files[i]) && !pyr_fs_is_file(args->values[files[i]].text))
-            return pyr_fail(err, PYR_E_USAGE, "%s: there is no file %s",
-                            args->values[files[i]].spelling, args->values[files[i]].text);
-    if (engine && !pyr_fs_is_dir(engine))
-        return pyr_fail(err, PYR_E_USAGE, "--engine-dir: there is no folder %s", engine);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const struct pyr_option_given *given = pyr_given(args, files[i]);
+        if (given && !pyr_fs_is_file(given->text))
+            return pyr_fail(err, PYR_E_USAGE, "%s: there is no file %s", given->spelling,
+                            given->text);
+    }
+    if (o->engine_dir && !pyr_fs_is_dir(o->engine_dir))
+        return pyr_fail(err, PYR_E_USAGE, "--engine-dir: there is no folder %s", o->engine_dir);
     return true;
 }
 
@@ -136,11 +84,12 @@ static uint64_t asked_tokens(const char *text) {
 
 /* Told before the model is loaded: an engine stretches its context beyond what the model was
  * trained for, and then measures what nobody would run. */
-static bool check_context(const struct pyr_args *args, const char *target, struct pyr_err *err) {
+static bool check_context(const struct pyr_bench_options *o, const char *target,
+                          struct pyr_err *err) {
     struct pyr_gguf_file file;
     struct pyr_gguf_shape shape;
-    uint64_t prompt = asked_tokens(args->values[PYR_OPT_PROMPT_TOKENS].text);
-    uint64_t output = asked_tokens(args->values[PYR_OPT_OUTPUT_TOKENS].text);
+    uint64_t prompt = asked_tokens(o->prompt_tokens);
+    uint64_t output = asked_tokens(o->output_tokens);
     if (prompt + output == 0 || !pyr_fs_is_file(target) || !pyr_gguf_open(target, &file, NULL))
         return true;
     bool known = pyr_gguf_check(&file.gguf, target, &shape, NULL) && shape.context > 0;
@@ -189,14 +138,14 @@ static int exit_code(const struct pyr_bench_outcome *outcome, bool strict) {
 }
 
 static enum pyr_progress_style progress_style(const struct pyr_cli *cli) {
-    if (pyr_given(&cli->args, PYR_OPT_QUIET))
+    if (cli->shared.quiet)
         return PYR_PROGRESS_NONE;
     return cli->error_terminal ? PYR_PROGRESS_BAR : PYR_PROGRESS_LINES;
 }
 
 /* Goals of --slo and of a file of goals, together. */
 static bool fill_goals(struct pyr_cli *cli, struct pyr_bench_options *o, struct pyr_err *err) {
-    const char *path = cli->args.values[PYR_OPT_TARGETS].text, *goals;
+    const char *path = cli->shared.targets, *goals;
     if (!path)
         return true;
     if (!pyr_targets_load(cli->arena, path, &goals, err))
@@ -208,7 +157,7 @@ static bool fill_goals(struct pyr_cli *cli, struct pyr_bench_options *o, struct 
 /* What the command line did not say, the configuration file may. */
 static bool fill_config(struct pyr_cli *cli, struct pyr_bench_options *o, const char **model,
                         struct pyr_err *err) {
-    const char *path = cli->args.values[PYR_OPT_CONFIG].text;
+    const char *path = cli->shared.config;
     struct pyr_config config;
     struct pyr_config_notes notes = {0};
     if (!path)
@@ -217,7 +166,7 @@ static bool fill_config(struct pyr_cli *cli, struct pyr_bench_options *o, const 
         !pyr_config_apply(cli->arena, &config, o, &notes, err))
         return false;
     *model = config.model;
-    for (size_t i = 0; !o->quiet && i < notes.count; i++)
+    for (size_t i = 0; !cli->shared.quiet && i < notes.count; i++)
         fprintf(stderr, "%s: %s\n", path, notes.items[i]);
     return true;
 }
@@ -248,15 +197,13 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
                          struct pyr_err *err) {
     const struct pyr_args *args = &cli->args;
     struct pyr_resolve_input input = {.operand = args->operand_count ? args->operands[0] : NULL,
-                                      .model = args->values[PYR_OPT_MODEL].text,
+                                      .model = cli->shared.model,
                                       .environment = getenv,
-                                      .announce = !pyr_given(args, PYR_OPT_QUIET)};
+                                      .announce = !cli->shared.quiet};
     struct pyr_resolved resolved;
     struct pyr_plan plan;
-    fill_load(args, options);
-    fill_rest(args, options);
     fill_settings(cli, options);
-    if (!check_paths(args, err) || !fill_goals(cli, options, err) ||
+    if (!check_paths(cli, options, err) || !fill_goals(cli, options, err) ||
         !fill_config(cli, options, &input.configured, err) || !check_plan(cli, options, &plan, err))
         return false;
     if (!plan.needs_target) {
@@ -267,7 +214,9 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
                         input.operand);
     }
     if (!pyr_resolve_target(cli->arena, &input, &resolved, err) ||
-        !pyr_check_target(args, &resolved, err) || !check_context(args, resolved.target, err))
+        !pyr_check_target(args, options->target_options, options->target_option_count, &resolved,
+                          err) ||
+        !check_context(options, resolved.target, err))
         return false;
     pyr_ci_prepare(cli, options);
     name_target(cli, &resolved, options);
@@ -279,13 +228,13 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
         printf("No model was named: measuring %s, %s.\n", resolved.target, resolved.note);
         fflush(stdout);
     }
-    if (pyr_given(args, PYR_OPT_VERBOSE))
+    if (cli->shared.verbose)
         fprintf(stderr, "target: %s\ncommand: %s\n", options->target, options->command_line);
     return true;
 }
 
-int pyr_measure(struct pyr_cli *cli, const struct pyr_bench_options *options, pyr_measure_job *job,
-                const void *context, struct pyr_err *err) {
+int pyr_measure(struct pyr_cli *cli, pyr_measure_job *job, const void *context,
+                struct pyr_err *err) {
     struct pyr_bench_outcome outcome = {0};
     struct pyr_progress progress;
     pyr_progress_init(&progress, progress_style(cli), STDERR_FILENO, cli->width, cli->clock);
@@ -301,7 +250,7 @@ int pyr_measure(struct pyr_cli *cli, const struct pyr_bench_options *options, py
     }
     ok = !outcome.result ||
          (print_report(cli, &outcome, err) && pyr_compat_print(cli, outcome.run_path, err));
-    int code = ok ? exit_code(&outcome, options->strict) : PYR_CLI_FAILED;
+    int code = ok ? exit_code(&outcome, cli->shared.strict) : PYR_CLI_FAILED;
     if (ok && outcome.result) {
         pyr_judge_keep(cli, outcome.result);
         if (!pyr_ci_tell_result(cli, outcome.result, err))

@@ -19,7 +19,7 @@ typedef bool pyr_measure_job(const void *context, pyr_bench_progress_fn *progres
                              struct pyr_err *err);
 
 /* Runs the job and tells what came of it; returns the exit code, or PYR_CLI_FAILED with err. */
-int pyr_measure(struct pyr_cli *cli, const struct pyr_bench_options *options, pyr_measure_job *job,
-                const void *context, struct pyr_err *err);
+int pyr_measure(struct pyr_cli *cli, pyr_measure_job *job, const void *context,
+                struct pyr_err *err);
 
 #endif

@@ -21,14 +21,13 @@ extern char **environ;
 enum { RESULTS_BYTES_MAX = 64 << 20, MOST_WORDS_ADDED = 16 };
 
 /* What each run gets anew, or only the whole has. */
-static const enum pyr_cli_option own[] = {
-    PYR_OPT_RUNS,      PYR_OPT_SEED,     PYR_OPT_DURATION, PYR_OPT_OUTPUT,
-    PYR_OPT_RUN_GROUP, PYR_OPT_BACKENDS, PYR_OPT_BASELINE, PYR_OPT_THRESHOLD,
-    PYR_OPT_GATE,      PYR_OPT_VARY,     PYR_OPT_SINGLE,
+static const char *const own[] = {
+    "--runs",     "--seed",      "--duration", "--output", "--group",  "--backends",
+    "--baseline", "--threshold", "--gate",     "--vary",   "--single",
 };
 
 const char *pyr_repeat_group(struct pyr_cli *cli, const char *kind) {
-    const char *said = cli->args.values[PYR_OPT_RUN_GROUP].text;
+    const char *said = cli->shared.group;
     char when[32];
     time_t now = time(NULL);
     struct tm utc;
@@ -40,7 +39,7 @@ const char *pyr_repeat_group(struct pyr_cli *cli, const char *kind) {
 /* argv of one run: this program, `bench`, the command's words but its name, and what is its own. */
 static char **words_of(struct pyr_cli *cli, const struct pyr_repeat *repeat, uint64_t number) {
     size_t count, used = strchr(cli->command->name, ' ') ? 2 : 1;
-    char **kept = pyr_args_without(cli->arena, cli->command->bit, cli->argc - (int)used,
+    char **kept = pyr_args_without(cli->arena, cli->command, cli->argc - (int)used,
                                    cli->argv + used, own, sizeof own / sizeof *own, &count);
     char **words = pyr_arena_array(cli->arena, count + MOST_WORDS_ADDED, sizeof *words);
     size_t n = 0;
@@ -110,7 +109,7 @@ bool pyr_repeat_bench(struct pyr_cli *cli, const struct pyr_repeat *repeat,
     struct pyr_kept_run *runs = pyr_arena_array(cli->arena, repeat->runs, sizeof *runs);
     *repeated = (struct pyr_repeated){.results = json_array(), .runs = runs};
     for (uint64_t i = 0; i < repeat->runs && !*stop; i++) {
-        if (!pyr_given(&cli->args, PYR_OPT_QUIET))
+        if (!cli->shared.quiet)
             fprintf(stderr, "run %llu of %llu\n", (unsigned long long)i + 1,
                     (unsigned long long)repeat->runs);
         int code = run_once(words_of(cli, repeat, i), err);

@@ -179,14 +179,14 @@ bool pyr_resolve_target(struct pyr_arena *arena, const struct pyr_resolve_input 
 }
 
 /* What a process was started with is read by everybody on the machine (ps, /proc/PID/cmdline). */
-static bool check_secrets(const struct pyr_args *args, struct pyr_err *err) {
+static bool check_secrets(const struct pyr_option *pairs, size_t pair_count, struct pyr_err *err) {
     static const char *const secret[] = {"authorization", "proxy-authorization", "api-key",
                                          "x-api-key", "cookie"};
-    for (size_t i = 0; i < args->pair_count; i++) {
-        const char *value = args->pairs[i].value;
+    for (size_t i = 0; i < pair_count; i++) {
+        const char *value = pairs[i].value;
         size_t name = strcspn(value, ": \t");
         for (size_t j = 0; j < sizeof secret / sizeof *secret; j++)
-            if (strcmp(args->pairs[i].key, "header") == 0 && strlen(secret[j]) == name &&
+            if (strcmp(pairs[i].key, "header") == 0 && strlen(secret[j]) == name &&
                 strncasecmp(value, secret[j], name) == 0)
                 return pyr_fail(
                     err, PYR_E_USAGE,
@@ -197,20 +197,21 @@ static bool check_secrets(const struct pyr_args *args, struct pyr_err *err) {
     return true;
 }
 
-bool pyr_check_target(const struct pyr_args *args, const struct pyr_resolved *resolved,
-                      struct pyr_err *err) {
-    static const enum pyr_cli_option of_engines[] = {PYR_OPT_ISOLATE, PYR_OPT_THREADS,
-                                                     PYR_OPT_THREAD_COUNT, PYR_OPT_ENGINE_DIR};
+bool pyr_check_target(const struct pyr_args *args, const struct pyr_option *pairs,
+                      size_t pair_count, const struct pyr_resolved *resolved, struct pyr_err *err) {
+    static const char *const of_engines[] = {"--isolate", "--threads", "--engine-dir"};
     for (size_t i = 0; !resolved->in_process && i < sizeof of_engines / sizeof *of_engines; i++)
         if (pyr_given(args, of_engines[i]))
             return pyr_fail(err, PYR_E_USAGE,
                             "%s and %s contradict: a server has an engine and threads of its own; "
                             "leave the option out",
-                            args->values[of_engines[i]].spelling, resolved->target);
-    for (int i = 0; resolved->in_process && i < PYR_OPT_COUNT; i++)
-        if (pyr_option_rows[i].kind == PYR_KIND_PAIR && pyr_given(args, (enum pyr_cli_option)i))
+                            pyr_spelling(args, of_engines[i]), resolved->target);
+    for (size_t i = 0; resolved->in_process && i < args->given_count; i++) {
+        const struct pyr_option_given *given = &args->given[i];
+        if (given->option.use && given->option.use->pairs)
             return pyr_fail(err, PYR_E_USAGE,
                             "%s and %s contradict: only a server has that; leave the option out",
-                            args->values[i].spelling, resolved->target);
-    return check_secrets(args, err);
+                            given->spelling, resolved->target);
+    }
+    return check_secrets(pairs, pair_count, err);
 }

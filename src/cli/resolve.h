@@ -37,8 +37,8 @@ bool pyr_resolve_target(struct pyr_arena *arena, const struct pyr_resolve_input 
 
 /* What contradicts only once the target is known: options of a server for a model of this machine,
  * and the other way round. */
-bool pyr_check_target(const struct pyr_args *args, const struct pyr_resolved *resolved,
-                      struct pyr_err *err);
+bool pyr_check_target(const struct pyr_args *args, const struct pyr_option *pairs,
+                      size_t pair_count, const struct pyr_resolved *resolved, struct pyr_err *err);
 
 /* The file of the model made when none is named, below $XDG_CACHE_HOME or ~/.cache; in the arena.
  * Fails when there is no home. */

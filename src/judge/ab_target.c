@@ -157,7 +157,7 @@ bool pyr_ab_is_target(const char *text) {
 /* "TARGET KEY=VALUE ..." */
 static bool split(struct target_arm *arm, struct pyr_target_config *config, struct pyr_err *err) {
     char *rest = pyr_arena_strdup(arm->arena, arm->config.text), *word;
-    struct pyr_target_option *options = pyr_arena_array(arm->arena, MOST_OPTIONS, sizeof *options);
+    struct pyr_option *options = pyr_arena_array(arm->arena, MOST_OPTIONS, sizeof *options);
     config->options = options;
     while ((word = strsep(&rest, " "))) {
         char *equals = strchr(word, '=');
@@ -177,8 +177,7 @@ static bool split(struct target_arm *arm, struct pyr_target_config *config, stru
             arm->arm.name = equals + 1;
         } else if (config->option_count < MOST_OPTIONS) {
             *equals = '\0';
-            options[config->option_count++] =
-                (struct pyr_target_option){.key = word, .value = equals + 1};
+            options[config->option_count++] = (struct pyr_option){.key = word, .value = equals + 1};
         }
     }
     if (!config->threads) { /* as many as bench would take */

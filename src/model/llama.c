@@ -10,7 +10,6 @@
 #include "model/gguf_check.h"
 #include "model/llama_find.h"
 #include "model/memory.h"
-#include "model/options.h"
 #include "model/plugin/llama_plugin.h"
 #include "model/positions.h"
 
@@ -30,24 +29,28 @@ static const char *const cache_choices[] = {"f16",  "f32",    "bf16", "q8_0", "q
                                             "q4_1", "iq4_nl", "q5_0", "q5_1", NULL};
 static const uint32_t cache_types[] = {1, 0, 30, 8, 2, 3, 20, 6, 7};
 
-#define AT(field) offsetof(struct pyr_llama_options, field)
-static const struct pyr_option_spec specs[] = {
-    {"flash_attn", PYR_OPTION_CHOICE, AT(flash_attn), 0, 0, flash_choices, "flash attention"},
-    {"kv_unified", PYR_OPTION_BOOL, AT(kv_unified), 0, 0, NULL, "one KV memory for all sequences"},
-    {"n_batch", PYR_OPTION_WHOLE, AT(n_batch), 1, 1 << 20, NULL, "most tokens of one decode"},
-    {"n_ubatch", PYR_OPTION_WHOLE, AT(n_ubatch), 1, 1 << 20, NULL, "tokens computed at once"},
-    {"repack", PYR_OPTION_BOOL, AT(repack), 0, 0, NULL, "weights in the CPU's favourite order"},
-    {"mmap", PYR_OPTION_BOOL, AT(mmap), 0, 0, NULL, "map the weights instead of reading them"},
-    {"check_tensors", PYR_OPTION_BOOL, AT(check_tensors), 0, 0, NULL, "refuse NaN weights"},
-    {"no_perf", PYR_OPTION_BOOL, AT(no_perf), 0, 0, NULL, "leave out the library's own timing"},
-    {"cache_type_k", PYR_OPTION_CHOICE, AT(cache_type_k), 0, 0, cache_choices, "type of keys"},
-    {"cache_type_v", PYR_OPTION_CHOICE, AT(cache_type_v), 0, 0, cache_choices, "type of values"},
-    {"gpu_layers", PYR_OPTION_WHOLE, AT(gpu_layers), 0, 9999, NULL, "layers given to a GPU"},
-    {"poll", PYR_OPTION_WHOLE, AT(poll), 0, 100, NULL, "how long idle threads spin"},
-    {"cpu_variant", PYR_OPTION_TEXT, AT(cpu_variant), 0, 0, NULL, "one libggml-cpu-*.so, as zen4"},
+#define ROW(type, field, ...)                                                                      \
+    {                                                                                              \
+        .key = #field, .kind = PYR_OPTION_##type,                                                  \
+        .offset = offsetof(struct pyr_llama_options, field), __VA_ARGS__                           \
+    }
+static const struct pyr_option_row rows[] = {
+    ROW(CHOICE, flash_attn, .choices = flash_choices, .help = "flash attention"),
+    ROW(FLAG, kv_unified, .help = "one KV memory for all sequences"),
+    ROW(WHOLE, n_batch, .least = 1, .most = 1 << 20, .help = "most tokens of one decode"),
+    ROW(WHOLE, n_ubatch, .least = 1, .most = 1 << 20, .help = "tokens computed at once"),
+    ROW(FLAG, repack, .help = "weights in the CPU's favourite order"),
+    ROW(FLAG, mmap, .help = "map the weights instead of reading them"),
+    ROW(FLAG, check_tensors, .help = "refuse NaN weights"),
+    ROW(FLAG, no_perf, .help = "leave out the library's own timing"),
+    ROW(CHOICE, cache_type_k, .choices = cache_choices, .help = "type of keys"),
+    ROW(CHOICE, cache_type_v, .choices = cache_choices, .help = "type of values"),
+    ROW(WHOLE, gpu_layers, .most = 9999, .help = "layers given to a GPU"),
+    ROW(WHOLE, poll, .most = 100, .help = "how long idle threads spin"),
+    ROW(TEXT, cpu_variant, .help = "one libggml-cpu-*.so, as zen4"),
 };
-#undef AT
-static const struct pyr_option_table table = {"llama", specs, sizeof specs / sizeof *specs};
+#undef ROW
+static const struct pyr_option_table table = PYR_OPTION_TABLE("llama", rows);
 
 struct pyr_model {
     const struct pyr_llama_plugin *plugin;
@@ -71,7 +74,7 @@ static bool parse_options(const struct pyr_model_config *config, struct pyr_llam
     *options =
         (struct pyr_llama_options){.repack = true, .mmap = true, .no_perf = true, .poll = 50};
     options->gpu_layers = 9999; /* all, where there is a GPU: what the library does by itself */
-    if (!pyr_options_apply(&table, config->options, config->option_count, options, err))
+    if (!pyr_options_apply(&table, config->options, config->option_count, options, NULL, err))
         return false;
     options->ggml_type_k = cache_types[options->cache_type_k];
     options->ggml_type_v = cache_types[options->cache_type_v];

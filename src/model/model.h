@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/options.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,16 +26,13 @@ struct pyr_model;   /* loaded weights; each engine's own */
 struct pyr_grammar; /* what a text may be, and how far it has come; each engine's own */
 struct pyr_context; /* sequences, their KV memory and the compute threads; each engine's own */
 
-/* An engine option as the user wrote it (`--engine-option flash_attn=on`). Unknown keys fail. */
-struct pyr_option {
-    const char *key, *value;
-};
-
 struct pyr_model_config {
     const char *path;       /* a model file; for sim and null the "key=value,..." text, may be "" */
     const char *engine_dir; /* the user's own build of the engine, or NULL for ours */
     const char *plugin_dir; /* where pyrometer-<engine>.so lies, or NULL to search (llama.c) */
     const char *system_root; /* "" or NULL: this machine; tests lend a recorded /proc and /sys */
+    /* The engine's options as the user wrote them (`--engine-option flash_attn=on`); unknown keys
+     * fail. */
     const struct pyr_option *options;
     size_t option_count;
     /* Called during load with 0..1, may be NULL; false asks to stop. Same thread. */

@@ -7,7 +7,6 @@
  */
 #include "base/mem.h"
 #include "model/engines.h"
-#include "model/options.h"
 #include "model/positions.h"
 
 #include <ctype.h>
@@ -41,17 +40,21 @@ struct pyr_context {
     const float **row; /* (batch_tokens) of the last batch, NULL: no logits wanted */
 };
 
-static const struct pyr_option_spec specs[] = {
-    {"vocabulary", PYR_OPTION_WHOLE, offsetof(struct options, vocabulary), VOCABULARY_MIN,
-     VOCABULARY_MAX, NULL, "tokens; more makes choosing one cost what it does in a real model"},
+static const struct pyr_option_row rows[] = {
+    {.key = "vocabulary",
+     .kind = PYR_OPTION_WHOLE,
+     .offset = offsetof(struct options, vocabulary),
+     .least = VOCABULARY_MIN,
+     .most = VOCABULARY_MAX,
+     .help = "tokens; more makes choosing one cost what it does in a real model"},
 };
-static const struct pyr_option_table table = {"null", specs, sizeof specs / sizeof *specs};
+static const struct pyr_option_table table = PYR_OPTION_TABLE("null", rows);
 
 static bool null_load(const struct pyr_model_config *config, struct pyr_model **out,
                       struct pyr_err *err) {
     struct options options = {.vocabulary = VOCABULARY_MIN};
     if (!pyr_options_apply_text(&table, config->path ? config->path : "", &options, err) ||
-        !pyr_options_apply(&table, config->options, config->option_count, &options, err))
+        !pyr_options_apply(&table, config->options, config->option_count, &options, NULL, err))
         return false;
     struct pyr_model *model = pyr_xcalloc(1, sizeof *model);
     model->options = options;

@@ -6,7 +6,6 @@
 #include "base/rng.h"
 #include "model/engines.h"
 #include "model/memory.h"
-#include "model/options.h"
 #include "model/positions.h"
 
 #include <errno.h>
@@ -46,9 +45,12 @@ struct pyr_context {
 };
 
 /* One row of the table of options: a field of the law under its own name. */
-#define LAW(kind, field, min, max, help)                                                           \
-    { #field, PYR_OPTION_##kind, offsetof(struct pyr_sim_law, field), min, max, NULL, help }
-static const struct pyr_option_spec specs[] = {
+#define LAW(type, field, from, to, sentence)                                                       \
+    {                                                                                              \
+        .key = #field, .kind = PYR_OPTION_##type, .offset = offsetof(struct pyr_sim_law, field),   \
+        .least = from, .most = to, .help = sentence                                                \
+    }
+static const struct pyr_option_row law_rows[] = {
     LAW(REAL, step_ms, 0, 1e6, "a step, however small"),
     LAW(REAL, per_seq_ms, 0, 1e6, "more for each sequence in the step"),
     LAW(REAL, prefill_tok_s, 1e-3, 1e12, "prompt tokens a second"),
@@ -58,15 +60,15 @@ static const struct pyr_option_spec specs[] = {
     LAW(REAL, stall_ms, 0, 1e7, "how long nothing moves"),
     LAW(REAL, stall_every_s, 1e-3, 1e6, "how often nothing moves"),
     LAW(WHOLE, knee, 0, PYR_SIM_SEQUENCES_MAX, "sequences at once, 0: no limit"),
-    LAW(BOOL, serialize, 0, 0, "one sequence at a time"),
+    LAW(FLAG, serialize, 0, 0, "one sequence at a time"),
     LAW(REAL, fail_share, 0, 1, "share of sequences that fail"),
     LAW(WHOLE, leak_kib, 0, 1 << 20, "memory kept for each sequence"),
-    LAW(BOOL, real, 0, 0, "take the time instead of telling it"),
+    LAW(FLAG, real, 0, 0, "take the time instead of telling it"),
     LAW(WHOLE, seed, 0, 0x1p64, "of text and law"),
     LAW(WHOLE, context, 1, 1 << 20, "tokens of the longest sequence"),
 };
 #undef LAW
-static const struct pyr_option_table table = {"sim", specs, sizeof specs / sizeof *specs};
+static const struct pyr_option_table table = PYR_OPTION_TABLE("sim", law_rows);
 
 bool pyr_sim_parse(const char *text, const struct pyr_option *options, size_t count,
                    struct pyr_sim_law *law, struct pyr_err *err) {
@@ -81,7 +83,7 @@ bool pyr_sim_parse(const char *text, const struct pyr_option *options, size_t co
         .context = 8192,
     };
     if (!pyr_options_apply_text(&table, text ? text : "", law, err) ||
-        !pyr_options_apply(&table, options, count, law, err))
+        !pyr_options_apply(&table, options, count, law, NULL, err))
         return false;
     if (law->stall_ms >= law->stall_every_s * 1000)
         return pyr_fail(err, PYR_E_USAGE,

@@ -30,6 +30,10 @@ const struct pyr_report_format pyr_report_formats[] = {
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
+const char *pyr_report_format_name(size_t index) {
+    return pyr_report_formats[index].name;
+}
+
 const struct pyr_report_format *pyr_report_format_find(const char *name) {
     static const char *const aliases[][2] = {
         {"text", "terminal"},   {"txt", "terminal"},     {"md", "markdown"},

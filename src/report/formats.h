@@ -41,6 +41,8 @@ struct pyr_report_format {
 
 extern const struct pyr_report_format pyr_report_formats[]; /* ends with a NULL name */
 
+/* The name of number `index`, NULL after the last. */
+const char *pyr_report_format_name(size_t index);
 /* NULL when there is none of that name (or alias: "md", "prom", "text"). */
 const struct pyr_report_format *pyr_report_format_find(const char *name);
 

@@ -70,7 +70,7 @@ struct pyr_bench_options {
     const uint64_t *threads; /* compute threads, swept when several */
     size_t threads_count;
     const char *engine_dir;
-    const struct pyr_target_option *target_options; /* engine and target options; a value with
+    const struct pyr_option *target_options; /* engine and target options; a value with
                                                        commas is swept: "flash_attn=on,off" */
     size_t target_option_count;
     uint64_t seed;
@@ -83,7 +83,7 @@ struct pyr_bench_options {
     const char *command_line;           /* as typed, for "repeat" */
     const struct pyr_setting *settings; /* what is not the preset's, and who said it */
     size_t setting_count;
-    bool no_calibrate, strict, quiet, color;
+    bool no_calibrate, color;
 
     const struct pyr_root *root; /* where the machine is read; NULL: this one */
 

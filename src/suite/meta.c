@@ -6,7 +6,9 @@
 #include "base/hash.h"
 #include "sample/machine.h"
 #include "stats/comparison.h"
+#include "suite/bench_options.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -65,7 +67,7 @@ static json_t *describe_levels(const struct pyr_plan *plan) {
 }
 
 /* A header's value may be a secret: its name is kept. The file of @FILE is no secret. */
-static json_t *describe_option(const struct pyr_target_option *option) {
+static json_t *describe_option(const struct pyr_option *option) {
     const char *value = option->value;
     if (strcmp(option->key, "header") != 0 || !value || *value == '@')
         return text_or_null(value);
@@ -76,7 +78,7 @@ static json_t *describe_option(const struct pyr_target_option *option) {
 static json_t *describe_options(const struct pyr_bench_options *options) {
     json_t *object = json_object();
     for (size_t i = 0; i < options->target_option_count; i++) {
-        const struct pyr_target_option *option = &options->target_options[i];
+        const struct pyr_option *option = &options->target_options[i];
         json_t *before = json_object_get(object, option->key), *value = describe_option(option);
         if (json_is_array(before)) {
             json_array_append_new(before, value);
@@ -116,11 +118,43 @@ static json_t *describe_threads(const struct pyr_plan *plan) {
     return list;
 }
 
-/* The effective configuration: what was used, wherever it came from. */
-static json_t *limit(uint64_t ns) {
-    return ns ? seconds(ns) : json_null();
+static json_t *number_or_null(const struct pyr_option_row *row, double value, double unit) {
+    return value == 0 && row->null_at_zero ? json_null() : json_real(value / unit);
 }
 
+/* The value of an option as its row says. */
+static json_t *describe_setting(const struct pyr_option_row *row,
+                                const struct pyr_bench_options *o) {
+    const void *field = (const char *)o + row->offset;
+    switch (row->kind) {
+    case PYR_OPTION_FLAG:
+        return json_boolean(*(const bool *)field);
+    case PYR_OPTION_TEXT:
+        return text_or_null(*(const char *const *)field);
+    case PYR_OPTION_WHOLE:
+        return *(const uint64_t *)field == 0 && row->null_at_zero
+                   ? json_null()
+                   : json_integer((json_int_t) * (const uint64_t *)field);
+    case PYR_OPTION_DURATION:
+        return number_or_null(row, (double)*(const uint64_t *)field, (double)PYR_NS_PER_S);
+    case PYR_OPTION_FLOAT:
+        return number_or_null(row, (double)*(const float *)field, 1);
+    case PYR_OPTION_REAL:
+    case PYR_OPTION_SHARE:
+        return number_or_null(row, *(const double *)field, 1);
+    case PYR_OPTION_CHOICE:
+        return json_string(row->choices[*(const int *)field]);
+    case PYR_OPTION_LIST:
+    case PYR_OPTION_PAIRS:
+    case PYR_OPTION_OWN:
+        break;
+    }
+    assert(false); /* what such a row records is told by hand below */
+    return json_null();
+}
+
+/* The effective configuration: what was used, wherever it came from. What the plan made of several
+ * options first, then those that are recorded as they were said. */
 static json_t *describe_config(const struct pyr_bench_options *o, const struct pyr_plan *plan) {
     json_t *config = json_object();
     json_object_set_new(config, "preset", text_or_null(plan->preset));
@@ -131,8 +165,6 @@ static json_t *describe_config(const struct pyr_bench_options *o, const struct p
                         plan->trace     ? json_real(plan->trace->rate)
                         : plan->arrival ? json_real(o->rate)
                                         : json_null());
-    json_object_set_new(config, "clients",
-                        o->clients ? json_integer((json_int_t)o->clients) : json_null());
     json_object_set_new(config, "concurrency", describe_levels(plan));
     json_object_set_new(config, "classes", describe_classes(plan));
     const struct pyr_plan_case *any = &plan->cases[plan->case_count - 1];
@@ -142,28 +174,15 @@ static json_t *describe_config(const struct pyr_bench_options *o, const struct p
     json_object_set_new(config, "warmup_s", seconds(any->warmup_ns));
     json_object_set_new(config, "level_time_s", seconds(any->level_time_ns));
     json_object_set_new(config, "duration_s", seconds(plan->duration_ns));
-    json_object_set_new(config, "think_s", seconds(o->think_ns));
-    json_object_set_new(config, "heed_retry_after", json_boolean(o->heed_retry_after));
-    json_object_set_new(config, "timeout_s", limit(o->timeout_ns));
-    json_object_set_new(config, "timeout_connect_s", limit(o->timeout_connect_ns));
-    json_object_set_new(config, "timeout_first_s", limit(o->timeout_first_ns));
-    json_object_set_new(config, "timeout_between_s", limit(o->timeout_between_ns));
-    json_object_set_new(config, "drain_s", seconds(o->drain_ns));
     json_object_set_new(config, "threads", describe_threads(plan));
     json_object_set_new(config, "options", describe_options(o));
-    json_object_set_new(config, "engine_dir", text_or_null(o->engine_dir));
-    json_object_set_new(config, "isolate", json_boolean(o->isolate));
-    json_object_set_new(config, "prompts", text_or_null(o->prompts_path));
-    json_object_set_new(config, "sessions", text_or_null(o->sessions));
-    json_object_set_new(config, "trace", text_or_null(o->trace));
     json_object_set_new(config, "trace_speed",
                         o->trace ? json_real(o->trace_speed != 0 ? o->trace_speed : 1)
                                  : json_null());
-    json_object_set_new(config, "shared_prefix", json_real(o->shared_prefix));
-    json_object_set_new(config, "cancel_share", json_real(o->cancel_share));
-    json_object_set_new(config, "temperature", json_real((double)o->temperature));
-    json_object_set_new(config, "exact_output", json_boolean(o->exact_output));
-    json_object_set_new(config, "seed", json_integer((json_int_t)o->seed));
+    const struct pyr_option_row *row;
+    for (size_t i = 0; (row = pyr_bench_option_at(i)); i++)
+        if (row->meta)
+            json_object_set_new(config, row->meta, describe_setting(row, o));
     json_object_set_new(config, "goals", describe_goals(plan));
     json_object_set_new(config, "settings", describe_settings(o));
     return config;

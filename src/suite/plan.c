@@ -5,6 +5,7 @@
 #include "stats/goals_text.h"
 #include "suite/concurrent.h"
 #include "suite/planner.h"
+#include "target/http_options.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -93,16 +94,6 @@ static bool plan_classes(struct pyr_planner *p, struct pyr_err *err) {
 
 /* --- variants --------------------------------------------------------------------------------- */
 
-/* Options of a server whose values are text, in which a comma is a comma. */
-static bool is_text(const char *key) {
-    static const char *const keys[] = {"header",  "body",      "launch",  "api_key_file",
-                                       "ca_file", "cert_file", "key_file"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (strcmp(keys[i], key) == 0)
-            return true;
-    return false;
-}
-
 /* How many values a comma list has. */
 static size_t list_count(const char *value) {
     size_t count = 1;
@@ -112,8 +103,9 @@ static size_t list_count(const char *value) {
 }
 
 /* How many values of an option are swept. */
-static size_t choices_of(const struct pyr_target_option *option) {
-    return is_text(option->key) ? 1 : list_count(option->value);
+static size_t choices_of(const struct pyr_option *option) {
+    const struct pyr_option_row *row = pyr_option_by_key(&pyr_http_option_table, option->key);
+    return row && row->whole ? 1 : list_count(option->value);
 }
 
 static const char *list_item(struct pyr_arena *arena, const char *value, size_t index) {
@@ -126,7 +118,7 @@ static const char *list_item(struct pyr_arena *arena, const char *value, size_t 
 static void make_variant(struct pyr_planner *p, size_t index, const uint64_t *threads,
                          size_t threads_count, struct pyr_variant *variant) {
     const struct pyr_bench_options *o = p->options;
-    struct pyr_target_option *options =
+    struct pyr_option *options =
         pyr_arena_array(p->arena, o->target_option_count + 1, sizeof *options);
     char label[256] = "";
     size_t used = 0;
@@ -147,7 +139,7 @@ static void make_variant(struct pyr_planner *p, size_t index, const uint64_t *th
     variant->options = options;
     variant->option_count = o->target_option_count;
     if (o->engine_dir)
-        options[variant->option_count++] = (struct pyr_target_option){"engine_dir", o->engine_dir};
+        options[variant->option_count++] = (struct pyr_option){"engine_dir", o->engine_dir};
     variant->label = pyr_arena_strdup(p->arena, label);
 }
 

@@ -22,7 +22,7 @@
 /* One way to open the target: compute threads and one choice of each swept option. */
 struct pyr_variant {
     uint32_t threads;
-    const struct pyr_target_option *options;
+    const struct pyr_option *options;
     size_t option_count;
     const char *label; /* "" for the only one, else "threads=2/flash_attn=on" */
 };

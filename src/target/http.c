@@ -160,7 +160,7 @@ static bool http_attach(struct pyr_target *base, const struct pyr_attach *attach
     handle->clock = *attach->clock;
     handle->lane = attach->lane;
     handle->max_in_flight = attach->max_in_flight;
-    uint32_t wanted = target->options.connections;
+    uint32_t wanted = (uint32_t)target->options.connections;
     handle->conn_count = wanted && wanted < attach->max_in_flight ? wanted : attach->max_in_flight;
     uint32_t likely = attach->likely_in_flight;
     handle->open_first = likely && likely < handle->conn_count ? likely : handle->conn_count;

@@ -14,13 +14,6 @@ enum { KEY_BYTES_MAX = 8192, HEADER_FILE_BYTES_MAX = 65536 };
 /* Large models take minutes to load. */
 #define LAUNCH_WAIT_NS (300 * PYR_NS_PER_S)
 
-static bool read_switch(const char *key, const char *value, bool *on, struct pyr_err *err) {
-    *on = strcmp(value, "on") == 0 || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
-    return *on || strcmp(value, "off") == 0 || strcmp(value, "0") == 0 ||
-           strcmp(value, "false") == 0 ||
-           pyr_fail(err, PYR_E_USAGE, "%s=%s: must be on or off", key, value);
-}
-
 static bool add_header_line(struct pyr_http_options *options, const char *value, const char *from,
                             struct pyr_err *err) {
     const char *colon = strchr(value, ':');
@@ -53,13 +46,18 @@ static bool read_header_file(struct pyr_http_options *options, const char *path,
     return good;
 }
 
-static bool add_header(struct pyr_http_options *options, const char *value, struct pyr_err *err) {
+static bool add_header(const char *value, void *into, struct pyr_arena *arena,
+                       struct pyr_err *err) {
+    struct pyr_http_options *options = into;
+    (void)arena;
     return *value == '@' ? read_header_file(options, value + 1, err)
                          : add_header_line(options, value, "header", err);
 }
 
 /* The fields of an object, without its braces, behind a comma. */
-static bool add_body(struct pyr_http_options *options, const char *value, struct pyr_err *err) {
+static bool add_body(const char *value, void *into, struct pyr_arena *arena, struct pyr_err *err) {
+    struct pyr_http_options *options = into;
+    (void)arena;
     struct pyr_json_scan scan;
     pyr_json_scan_init(&scan, value, strlen(value));
     enum pyr_json_token token = pyr_json_scan_next(&scan);
@@ -93,7 +91,10 @@ static bool add_key(struct pyr_http_options *options, const char *key, const cha
     return true;
 }
 
-static bool read_key_file(struct pyr_http_options *options, const char *path, struct pyr_err *err) {
+static bool read_key_file(const char *path, void *into, struct pyr_arena *arena,
+                          struct pyr_err *err) {
+    struct pyr_http_options *options = into;
+    (void)arena;
     struct pyr_buf text = {0};
     const struct pyr_root root = {.prefix = ""};
     char from[300];
@@ -105,86 +106,166 @@ static bool read_key_file(struct pyr_http_options *options, const char *path, st
     return good;
 }
 
-static bool read_api(struct pyr_http_options *options, const char *value, struct pyr_err *err) {
-    static const char *const names[] = {"chat", "completions", "embeddings"};
-    for (unsigned i = 0; i < 3; i++) {
-        if (strcmp(value, names[i]) == 0) {
-            options->api = (enum pyr_http_api)i;
-            return true;
-        }
-    }
-    return pyr_fail(err, PYR_E_USAGE, "endpoint=%s: must be chat, completions or embeddings",
-                    value);
+static bool read_launch(const char *value, void *into, struct pyr_arena *arena,
+                        struct pyr_err *err) {
+    struct pyr_http_options *options = into;
+    (void)arena;
+    options->launch = value;
+    return *value || pyr_fail(err, PYR_E_USAGE, "launch: holds no command");
 }
 
-struct reading {
-    bool has_key;
-};
-
-static bool read_option(struct pyr_http_options *options, const char *key, const char *value,
-                        struct reading *reading, struct pyr_err *err) {
-    static const char *const known[] = {
-        "endpoint", "stream",          "header",   "body",       "api_key_file",
-        "ca_file",  "cert_file",       "key_file", "insecure",   "connections",
-        "probe",    "connect_timeout", "http2",    "wait_ready", "max_tokens_field",
-        "launch"};
+static bool read_http2(const char *value, void *into, struct pyr_arena *arena,
+                       struct pyr_err *err) {
+    struct pyr_http_options *options = into;
     bool on;
-    uint64_t number;
-    if (strcmp(key, "endpoint") == 0)
-        return read_api(options, value, err);
-    if (strcmp(key, "stream") == 0)
-        return read_switch(key, value, &options->stream, err);
-    if (strcmp(key, "header") == 0)
-        return add_header(options, value, err);
-    if (strcmp(key, "body") == 0)
-        return add_body(options, value, err);
-    if (strcmp(key, "insecure") == 0)
-        return read_switch(key, value, &options->tls.insecure, err);
-    if (strcmp(key, "probe") == 0)
-        return read_switch(key, value, &options->probe, err);
-    if (strcmp(key, "launch") == 0) {
-        options->launch = value;
-        return *value || pyr_fail(err, PYR_E_USAGE, "launch: holds no command");
-    }
-    if (strcmp(key, "wait_ready") == 0)
-        return pyr_parse_duration_ns(value, &options->wait_ready_ns, err);
-    if (strcmp(key, "connect_timeout") == 0)
-        return pyr_parse_duration_ns(value, &options->connect_timeout_ns, err);
-    if (strcmp(key, "http2") == 0) {
-        bool good = read_switch(key, value, &on, err);
-        options->tls.http2 = good && on ? PYR_HTTP2_ON : PYR_HTTP2_OFF;
-        return good;
-    }
-    if (strcmp(key, "connections") == 0) {
-        if (!pyr_parse_u64(value, &number, err))
-            return false;
-        options->connections = (uint32_t)number;
-        return (number >= 1 && number <= 65536) ||
-               pyr_fail(err, PYR_E_USAGE, "connections=%s: must be 1 to 65536", value);
-    }
-    if (strcmp(key, "api_key_file") == 0) {
-        reading->has_key = true;
-        return read_key_file(options, value, err);
-    }
-    if (strcmp(key, "max_tokens_field") == 0) {
-        size_t length = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
-        if (!length || value[length] || length >= sizeof options->max_tokens_field)
-            return pyr_fail(err, PYR_E_USAGE, "max_tokens_field=%s: must be a name", value);
-        memcpy(options->max_tokens_field, value, length + 1);
-        return true;
-    }
-    const char **file = strcmp(key, "ca_file") == 0     ? &options->tls.ca_file
-                        : strcmp(key, "cert_file") == 0 ? &options->tls.cert_file
-                        : strcmp(key, "key_file") == 0  ? &options->tls.key_file
-                                                        : NULL;
-    if (file) {
-        *file = value;
-        return true;
-    }
-    const char *near = pyr_nearest(key, known, sizeof known / sizeof *known);
-    return pyr_fail(err, PYR_E_USAGE, "%s: the target http has no such option%s%s%s", key,
-                    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    const struct pyr_option_row flag = {.kind = PYR_OPTION_FLAG};
+    if (!pyr_option_set(&flag, value, &on, arena, err))
+        return pyr_err_prefix(err, "http2");
+    options->tls.http2 = on ? PYR_HTTP2_ON : PYR_HTTP2_OFF;
+    return true;
 }
+
+static bool read_max_tokens_field(const char *value, void *into, struct pyr_arena *arena,
+                                  struct pyr_err *err) {
+    struct pyr_http_options *options = into;
+    (void)arena;
+    size_t length = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+    if (!length || value[length] || length >= sizeof options->max_tokens_field)
+        return pyr_fail(err, PYR_E_USAGE, "max_tokens_field=%s: must be a name", value);
+    memcpy(options->max_tokens_field, value, length + 1);
+    return true;
+}
+
+/* In the order of enum pyr_http_api. */
+static const char *const apis[] = {"chat", "completions", "embeddings", NULL};
+
+#define AT(field) offsetof(struct pyr_http_options, field)
+static const struct pyr_option_row rows[] = {
+    {.name = "--endpoint",
+     .key = "endpoint",
+     .kind = PYR_OPTION_CHOICE,
+     .offset = AT(api),
+     .choices = apis,
+     .argument = "KIND",
+     .group = PYR_GROUP_SERVER,
+     .help = "chat (default), completions or embeddings"},
+    {.name = "--no-stream",
+     .key = "stream",
+     .value = "off",
+     .kind = PYR_OPTION_FLAG,
+     .offset = AT(stream),
+     .group = PYR_GROUP_SERVER,
+     .help = "ask for whole answers, which have no token times"},
+    {.name = "--api-key-file",
+     .key = "api_key_file",
+     .whole = true,
+     .kind = PYR_OPTION_OWN,
+     .read = read_key_file,
+     .argument = "FILE",
+     .group = PYR_GROUP_SERVER,
+     .help = "holds the key; else OPENAI_API_KEY of the environment"},
+    {.name = "--header",
+     .key = "header",
+     .whole = true,
+     .kind = PYR_OPTION_OWN,
+     .read = add_header,
+     .argument = "NAME: VALUE",
+     .group = PYR_GROUP_SERVER,
+     .help = "one more of each request; may be given several times; @FILE reads them from a file, "
+             "as a secret wants it"},
+    {.name = "--body",
+     .key = "body",
+     .whole = true,
+     .kind = PYR_OPTION_OWN,
+     .read = add_body,
+     .argument = "JSON",
+     .group = PYR_GROUP_SERVER,
+     .help = "an object whose fields go into each request"},
+    {.name = "--connections",
+     .key = "connections",
+     .kind = PYR_OPTION_WHOLE,
+     .offset = AT(connections),
+     .least = 1,
+     .most = 65536,
+     .argument = "N",
+     .group = PYR_GROUP_SERVER,
+     .help = "opened before the start (default: one a request in flight)"},
+    {.name = "--launch",
+     .key = "launch",
+     .whole = true,
+     .kind = PYR_OPTION_OWN,
+     .read = read_launch,
+     .argument = "COMMAND",
+     .group = PYR_GROUP_SERVER,
+     .help = "start the server with this, time that, and end it afterwards"},
+    {.name = "--wait-ready",
+     .key = "wait_ready",
+     .kind = PYR_OPTION_DURATION,
+     .offset = AT(wait_ready_ns),
+     .argument = "TIME",
+     .group = PYR_GROUP_SERVER,
+     .help = "wait so long for the server to answer (with --launch: 5m)"},
+    {.name = "--ca-file",
+     .key = "ca_file",
+     .whole = true,
+     .kind = PYR_OPTION_TEXT,
+     .offset = AT(tls.ca_file),
+     .argument = "FILE",
+     .group = PYR_GROUP_SERVER,
+     .help = "certificates to trust"},
+    {.name = "--client-cert",
+     .key = "cert_file",
+     .whole = true,
+     .kind = PYR_OPTION_TEXT,
+     .offset = AT(tls.cert_file),
+     .argument = "FILE",
+     .group = PYR_GROUP_SERVER,
+     .help = "our own certificate (PEM), for a server that asks for one"},
+    {.name = "--client-key",
+     .key = "key_file",
+     .whole = true,
+     .kind = PYR_OPTION_TEXT,
+     .offset = AT(tls.key_file),
+     .argument = "FILE",
+     .group = PYR_GROUP_SERVER,
+     .help = "its private key (PEM)"},
+    {.name = "--insecure",
+     .key = "insecure",
+     .value = "on",
+     .kind = PYR_OPTION_FLAG,
+     .offset = AT(tls.insecure),
+     .group = PYR_GROUP_SERVER,
+     .help = "verify no certificate"},
+    {.name = "--http2",
+     .key = "http2",
+     .value = "on",
+     .kind = PYR_OPTION_OWN,
+     .read = read_http2,
+     .group = PYR_GROUP_SERVER,
+     .help = "HTTP/2 and nothing else, also without TLS"},
+    {.name = "--http1",
+     .key = "http2",
+     .value = "off",
+     .kind = PYR_OPTION_OWN,
+     .read = read_http2,
+     .group = PYR_GROUP_SERVER,
+     .help = "HTTP/1.1 also where TLS offers HTTP/2"},
+    /* Without a spelling of their own on the command line: --target-option. */
+    {.key = "probe",
+     .kind = PYR_OPTION_FLAG,
+     .offset = AT(probe),
+     .help = "two tiny requests before the start that find the dialect; default on"},
+    {.key = "connect_timeout",
+     .kind = PYR_OPTION_DURATION,
+     .offset = AT(connect_timeout_ns),
+     .help = "of connections before the start; default 10s"},
+    {.key = "max_tokens_field",
+     .kind = PYR_OPTION_OWN,
+     .read = read_max_tokens_field,
+     .help = "instead of the one found"},
+};
+#undef AT
+const struct pyr_option_table pyr_http_option_table = PYR_OPTION_TABLE("http", rows);
 
 bool pyr_http_options_read(const struct pyr_target_config *config, struct pyr_http_options *options,
                            struct pyr_err *err) {
@@ -194,15 +275,14 @@ bool pyr_http_options_read(const struct pyr_target_config *config, struct pyr_ht
                                                                    ? config->timeout_connect_ns
                                                                    : 10 * PYR_NS_PER_S,
                                          .sends_usage = true};
-    struct reading reading = {0};
-    for (size_t i = 0; i < config->option_count; i++)
-        if (!read_option(options, config->options[i].key, config->options[i].value, &reading, err))
-            return false;
+    if (!pyr_options_apply(&pyr_http_option_table, config->options, config->option_count, options,
+                           NULL, err))
+        return false;
     if (options->launch && !options->wait_ready_ns)
         options->wait_ready_ns = LAUNCH_WAIT_NS;
     options->answer_timeout_ns = config->timeout_ns;
     /* A key of another header is the user's word against the environment's. */
-    const char *key = reading.has_key || options->key_source[0] ? NULL : getenv("OPENAI_API_KEY");
+    const char *key = options->key_source[0] ? NULL : getenv("OPENAI_API_KEY");
     if (key && *key && !add_key(options, key, "OPENAI_API_KEY of the environment", err))
         return false;
     if (options->api == PYR_HTTP_EMBEDDINGS)

@@ -3,29 +3,14 @@
  * Target http, what is fixed before the first connection: endpoints, options, the constant parts
  * of each request, and what was found out about the server (http_probe.c).
  *
- * Options (struct pyr_target_option):
- *     endpoint=chat|completions|embeddings   the API; default chat
- *     stream=on|off                          default on
- *     header=NAME: VALUE                     further request header; may repeat; header=@FILE has
- *                                            one a line
- *     body=JSON OBJECT                       further fields of each request body; may repeat
- *     api_key_file=FILE                      bearer key; else the environment's OPENAI_API_KEY
- *     ca_file=, cert_file=, key_file=PEM     own trust, client certificate
- *     insecure=on                            no verification of certificates
- *     connections=N                          opened before the start; default one a slot
- *     connect_timeout=DURATION               for those; default 10s
- *     wait_ready=DURATION                    wait so long for the server to answer; default 0, with
- *                                            launch 5m
- *     launch=COMMAND                         the shell's command that starts the server, which is
- *                                            ended with the target
- *     probe=on|off                           two tiny requests that find the dialect; default on
- *     max_tokens_field=NAME                  instead of the one found
- *     http2=on|off                           on: also without TLS; default where TLS offers it
+ * Its options are rows (base/options.h): each can be said as KEY=VALUE, and most have a spelling on
+ * the command line. docs/http.md.
  */
 #ifndef PYR_TARGET_HTTP_OPTIONS_H
 #define PYR_TARGET_HTTP_OPTIONS_H
 
 #include "base/buf.h"
+#include "base/options.h"
 #include "net/endpoint.h"
 #include "target/launch.h"
 #include "target/target.h"
@@ -44,7 +29,7 @@ struct pyr_http_options {
     bool stream, probe;
     char model[256]; /* "" until known */
     struct pyr_tls_options tls;
-    uint32_t connections; /* 0: one a slot */
+    uint64_t connections; /* 0: one a slot */
     uint64_t connect_timeout_ns, wait_ready_ns;
     uint64_t answer_timeout_ns; /* of a request before the start; 0: as long as is usual for it */
     const char *launch;         /* NULL: the server runs already */
@@ -79,6 +64,8 @@ struct http_target {
     char *heads[PYR_HTTP_ENDPOINTS_MAX]; /* up to "Content-Length: " */
     char *body_open, *body_close;
 };
+
+extern const struct pyr_option_table pyr_http_option_table;
 
 bool pyr_http_options_read(const struct pyr_target_config *config, struct pyr_http_options *options,
                            struct pyr_err *err);

@@ -29,8 +29,7 @@ static const struct pyr_engine *choose_engine(const char *spec, char path[PATH_M
     return engine;
 }
 
-static bool parse_rows(const struct pyr_target_option *option, uint32_t *rows,
-                       struct pyr_err *err) {
+static bool parse_rows(const struct pyr_option *option, uint32_t *rows, struct pyr_err *err) {
     uint64_t value;
     if (!pyr_parse_u64(option->value, &value, err))
         return pyr_err_prefix(err, "%s", option->key);
@@ -47,7 +46,7 @@ static bool sort_options(const struct pyr_target_config *config, struct pyr_aren
                          struct pyr_err *err) {
     struct pyr_option *options = pyr_arena_array(arena, config->option_count, sizeof *options);
     for (size_t i = 0; i < config->option_count; i++) {
-        const struct pyr_target_option *option = &config->options[i];
+        const struct pyr_option *option = &config->options[i];
         if (strcmp(option->key, "engine_dir") == 0)
             model->engine_dir = option->value;
         else if (strcmp(option->key, "plugin_dir") == 0)

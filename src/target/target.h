@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/options.h"
 #include "record/recorder.h"
 #include "record/run.h"
 
@@ -65,14 +66,10 @@ struct pyr_slot {
     void *load_data;
 };
 
-struct pyr_target_option {
-    const char *key, *value;
-};
-
 struct pyr_target_config {
-    const char *spec;                        /* the TARGET as the user wrote it */
-    const char *model;                       /* http: the model's name; others NULL */
-    const struct pyr_target_option *options; /* what only one kind knows; unknown keys fail */
+    const char *spec;                 /* the TARGET as the user wrote it */
+    const char *model;                /* http: the model's name; others NULL */
+    const struct pyr_option *options; /* what only one kind knows; unknown keys fail */
     size_t option_count;
     uint32_t threads;             /* compute threads of in-process engines */
     uint32_t sequences;           /* in-process: sequences decoded together; 0: as the load needs */

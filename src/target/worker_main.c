@@ -62,8 +62,7 @@ static bool open_model(struct worker *worker, const struct pyr_buf *payload) {
     struct pyr_wire_open wire;
     memcpy(&wire, payload->data, sizeof wire);
     const char *at = payload->data + sizeof wire;
-    struct pyr_target_option *options =
-        pyr_arena_array(worker->arena, wire.option_count, sizeof *options);
+    struct pyr_option *options = pyr_arena_array(worker->arena, wire.option_count, sizeof *options);
     worker->config = (struct pyr_target_config){
         .spec = pyr_arena_strdup(worker->arena, at),
         .options = options,

@@ -61,13 +61,13 @@ void http_world_serve(struct http_world *world, const char *const *arguments) {
 bool http_world_open(struct http_world *world, const char *spec, const char *const *options,
                      struct pyr_err *err) {
     static char keys[HTTP_OPTIONS][64];
-    struct pyr_target_option list[HTTP_OPTIONS];
+    struct pyr_option list[HTTP_OPTIONS];
     size_t count = 0;
     for (; options && options[count]; count++) {
         const char *equals = strchr(options[count], '=');
         snprintf(keys[count], sizeof keys[count], "%.*s", (int)(equals - options[count]),
                  options[count]);
-        list[count] = (struct pyr_target_option){keys[count], equals + 1};
+        list[count] = (struct pyr_option){keys[count], equals + 1};
     }
     struct pyr_target_config config = {.spec = spec,
                                        .options = list,

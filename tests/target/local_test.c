@@ -175,12 +175,12 @@ static void unknown_options_and_a_second_thread_are_refused(void **state) {
     assert_false(rig.target->ops->attach(rig.target, &attach, &second, &err));
     assert_non_null(strstr(err.text, "driven by one thread"));
     struct pyr_target *target;
-    struct pyr_target_option option = {"colour", "red"};
+    struct pyr_option option = {"colour", "red"};
     struct pyr_target_config config = {
         .spec = "fake:", .options = &option, .option_count = 1, .virtual_now_ns = &rig.now_ns};
     assert_false(pyr_target_open(&config, false, &target, &err));
     assert_non_null(strstr(err.text, "colour"));
-    option = (struct pyr_target_option){"prefill_tokens", "0"};
+    option = (struct pyr_option){"prefill_tokens", "0"};
     assert_false(pyr_target_open(&config, false, &target, &err));
     assert_non_null(strstr(err.text, "prefill_tokens"));
     config.option_count = 0;

@@ -240,7 +240,7 @@ static void a_model_that_cannot_be_opened_says_why(void **state) {
     (void)state;
     struct pyr_err err;
     struct pyr_target *target;
-    struct pyr_target_option option = {"colour", "red"};
+    struct pyr_option option = {"colour", "red"};
     struct pyr_target_config config = {.spec = "fake:", .options = &option, .option_count = 1};
     assert_false(pyr_target_open(&config, true, &target, &err));
     assert_int_equal(err.code, PYR_E_USAGE);
