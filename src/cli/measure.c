@@ -44,7 +44,7 @@ static void fill_settings(struct pyr_cli *cli, struct pyr_bench_options *o) {
         settings[o->setting_count++] = (struct pyr_setting){
             .name = option.row->name + strspn(option.row->name, "-"),
             .value = given->text ? given->text : "yes",
-            .source = "command line",
+            .source = given->source ? given->source : "command line",
         };
     }
     o->settings = settings;
@@ -154,20 +154,35 @@ static bool fill_goals(struct pyr_cli *cli, struct pyr_bench_options *o, struct 
     return true;
 }
 
-/* What the command line did not say, the configuration file may. */
-static bool fill_config(struct pyr_cli *cli, struct pyr_bench_options *o, const char **model,
+/* The configuration file, NULL when none was named; its options are taken as if they were typed. */
+static bool read_config(struct pyr_cli *cli, const struct pyr_config **config,
                         struct pyr_err *err) {
     const char *path = cli->shared.config;
-    struct pyr_config config;
-    struct pyr_config_notes notes = {0};
+    struct pyr_config *read = path ? pyr_arena_alloc(cli->arena, sizeof *read) : NULL;
+    *config = read;
     if (!path)
         return true;
-    if (!pyr_config_load(cli->arena, path, &config, err) ||
-        !pyr_config_apply(cli->arena, &config, o, &notes, err))
+    if (!pyr_config_load(cli->arena, path, read, err))
         return false;
-    *model = config.model;
+    for (size_t i = 0; i < read->option_count; i++) {
+        const struct pyr_config_option *option = &read->options[i];
+        if (!pyr_args_add(cli, path, option->name, option->text, err))
+            return pyr_err_prefix(err, "%s:%d", path, option->line);
+    }
+    return pyr_args_check(&cli->args, err);
+}
+
+/* What nobody said as an option, the other keys of the file may. */
+static bool fill_config(struct pyr_cli *cli, const struct pyr_config *config,
+                        struct pyr_bench_options *o, const char **model, struct pyr_err *err) {
+    struct pyr_config_notes notes = {0};
+    if (!config)
+        return true;
+    if (!pyr_config_apply(cli->arena, config, o, &notes, err))
+        return false;
+    *model = config->model;
     for (size_t i = 0; !cli->shared.quiet && i < notes.count; i++)
-        fprintf(stderr, "%s: %s\n", path, notes.items[i]);
+        fprintf(stderr, "%s: %s\n", config->path, notes.items[i]);
     return true;
 }
 
@@ -196,6 +211,9 @@ static void name_target(struct pyr_cli *cli, const struct pyr_resolved *resolved
 bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
                          struct pyr_err *err) {
     const struct pyr_args *args = &cli->args;
+    const struct pyr_config *config;
+    if (!read_config(cli, &config, err))
+        return false;
     struct pyr_resolve_input input = {.operand = args->operand_count ? args->operands[0] : NULL,
                                       .model = cli->shared.model,
                                       .environment = getenv,
@@ -204,7 +222,8 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
     struct pyr_plan plan;
     fill_settings(cli, options);
     if (!check_paths(cli, options, err) || !fill_goals(cli, options, err) ||
-        !fill_config(cli, options, &input.configured, err) || !check_plan(cli, options, &plan, err))
+        !fill_config(cli, config, options, &input.configured, err) ||
+        !check_plan(cli, options, &plan, err))
         return false;
     if (!plan.needs_target) {
         options->command_line = pyr_typed_again(cli);

@@ -158,6 +158,46 @@ bool pyr_args_parse(struct pyr_cli *cli, int argc, char *const *argv, struct pyr
     return true;
 }
 
+/* Those that only mean something where they are typed. */
+static bool is_only_typed(const char *spelling) {
+    static const char *const names[] = {"--config", "--runs", "--help"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], spelling) == 0)
+            return true;
+    return false;
+}
+
+bool pyr_args_add(struct pyr_cli *cli, const char *source, const char *name, const char *text,
+                  struct pyr_err *err) {
+    struct pyr_args *args = &cli->args;
+    const char *spelling = pyr_arena_printf(cli->arena, "--%s", name);
+    struct pyr_option_given given = {.option = find(cli->command, spelling, strlen(spelling)),
+                                     .spelling = spelling,
+                                     .text = text,
+                                     .source = source};
+    const struct pyr_option_row *row = given.option.row;
+    if (!row)
+        return fail_unknown(cli, spelling, strlen(spelling), err);
+    if (is_only_typed(row->name))
+        return pyr_fail(err, PYR_E_USAGE, "%s: only for the command line", spelling);
+    if (pyr_given(args, row->name))
+        return true;
+    if (!row->argument) { /* "no" leaves it as if nobody had said it */
+        bool on;
+        const struct pyr_option_row flag = {.kind = PYR_OPTION_FLAG};
+        if (!pyr_option_set(&flag, text, &on, NULL, err))
+            return pyr_err_prefix(err, "%s", spelling);
+        given.text = NULL;
+        if (!on)
+            return true;
+    }
+    struct pyr_option_given *all = pyr_arena_array(cli->arena, args->given_count + 1, sizeof *all);
+    memcpy(all, args->given, args->given_count * sizeof *all);
+    all[args->given_count++] = given;
+    args->given = all;
+    return take_value(cli, &given, err);
+}
+
 char **pyr_args_without(struct pyr_arena *arena, const struct pyr_command *command, int argc,
                         char *const *argv, const char *const *drop, size_t drop_count,
                         size_t *count) {

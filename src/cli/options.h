@@ -42,6 +42,7 @@ struct pyr_option_given {
     struct pyr_command_option option;
     const char *spelling; /* as typed ("--concurrent") */
     const char *text;     /* as typed; NULL for flags */
+    const char *source;   /* NULL: the command line; else the file that says it */
 };
 
 /* What was typed behind a command. Lives in the arena that parsed it; texts are argv's own. */
@@ -63,6 +64,11 @@ const char *pyr_spelling(const struct pyr_args *args, const char *name);
  * the nearest one, or the command that has it), a missing, malformed or unwanted value, one option
  * twice with two values. */
 bool pyr_args_parse(struct pyr_cli *cli, int argc, char *const *argv, struct pyr_err *err);
+
+/* Takes an option from elsewhere as if it had been typed, unless it was; `name` is without its
+ * dashes, `source` the file. Check the options again afterwards. */
+bool pyr_args_add(struct pyr_cli *cli, const char *source, const char *name, const char *text,
+                  struct pyr_err *err);
 
 /* Names which two of the options given cannot go together, and why; true when there is none. Only
  * what can be told from the options alone. */

@@ -322,14 +322,14 @@ static bool hardware_group(struct file *file, const char *path, const yaml_node_
 }
 
 /* "1, 4, 8" of a list, the text itself of a single value. */
-static const char *spell(struct file *file, const yaml_node_t *node) {
+static const char *spell(struct file *file, const yaml_node_t *node, const char *comma) {
     struct pyr_buf buf = {0};
     if (text_of(node))
         pyr_buf_puts(&buf, text_of(node));
     for (yaml_node_item_t *item = node->type == YAML_SEQUENCE_NODE ? node->data.sequence.items.start
                                                                    : NULL;
          item && item < node->data.sequence.items.top; item++)
-        pyr_buf_printf(&buf, "%s%s", buf.length ? ", " : "",
+        pyr_buf_printf(&buf, "%s%s", buf.length ? comma : "",
                        text_of(yaml_document_get_node(file->document, *item)));
     const char *text = pyr_arena_strdup(file->arena, pyr_buf_text(&buf));
     pyr_buf_deinit(&buf);
@@ -346,7 +346,7 @@ static void remember(struct file *file, const char *path, const yaml_node_t *val
         return;
     config->said[i] = (struct pyr_setting){
         .name = pyr_arena_strdup(file->arena, path),
-        .value = spell(file, value),
+        .value = spell(file, value, ", "),
         .source = config->path,
     };
     config->said_count += i == config->said_count;
@@ -361,12 +361,31 @@ static bool setting_member(struct file *file, const char *path, const yaml_node_
            (remember(file, path, value, config), true);
 }
 
+static bool option_member(struct file *file, const char *path, const yaml_node_t *key,
+                          const yaml_node_t *value, void *context) {
+    struct pyr_config *config = context;
+    if (is_null(value))
+        return true;
+    if (value->type == YAML_MAPPING_NODE)
+        return fail_value(file, value, path, "a value");
+    if (config->option_count == PYR_CONFIG_OPTIONS_MAX)
+        return pyr_fail(file->err, PYR_E_USAGE, "%s:%d: more than %d options", file->path,
+                        line_of(key), PYR_CONFIG_OPTIONS_MAX);
+    config->options[config->option_count++] =
+        (struct pyr_config_option){.name = pyr_arena_strdup(file->arena, path),
+                                   .text = spell(file, value, ","),
+                                   .line = line_of(key)};
+    return true;
+}
+
 static bool top_member(struct file *file, const char *path, const yaml_node_t *key,
                        const yaml_node_t *value, void *context) {
     if (value->type != YAML_MAPPING_NODE)
         return setting_member(file, path, key, value, context);
     if (strcmp(path, "hardware_configs") == 0)
         return each_member(file, value, "", hardware_group, context);
+    if (strcmp(path, "options") == 0)
+        return each_member(file, value, "", option_member, context);
     return each_member(file, value, path, setting_member, context);
 }
 

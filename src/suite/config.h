@@ -4,7 +4,8 @@
  *
  * Precedence: command line > environment > file > preset > default. A file is laid over the preset
  * and the result is handed to the benchmark as the preset; what the command line said stays. A
- * key that is not known fails with its line. docs/formats/config.md lists the keys.
+ * key that is not known fails with its line. docs/formats/config.md lists the keys. Options by
+ * their names are only collected here: the command line knows which there are and which were typed.
  */
 #ifndef PYR_SUITE_CONFIG_H
 #define PYR_SUITE_CONFIG_H
@@ -34,6 +35,13 @@ struct pyr_config_hardware {
     struct pyr_config_list batch_sizes;
 };
 
+/* An option by its name on the command line, without its dashes. */
+struct pyr_config_option {
+    const char *name, *text; /* as one would type it: "4,8", "true" */
+    int line;
+};
+
+enum { PYR_CONFIG_OPTIONS_MAX = 64 };
 enum { PYR_CONFIG_HARDWARE_MAX = 16, PYR_CONFIG_NOTES_MAX = 16, PYR_CONFIG_SAID_MAX = 64 };
 
 /* What the file said. Numbers are 0 and texts NULL where it said nothing. */
@@ -56,8 +64,10 @@ struct pyr_config {
     int detailed_logs, html_report; /* -1: not said */
     struct pyr_config_hardware hardware[PYR_CONFIG_HARDWARE_MAX];
     size_t hardware_count;
+    struct pyr_config_option options[PYR_CONFIG_OPTIONS_MAX]; /* the group `options` */
+    size_t option_count;
     struct pyr_setting
-        said[PYR_CONFIG_SAID_MAX]; /* every key outside hardware_configs, as written */
+        said[PYR_CONFIG_SAID_MAX]; /* every key outside hardware_configs and options, as written */
     size_t said_count;
 };
 

@@ -61,6 +61,36 @@ expect 3 '' bench sim: "${small[@]}" --suite inference --targets targets.json -o
 expect 2 'nonsense' bench sim: --config <(echo 'nonsense: 1')
 expect 1 'nowhere.yaml' bench sim: --config nowhere.yaml
 
+# Options in a file: as if typed, unless they were.
+cat >options.yaml <<'END'
+options:
+  think-time: 10ms
+  heed-retry-after: true
+  exact-output: false
+  concurrency: [1, 3]
+  engine-option: "step_ms=3"
+  temperature: 0.25
+END
+expect 0 '' bench sim: --config options.yaml --temperature 0.5 "${small[@]}" --suite concurrent -o options/
+holds options/results.json '"think_s": 0.01'
+holds options/results.json '"heed_retry_after": true'
+holds options/results.json '"exact_output": false'
+holds options/results.json '"temperature": 0.5'
+holds options/results.json '/c3"'
+holds options/results.json '"step_ms": "3"'
+grep -A3 '"name": "think-time"' options/results.json | grep -q '"source": "options.yaml"' ||
+    complain 'the source of an option is lost'
+printf 'options:\n  think-tim: 2s\n' >wrong.yaml
+expect 2 'wrong.yaml:2: --think-tim: unknown option; did you mean --think-time?' bench sim: --config wrong.yaml
+printf 'options: {rate: 3}\n' >wrong.yaml
+expect 2 '--rate and --think-time contradict' bench sim: --config wrong.yaml --think-time 1s
+printf 'options: {runs: 3}\n' >wrong.yaml
+expect 2 'wrong.yaml:1: --runs: only for the command line' bench sim: --config wrong.yaml
+printf 'options: {drain: soon}\n' >wrong.yaml
+expect 2 "wrong.yaml:1: --drain: 'soon'" bench sim: --config wrong.yaml
+printf 'options: {concurrency: 3}\n' >wrong.yaml
+expect 2 'is no option of stress but of bench' stress sim: --config wrong.yaml
+
 # Without a model named, the places of the environment are looked at.
 BENCH_MODEL_PATH=nowhere.gguf expect 1 'BENCH_MODEL_PATH: nowhere.gguf' bench
 mkdir empty
