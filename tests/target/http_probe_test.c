@@ -134,7 +134,7 @@ static void what_is_wrong_is_said_in_one_line(void **state) {
     snprintf(url, sizeof url, "https://127.0.0.1:1/v1");
     expect_refusal(url, half, "(--client-cert and --client-key)");
     static const char *const http2[] = {"http2=maybe", NULL};
-    expect_refusal(world.url, http2, "http2=maybe: must be on or off");
+    expect_refusal(world.url, http2, "http2: 'maybe' is neither on nor off");
     snprintf(key_path, sizeof key_path, "api_key_file=%s/none", world.dir);
     const char *const missing[] = {key_path, NULL};
     expect_refusal(world.url, missing, "none");
