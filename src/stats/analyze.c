@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "estimate/sample.h"
 #include "estimate/steady.h"
-#include "stats/arrivals.h"
 #include "stats/capacity.h"
 #include "stats/collect.h"
 #include "stats/drift.h"
@@ -15,6 +14,7 @@
 #include "stats/goals.h"
 #include "stats/instrument.h"
 #include "stats/overload.h"
+#include "stats/rates.h"
 #include "stats/request_metrics.h"
 #include "stats/result.h"
 #include "stats/tables.h"
@@ -293,6 +293,27 @@ static void check_marks(const struct pyr_case_data *data, struct notes *notes) {
     }
 }
 
+/* Counted by what lies inside the window and by what was in flight, rates must agree. Under a load
+ * that varies on purpose, or that is not carried, they need not. */
+static void check_littles_law(struct pyr_arena *arena, struct pyr_case_result *result) {
+    const struct pyr_metric_result *row = pyr_case_metric(result, PYR_M_LITTLE_RATIO);
+    if (!row || result->saturating || result->patterned)
+        return;
+    double in_flight = metric_value(result, PYR_M_IN_FLIGHT);
+    const struct pyr_estimate *ratio = &row->value;
+    enum pyr_little law = pyr_little_judge(ratio, row->n, in_flight);
+    if (law == PYR_LITTLE_HOLDS)
+        return;
+    result->unlevel = pyr_arena_printf(
+        arena,
+        "%s: %.4g in flight, rate x mean latency gives %.4g (ratio %.2f [%.2f, %.2f]): what runs "
+        "across the edges of the window, %.3g mean latencies long, is unlike what was sent "
+        "inside%s",
+        law == PYR_LITTLE_INVALID ? "rates invalid by Little's law" : "Little's law is off",
+        in_flight, in_flight / ratio->value, ratio->value, ratio->lo, ratio->hi,
+        (double)row->n / in_flight, law == PYR_LITTLE_INVALID ? "" : "; run it longer");
+}
+
 static void check_case(const struct pyr_case_data *data, struct pyr_case_result *result,
                        struct notes *notes) {
     uint64_t failed = result->total - result->ok - result->outcomes[PYR_OUTCOME_CANCELLED];
@@ -315,17 +336,8 @@ static void check_case(const struct pyr_case_data *data, struct pyr_case_result 
                     "what the target sustains");
     if (result->serialises)
         note(notes, "%s", result->serialises);
-    double little = metric_value(result, PYR_M_LITTLE_RATIO);
-    double rate = metric_value(result, PYR_M_REQUEST_THROUGHPUT);
-    const struct pyr_metric_result *latency = pyr_case_metric(result, PYR_M_LATENCY_SENT);
-    if (latency && little > 0 && result->steadiness == PYR_STEADY) {
-        struct pyr_littles_law law =
-            pyr_check_littles_law(metric_value(result, PYR_M_IN_FLIGHT), rate,
-                                  latency->mean.value * 1e-9, result->steady_s);
-        if (!law.holds)
-            note(notes, "Little's law does not hold: %.2f in flight, rate x latency gives %.2f",
-                 law.in_flight, law.in_flight_expected);
-    }
+    if (result->unlevel)
+        note(notes, "%s", result->unlevel);
     check_own_queue(data, result, notes);
     check_marks(data, notes);
 }
@@ -418,12 +430,16 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
     for (size_t i = 0; i < collected->goal_count; i++)
         if (pyr_goal_applies(&collected->goals[i], data->plan))
             goals[goal_count++] = collected->goals[i];
-    struct pyr_window steady = {data, data->steady, &data->in_steady, goals, goal_count};
-    struct pyr_window whole = {data, data->measured, &data->in_measured, goals, goal_count};
     result->whole_s = (double)(data->measured.end_ns - data->measured.start_ns) * 1e-9;
     result->events_per_s =
         result->whole_s > 0 ? (double)data->in_measured.chunks / result->whole_s : (double)NAN;
     result->steady_s = (double)(data->steady.end_ns - data->steady.start_ns) * 1e-9;
+    pyr_timeline_make(data, arena, result);
+    check_saturation(data, arena, result);
+    take_level_end(data, arena, result);
+    bool level = !result->saturating && !result->patterned;
+    struct pyr_window steady = {data, data->steady, &data->in_steady, goals, goal_count, level};
+    struct pyr_window whole = {data, data->measured, &data->in_measured, goals, goal_count, level};
     pyr_window_metrics(&steady, arena, &result->metrics, &result->metric_count);
     if (data->steady.start_ns == data->measured.start_ns &&
         data->steady.end_ns == data->measured.end_ns) {
@@ -433,9 +449,7 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
         pyr_window_metrics(&whole, arena, &result->whole, &result->whole_count);
     }
     count_outcomes(data, result);
-    pyr_timeline_make(data, arena, result);
-    check_saturation(data, arena, result);
-    take_level_end(data, arena, result);
+    check_littles_law(arena, result);
     pyr_turns_make(data, arena, result);
     pyr_drift_make(data, arena, result);
     take_spikes(&steady, arena, result);
@@ -512,6 +526,8 @@ static void run_warnings(struct pyr_result *result, const struct pyr_collected *
     for (size_t s = 0; s < result->suite_count; s++)
         for (size_t c = 0; c < result->suites[s].case_count; c++) {
             const struct pyr_case_result *one = &result->suites[s].cases[c];
+            if (one->unlevel)
+                note(&notes, "%s: %s", one->plan->id, one->unlevel);
             if (one->late && !result->invalid)
                 note(&notes, "%s; this level decides nothing", one->late);
             for (size_t m = 0; m < one->metric_count; m++)

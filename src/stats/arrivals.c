@@ -84,19 +84,3 @@ struct pyr_arrivals pyr_check_arrivals(const uint64_t *times_ns, size_t n, doubl
     check_counts(times_ns, &out, tolerance);
     return out;
 }
-
-struct pyr_littles_law pyr_check_littles_law(double mean_in_flight, double rate_per_s,
-                                             double mean_latency_s, double window_s) {
-    struct pyr_littles_law law = {.in_flight = mean_in_flight,
-                                  .in_flight_expected = rate_per_s * mean_latency_s,
-                                  .ratio = NAN,
-                                  .tolerance = NAN};
-    if (!(law.in_flight_expected > 0) || !(window_s > 0) || isnan(mean_in_flight))
-        return law;
-    law.ratio = mean_in_flight / law.in_flight_expected;
-    /* The law is exact but for requests that cross an end of the window: each end can hide up to
-     * one mean latency's worth of them. */
-    law.tolerance = 0.02 + 2 * mean_latency_s / window_s;
-    law.holds = fabs(law.ratio - 1) <= law.tolerance;
-    return law;
-}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Self-checks of a run: did the requests arrive as the process that was asked for, and do the
- * counts in flight agree with rate and latency. docs/method/arrivals.md.
+ * A self-check of a run: did the requests arrive as the process that was asked for.
+ * docs/method/arrivals.md.
  */
 #ifndef PYR_STATS_ARRIVALS_H
 #define PYR_STATS_ARRIVALS_H
@@ -30,18 +30,5 @@ struct pyr_arrivals {
  * has no spread of its own, what is seen is pacing. Needs 31 arrivals. */
 struct pyr_arrivals pyr_check_arrivals(const uint64_t *times_ns, size_t n, double cv_asked,
                                        double tolerance);
-
-struct pyr_littles_law {
-    double in_flight;          /* as observed: mean over the window */
-    double in_flight_expected; /* rate * latency */
-    double ratio;              /* observed / expected; NaN when unknown */
-    double tolerance;          /* 2 % and what the two ends of the window can hide */
-    bool holds;                /* |ratio - 1| <= tolerance; false when unknown */
-};
-
-/* mean_in_flight counts requests from sent to last content; rate and mean latency are of the
- * requests that ended in the window. Source: Little 1961. */
-struct pyr_littles_law pyr_check_littles_law(double mean_in_flight, double rate_per_s,
-                                             double mean_latency_s, double window_s);
 
 #endif

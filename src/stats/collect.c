@@ -399,7 +399,6 @@ static void add_to_window(struct pyr_chunk_sums *sums, struct pyr_span span,
     if (within(span, chain->at_ns)) {
         sums->chunks++;
         sums->coalesced += chunk->bound_code != 0;
-        sums->tokens[bin_of(span, chain->at_ns, PYR_SUBWINDOWS)] += chain->tokens;
         if (chunk->lag_ns != PYR_LAG_UNKNOWN) {
             grow_u64(&sums->lags, sums->lag_count, &sums->lag_capacity);
             sums->lags[sums->lag_count++] = chunk->lag_ns;

@@ -36,14 +36,11 @@ struct pyr_gaps {
     bool single_tokens; /* every chunk carried one token */
 };
 
-enum { PYR_SUBWINDOWS = 20 }; /* batches for the interval of a rate (measuring: 20 batch means) */
-
 /* What the chunk pass gathers for one window of one case. */
 struct pyr_chunk_sums {
     struct pyr_gaps gaps;
-    uint64_t tokens[PYR_SUBWINDOWS]; /* output tokens that arrived in each sub-window */
-    uint64_t chunks, coalesced;      /* those with a bound instead of an exact stamp */
-    uint64_t *lags;                  /* user time - kernel time where known (lag_count) */
+    uint64_t chunks, coalesced; /* those with a bound instead of an exact stamp */
+    uint64_t *lags;             /* user time - kernel time where known (lag_count) */
     size_t lag_count, lag_capacity;
 };
 

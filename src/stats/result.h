@@ -72,7 +72,7 @@ struct pyr_phase_result {
     double start_s, seconds;
     uint64_t requests, ok;                              /* scheduled in it */
     double latency_p50_ns, latency_p90_ns, ttft_p50_ns; /* of those */
-    double rate;                                        /* ok per second */
+    double rate;                                        /* ok per second, by estimate/flow.h */
     double in_flight;                                   /* time-weighted mean */
     double asked_rate, asked_concurrency;               /* means over the phase; NaN: not asked */
 };
@@ -129,6 +129,7 @@ struct pyr_case_result {
     const struct pyr_drift_result *drift; /* of a soak; else NULL */
     struct pyr_own_queue own_queue;
     uint64_t outputs_hash;  /* over (prompt hash, text hash), order-independent; 0: none */
+    const char *unlevel;    /* Little's law does not hold: the sentence that says so, else NULL */
     const char *serialises; /* a sentence when parallelism stays near one, else NULL */
     const char *const *warnings;
     size_t warning_count;

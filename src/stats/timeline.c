@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "estimate/sample.h"
+#include "stats/rates.h"
 
 #include <math.h>
 #include <string.h>
@@ -185,8 +186,8 @@ static double mean_in_flight(const struct pyr_case_data *data, struct pyr_span s
                                        : (double)NAN;
 }
 
-static void fill_phase(const struct pyr_case_data *data, struct pyr_span span, uint64_t *keys,
-                       struct pyr_phase_result *phase) {
+static void fill_phase(const struct pyr_case_data *data, struct pyr_case_flow *all,
+                       struct pyr_span span, uint64_t *keys, struct pyr_phase_result *phase) {
     for (size_t i = 0; i < data->count; i++) {
         /* By schedule and not by number: a pattern's phases lie within the driver's. */
         if (data->requests[i].scheduled_ns < span.start_ns ||
@@ -200,7 +201,11 @@ static void fill_phase(const struct pyr_case_data *data, struct pyr_span span, u
     phase->latency_p90_ns = at_share(keys, n, 0.9);
     n = sorted_between(data, span, true, keys);
     phase->ttft_p50_ns = at_share(keys, n, 0.5);
-    phase->rate = phase->seconds > 0 ? (double)phase->ok / phase->seconds : (double)NAN;
+    struct pyr_flow flow;
+    phase->rate = pyr_case_flow_in(all, span, &flow)
+                      ? pyr_case_flow_rate(all, &flow, pyr_amount_ok, NULL).value
+                  : phase->seconds > 0 ? 0
+                                       : (double)NAN;
     phase->in_flight = mean_in_flight(data, span);
     phase->asked_rate = asked_mean(data, PYR_MARK_ASKED_RATE, span);
     phase->asked_concurrency = asked_mean(data, PYR_MARK_ASKED_CONCURRENCY, span);
@@ -211,6 +216,8 @@ static void make_phases(const struct pyr_case_data *data, struct pyr_arena *aren
     struct pyr_phase_result *phases = pyr_arena_array(arena, data->phase_count, sizeof *phases);
     uint64_t origin = data->phase_count ? data->phases[0].span.start_ns : 0;
     uint64_t *keys = pyr_xcalloc(data->count * 2 + 1, sizeof *keys);
+    struct pyr_case_flow all;
+    pyr_case_flow_make(data, &all);
     for (size_t k = 0; k < data->phase_count; k++) {
         const struct pyr_phase_span *span = &data->phases[k];
         struct pyr_phase_result *phase = &phases[k];
@@ -218,8 +225,9 @@ static void make_phases(const struct pyr_case_data *data, struct pyr_arena *aren
         phase->of_pattern = span->number >= PYR_PHASE_OF_PATTERN;
         phase->start_s = (double)(span->span.start_ns - origin) * 1e-9;
         phase->seconds = (double)(span->span.end_ns - span->span.start_ns) * 1e-9;
-        fill_phase(data, span->span, keys, phase);
+        fill_phase(data, &all, span->span, keys, phase);
     }
+    pyr_case_flow_free(&all);
     pyr_free(keys);
     result->phases = phases;
     result->phase_count = data->phase_count;

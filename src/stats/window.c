@@ -8,6 +8,7 @@
 #include "estimate/summary.h"
 #include "stats/arrivals.h"
 #include "stats/overlap.h"
+#include "stats/rates.h"
 #include "stats/request_metrics.h"
 #include "stats/spikes.h"
 
@@ -27,7 +28,14 @@ struct builder {
     size_t count;
     uint64_t *values, *sorted, *scratch; /* (capacity) each */
     size_t capacity;
-    double seconds; /* of the window; NaN when it is empty */
+};
+
+/* The flow of the window's case and what Little's law says of it. */
+struct rates {
+    struct pyr_case_flow *all;
+    const struct pyr_flow *flow;
+    struct pyr_estimate little;
+    const char *invalid; /* why no rate can be told, or NULL */
 };
 
 static struct pyr_metric_result *add(struct builder *b, enum pyr_metric metric, uint64_t n) {
@@ -279,32 +287,8 @@ static void add_lags(struct builder *b) {
                    pyr_proportion(sums->coalesced, sums->chunks, 1));
 }
 
-/* --- rates ------------------------------------------------------------------------------------ */
-
-/* A count of things that happened inside the window, by sub-window. */
-struct tally {
-    double part[PYR_SUBWINDOWS];
-    uint64_t total;
-};
-
-static void count_at(const struct builder *b, struct tally *tally, uint64_t time_ns,
-                     uint64_t amount) {
-    struct pyr_span span = b->window->span;
-    if (!is_inside(span, time_ns))
-        return;
-    double share =
-        (double)(time_ns - span.start_ns) / (double)(span.end_ns - span.start_ns) * PYR_SUBWINDOWS;
-    size_t part = share < PYR_SUBWINDOWS ? (size_t)share : PYR_SUBWINDOWS - 1;
-    tally->part[part] += (double)amount;
-    tally->total += amount;
-}
-
-static void add_rate(struct builder *b, enum pyr_metric metric, const struct tally *tally,
-                     uint64_t n) {
-    if (n > 0 && b->seconds > 0)
-        add_scalar(b, metric, n,
-                   pyr_rate(tally->part, PYR_SUBWINDOWS, b->seconds / PYR_SUBWINDOWS));
-}
+/* --- rates, concurrency -------------------------------------------------------------------------
+ */
 
 static bool goal_met(const struct builder *b, const struct pyr_request *request,
                      const struct pyr_goal *goal, size_t index) {
@@ -320,64 +304,88 @@ static bool goal_met(const struct builder *b, const struct pyr_request *request,
     return goal->at_least ? value >= goal->limit : value <= goal->limit;
 }
 
-static void add_goodput(struct builder *b) {
+/* 1 for a request that met every goal that each has to meet by itself. */
+static double amount_good(const void *context, const struct pyr_request *request) {
+    const struct builder *b = context;
     const struct pyr_window *w = b->window;
-    struct tally good = {0};
-    uint64_t goals = 0, judged = 0;
-    for (size_t g = 0; g < w->goal_count; g++)
-        goals += w->goals[g].per_request;
-    for (size_t i = 0; goals > 0 && i < w->data->count; i++) {
-        const struct pyr_request *request = &w->data->requests[i];
-        if (!is_inside(w->span, request->last_content_ns) || request->outcome != PYR_OUTCOME_OK)
-            continue;
-        bool met = true;
-        for (size_t g = 0; g < w->goal_count; g++)
-            if (w->goals[g].per_request)
-                met = met && goal_met(b, request, &w->goals[g], i);
-        judged++;
-        if (met)
-            count_at(b, &good, request->last_content_ns, 1);
-    }
-    add_rate(b, PYR_M_GOODPUT, &good, judged);
+    bool met = request->outcome == PYR_OUTCOME_OK;
+    for (size_t g = 0; g < w->goal_count && met; g++)
+        if (w->goals[g].per_request)
+            met = goal_met(b, request, &w->goals[g], (size_t)(request - w->data->requests));
+    return met;
 }
 
-static void add_throughput(struct builder *b) {
+/* The target reads a prompt whatever becomes of the request, but one that gave nothing may have
+ * been turned away. */
+static double amount_prompt(const void *unused, const struct pyr_request *request) {
+    (void)unused;
+    return request->first_content_ns ? request->prompt_tokens : 0;
+}
+
+static double amount_output(const void *unused, const struct pyr_request *request) {
+    (void)unused;
+    return request->output_tokens;
+}
+
+static double amount_total(const void *unused, const struct pyr_request *request) {
+    return amount_prompt(unused, request) + amount_output(unused, request);
+}
+
+static bool has_goals_per_request(const struct pyr_window *window) {
+    for (size_t g = 0; g < window->goal_count; g++)
+        if (window->goals[g].per_request)
+            return true;
+    return false;
+}
+
+static struct pyr_estimate counted(double value) {
+    return (struct pyr_estimate){value, NAN, NAN, "one reading of this window"};
+}
+
+/* A rate of the flow; left out where nothing of it was seen. `of` NULL: n is the sum of the
+ * amounts, else of those of `of`. */
+static void add_rate(struct builder *b, const struct rates *rates, enum pyr_metric metric,
+                     pyr_amount_fn *amount, pyr_amount_fn *of) {
+    double n = 0;
+    for (size_t i = 0; i < rates->all->count; i++)
+        if (pyr_flow_counts(rates->flow, i))
+            n += (of ? of : amount)(b, rates->all->request[i]);
+    if (!(n > 0))
+        return;
+    struct pyr_estimate rate = pyr_case_flow_rate(rates->all, rates->flow, amount, b);
+    if (rates->invalid)
+        rate = pyr_estimate_unknown(rates->invalid);
+    add_scalar(b, metric, (uint64_t)n, rate);
+}
+
+static void add_throughput(struct builder *b, const struct rates *rates) {
+    add_rate(b, rates, PYR_M_REQUEST_THROUGHPUT, pyr_amount_ok, NULL);
+    if (has_goals_per_request(b->window))
+        add_rate(b, rates, PYR_M_GOODPUT, amount_good, pyr_amount_ok);
+    add_rate(b, rates, PYR_M_OUTPUT_TOKEN_THROUGHPUT, amount_output, NULL);
+    add_rate(b, rates, PYR_M_PROMPT_TOKEN_THROUGHPUT, amount_prompt, NULL);
+    add_rate(b, rates, PYR_M_TOTAL_TOKEN_THROUGHPUT, amount_total, NULL);
+}
+
+/* What was asked, over the same part of the window as what was carried. */
+static void add_offered(struct builder *b, const struct pyr_flow *flow) {
     const struct pyr_case_data *data = b->window->data;
-    struct tally ended = {0}, offered = {0}, prompt = {0}, output = {0}, total = {0};
-    for (size_t i = 0; i < data->count; i++) {
-        const struct pyr_request *request = &data->requests[i];
-        count_at(b, &offered, request->scheduled_ns, 1);
-        count_at(b, &prompt, request->first_content_ns, request->prompt_tokens);
-        if (request->outcome == PYR_OUTCOME_OK)
-            count_at(b, &ended, request->last_content_ns, 1);
-    }
-    for (int i = 0; i < PYR_SUBWINDOWS; i++) {
-        uint64_t tokens = b->window->sums->tokens[i];
-        output.part[i] = (double)tokens;
-        output.total += tokens;
-        total.part[i] = output.part[i] + prompt.part[i];
-    }
-    total.total = output.total + prompt.total;
-    add_rate(b, PYR_M_REQUEST_THROUGHPUT, &ended, ended.total);
-    if (data->plan->open_loop)
-        add_rate(b, PYR_M_OFFERED_RATE, &offered, offered.total);
-    add_goodput(b);
-    add_rate(b, PYR_M_OUTPUT_TOKEN_THROUGHPUT, &output, output.total);
-    add_rate(b, PYR_M_PROMPT_TOKEN_THROUGHPUT, &prompt, prompt.total);
-    add_rate(b, PYR_M_TOTAL_TOKEN_THROUGHPUT, &total, total.total);
+    const struct pyr_span part = {flow->from_ns, flow->to_ns};
+    size_t n = 0;
+    for (size_t i = 0; i < data->count; i++)
+        if (is_inside(part, data->requests[i].scheduled_ns))
+            b->values[n++] = data->requests[i].scheduled_ns;
+    if (n > 0)
+        add_scalar(b, PYR_M_OFFERED_RATE, n,
+                   pyr_rate_of_events(b->values, NULL, n, part.start_ns, part.end_ns));
 }
 
-/* --- concurrency, errors -----------------------------------------------------------------------
- */
-
-static size_t intervals_of(const struct builder *b, bool served, uint64_t *starts, uint64_t *ends) {
+static size_t times_of_service(const struct builder *b, uint64_t *starts, uint64_t *ends) {
     const struct pyr_case_data *data = b->window->data;
     size_t n = 0;
     for (size_t i = 0; i < data->count; i++) {
         const struct pyr_request *r = &data->requests[i];
-        uint64_t start = !served          ? r->sent_ns
-                         : r->admitted_ns ? r->admitted_ns
-                                          : r->first_content_ns;
+        uint64_t start = r->admitted_ns ? r->admitted_ns : r->first_content_ns;
         uint64_t end = r->last_content_ns ? r->last_content_ns : r->closed_ns;
         if (start == 0 || end < start)
             continue;
@@ -387,30 +395,45 @@ static size_t intervals_of(const struct builder *b, bool served, uint64_t *start
     return n;
 }
 
-static struct pyr_estimate counted(double value) {
-    return (struct pyr_estimate){value, NAN, NAN, "one reading of this window"};
-}
-
-static void add_concurrency(struct builder *b) {
-    struct pyr_span span = b->window->span;
-    size_t n = intervals_of(b, false, b->values, b->sorted);
-    if (n == 0 || !(b->seconds > 0))
-        return;
+static void add_concurrency(struct builder *b, const struct rates *rates) {
+    const struct pyr_flow *flow = rates->flow;
+    size_t n = rates->all->count;
+    memcpy(b->values, rates->all->starts, n * sizeof *b->values);
+    memcpy(b->sorted, rates->all->ends, n * sizeof *b->sorted);
     struct pyr_overlap flight =
-        pyr_overlap_of(b->values, b->sorted, b->scratch, n, span.start_ns, span.end_ns);
+        pyr_overlap_of(b->values, b->sorted, b->scratch, n, flow->from_ns, flow->to_ns);
     add_scalar(b, PYR_M_IN_FLIGHT, n, counted(flight.mean));
     add_scalar(b, PYR_M_IN_FLIGHT_MAX, n, counted((double)flight.max));
-    size_t served = intervals_of(b, true, b->values, b->sorted);
+    size_t served = times_of_service(b, b->values, b->sorted);
     struct pyr_overlap work =
-        pyr_overlap_of(b->values, b->sorted, b->scratch, served, span.start_ns, span.end_ns);
+        pyr_overlap_of(b->values, b->sorted, b->scratch, served, flow->from_ns, flow->to_ns);
     if (!isnan(work.mean_active))
         add_scalar(b, PYR_M_PARALLELISM, served, counted(work.mean_active));
-    const struct pyr_metric_result *rate = listed(b, PYR_M_REQUEST_THROUGHPUT);
-    const struct pyr_metric_result *latency = listed(b, PYR_M_LATENCY_SENT);
-    double expected = rate && latency ? rate->value.value * latency->mean.value * 1e-9 : 0;
-    if (expected > 0)
-        add_scalar(b, PYR_M_LITTLE_RATIO, n, counted(flight.mean / expected));
+    if (pyr_estimate_is_known(&rates->little))
+        add_scalar(b, PYR_M_LITTLE_RATIO, flow->sent, rates->little);
 }
+
+static void add_rates(struct builder *b) {
+    struct pyr_case_flow all;
+    struct pyr_flow flow;
+    pyr_case_flow_make(b->window->data, &all);
+    if (pyr_case_flow_in(&all, b->window->span, &flow)) {
+        struct rates rates = {&all, &flow, pyr_flow_littles_ratio(&flow), NULL};
+        if (b->window->level &&
+            pyr_little_judge(&rates.little, flow.sent, flow.in_flight) == PYR_LITTLE_INVALID)
+            rates.invalid =
+                pyr_arena_printf(b->arena, "invalid: Little's ratio is %.2f, outside .8 .. 1.25",
+                                 rates.little.value);
+        add_throughput(b, &rates);
+        if (b->window->data->plan->open_loop)
+            add_offered(b, &flow);
+        add_concurrency(b, &rates);
+    }
+    pyr_case_flow_free(&all);
+}
+
+/* --- errors ------------------------------------------------------------------------------------
+ */
 
 static bool is_timeout(unsigned outcome) {
     return outcome == PYR_OUTCOME_TIMEOUT_CONNECT || outcome == PYR_OUTCOME_TIMEOUT_FIRST ||
@@ -575,7 +598,6 @@ void pyr_window_metrics(const struct pyr_window *window, struct pyr_arena *arena
     const struct pyr_case_data *data = window->data;
     struct builder b = {.window = window, .arena = arena};
     b.metrics = pyr_arena_array(arena, PYR_METRIC_COUNT, sizeof *b.metrics);
-    b.seconds = (double)(window->span.end_ns - window->span.start_ns) * 1e-9;
     reserve(&b, data->count);
     for (int i = 0; i < pyr_request_metric_count; i++)
         add_request_metric(&b, &pyr_request_metrics[i]);
@@ -583,8 +605,7 @@ void pyr_window_metrics(const struct pyr_window *window, struct pyr_arena *arena
     add_gaps(&b, PYR_M_ITL, true);
     add_gaps(&b, PYR_M_ICL, false);
     add_lags(&b);
-    add_throughput(&b);
-    add_concurrency(&b);
+    add_rates(&b);
     add_errors(&b);
     add_spike_rates(&b);
     add_dispersion(&b);

@@ -15,6 +15,7 @@ struct pyr_window {
     const struct pyr_chunk_sums *sums; /* of the same span */
     const struct pyr_goal *goals;      /* those that hold for this case's suite */
     size_t goal_count;
+    bool level; /* the load is meant to stay level and was carried: Little's law must hold */
 };
 
 /* All metrics that the records can give, in the order of metric.def, in the arena. */

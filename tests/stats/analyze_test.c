@@ -160,6 +160,77 @@ static void known_stamps_give_known_numbers(void **state) {
     pyr_result_destroy(result);
 }
 
+/* One that ended ok after so long, with one token. */
+static void add_long(struct run *run, uint64_t at_ns, uint64_t ns) {
+    struct pyr_request r = {.ordinal = run->ordinals++, .phase = 1, .output_tokens = 1};
+    r.scheduled_ns = r.dispatched_ns = r.sent_ns = at_ns;
+    r.first_content_ns = r.last_content_ns = r.closed_ns = at_ns + ns;
+    r.prompt_tokens = 10;
+    r.chunks = 1;
+    pyr_lane_request(run->lane, &r);
+}
+
+/* `busy` users with requests of 100 ms and `hung` whose one request outlasts the window. */
+static struct pyr_result *run_with_hung(uint64_t busy, uint64_t hung) {
+    struct run run;
+    start(&run, "hung");
+    struct pyr_case plan = {.concurrency = (uint32_t)(busy + hung), .suite = "concurrent"};
+    snprintf(plan.id, sizeof plan.id, "c");
+    pyr_lane_case(run.lane, &plan);
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_START, 0, 0, "warmup");
+    for (uint64_t u = 0; u < hung; u++)
+        add_long(&run, run.now_ns, 20000 * MS);
+    run.now_ns += 50 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 0, "warmup");
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_START, 0, 1, "measured");
+    for (uint64_t i = 0; i < 60; i++)
+        for (uint64_t u = 0; u < busy; u++)
+            add_long(&run, run.now_ns + 100 * i * MS + u, 100 * MS);
+    run.now_ns += 5950 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    return finish(&run);
+}
+
+static void requests_in_step_are_counted_by_their_time(void **state) {
+    (void)state;
+    struct pyr_result *result = run_with_hung(80, 0); /* 59.5 waves: counting ends gives 793/s */
+    const struct pyr_case_result *one = &result->suites[0].cases[0];
+    const struct pyr_estimate *rate = &metric(one, PYR_M_REQUEST_THROUGHPUT)->value;
+    assert_near(rate->value, 800, 0.8);
+    assert_true(rate->hi - rate->lo < 8);
+    assert_near(metric(one, PYR_M_PROMPT_TOKEN_THROUGHPUT)->value.value, 8000, 8);
+    assert_near(metric(one, PYR_M_LITTLE_RATIO)->value.value, 1, 1e-3);
+    assert_near(one->phases[1].rate, 800, 0.8);
+    assert_null(one->unlevel);
+    pyr_result_destroy(result);
+}
+
+static void littles_law_is_a_gate(void **state) {
+    (void)state;
+    struct pyr_result *result = run_with_hung(9, 1);
+    const struct pyr_case_result *one = &result->suites[0].cases[0];
+    assert_near(metric(one, PYR_M_LITTLE_RATIO)->value.value, 10.0 / 9, 0.02);
+    assert_non_null(strstr(one->unlevel, "Little's law is off: 10 in flight"));
+    assert_true(metric(one, PYR_M_REQUEST_THROUGHPUT)->value.value > 0);
+    bool told = false;
+    for (size_t i = 0; i < result->warning_count; i++)
+        told |= strstr(result->warnings[i], "Little's law") != NULL;
+    assert_true(told);
+    pyr_result_destroy(result);
+
+    result = run_with_hung(3, 2);
+    one = &result->suites[0].cases[0];
+    assert_non_null(strstr(one->unlevel, "rates invalid by Little's law"));
+    for (int m = PYR_M_REQUEST_THROUGHPUT; m <= PYR_M_TOTAL_TOKEN_THROUGHPUT; m++) {
+        const struct pyr_metric_result *row = pyr_case_metric(one, (enum pyr_metric)m);
+        if (!row)
+            continue;
+        assert_true(isnan(row->value.value));
+        assert_non_null(strstr(row->value.reason, "outside .8 .. 1.25"));
+    }
+    pyr_result_destroy(result);
+}
+
 static void failures_are_counted_and_are_never_latencies(void **state) {
     (void)state;
     struct run run;
@@ -559,6 +630,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_stamps_give_known_numbers),
         cmocka_unit_test(gaps_are_between_the_kernels_stamps_where_it_gave_them),
+        cmocka_unit_test(requests_in_step_are_counted_by_their_time),
+        cmocka_unit_test(littles_law_is_a_gate),
         cmocka_unit_test(failures_are_counted_and_are_never_latencies),
         cmocka_unit_test(the_warm_up_is_left_out),
         cmocka_unit_test(what_was_measured_is_held_against_the_instruments_own_error),
