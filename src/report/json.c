@@ -31,6 +31,13 @@ static json_t *estimate_json(const struct pyr_estimate *at) {
     return object;
 }
 
+/* A failure is a time that never came: a null whose reason says how many. */
+static json_t *of_all_json(const struct pyr_of_all_asked *of_all, int quantile) {
+    json_t *object = estimate_json(&of_all->quantile[quantile]);
+    pyr_json_put(object, "never", json_boolean(isinf(of_all->quantile[quantile].value)));
+    return object;
+}
+
 static void put_distribution(json_t *object, const struct pyr_metric_result *row) {
     pyr_json_put(object, "mean", estimate_json(&row->mean));
     pyr_json_put(object, "min", pyr_json_number(row->min));
@@ -40,7 +47,13 @@ static void put_distribution(json_t *object, const struct pyr_metric_result *row
         json_t *quantile = estimate_json(&at);
         if (row->needed[i])
             pyr_json_put(quantile, "needs", pyr_json_count(row->needed[i]));
+        if (row->of_all)
+            pyr_json_put(quantile, "of_all_asked", of_all_json(row->of_all, i));
         pyr_json_put(object, pyr_quantile_names[i], quantile);
+    }
+    if (row->of_all) {
+        pyr_json_put(object, "asked", pyr_json_count(row->of_all->asked));
+        pyr_json_put(object, "failed", pyr_json_count(row->of_all->failed));
     }
     pyr_json_put(object, "sd", pyr_json_number(row->sd));
     pyr_json_put(object, "vif", pyr_json_number(row->vif));

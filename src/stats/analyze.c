@@ -314,6 +314,29 @@ static void check_littles_law(struct pyr_arena *arena, struct pyr_case_result *r
         (double)row->n / in_flight, law == PYR_LITTLE_INVALID ? "" : "; run it longer");
 }
 
+/* "; of all asked latency p50 2.1 s, p95 none" for a report that shows those that succeeded. */
+static const char *tell_of_all_asked(struct pyr_arena *arena,
+                                     const struct pyr_case_result *result) {
+    static const int shown[] = {PYR_Q_P50, PYR_Q_P90, PYR_Q_P95, PYR_Q_P99};
+    const struct pyr_metric_result *row =
+        pyr_case_metric(result, result->plan->open_loop ? PYR_M_LATENCY_SCHED : PYR_M_LATENCY_SENT);
+    if (!row || !row->of_all)
+        return "";
+    const char *text =
+        pyr_arena_printf(arena, "; of all asked in the window, of which %.3g %% failed, latency",
+                         100 * (double)row->of_all->failed / (double)row->of_all->asked);
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        double ns = row->of_all->quantile[shown[i]].value;
+        const char *name = pyr_quantile_names[shown[i]];
+        if (isnan(ns))
+            break;
+        text = isinf(ns) ? pyr_arena_printf(arena, "%s%s %s none", text, i ? "," : "", name)
+                         : pyr_arena_printf(arena, "%s%s %s %.4g ms", text, i ? "," : "", name,
+                                            ns * 1e-6);
+    }
+    return text;
+}
+
 static void check_case(const struct pyr_case_data *data, struct pyr_case_result *result,
                        struct notes *notes) {
     uint64_t failed = result->total - result->ok - result->outcomes[PYR_OUTCOME_CANCELLED];
@@ -322,8 +345,9 @@ static void check_case(const struct pyr_case_data *data, struct pyr_case_result 
         for (int i = PYR_OUTCOME_UNFINISHED; i < PYR_OUTCOME_COUNT; i++)
             if (result->outcomes[i] > result->outcomes[worst])
                 worst = (enum pyr_outcome)i;
-        note(notes, "%llu of %llu requests failed, most by: %s", (unsigned long long)failed,
-             (unsigned long long)result->total, pyr_outcome_name(worst));
+        note(notes, "%llu of %llu requests failed, most by: %s%s", (unsigned long long)failed,
+             (unsigned long long)result->total, pyr_outcome_name(worst),
+             tell_of_all_asked(notes->arena, result));
     }
     if (result->steadiness == PYR_NEVER_STEADY)
         note(notes, "never steady: the numbers still drift after a cut of %.1f s; run it longer",

@@ -26,6 +26,8 @@ enum pyr_goal_verdict pyr_goal_verdict(const struct pyr_goal *goal,
     return seen->lo > goal->limit ? PYR_GOAL_MISSED : PYR_GOAL_UNDECIDED;
 }
 
+/* A quantile is that of all that were asked, where some failed: turning requests away would make a
+ * target fast. */
 static struct pyr_estimate statistic(const struct pyr_metric_result *row, const char *name) {
     if (strcmp(name, "value") == 0)
         return row->value;
@@ -33,7 +35,7 @@ static struct pyr_estimate statistic(const struct pyr_metric_result *row, const 
         return row->mean;
     for (int i = 0; i < PYR_Q_COUNT; i++)
         if (strcmp(name, pyr_quantile_names[i]) == 0)
-            return row->quantile[i];
+            return row->of_all ? row->of_all->quantile[i] : row->quantile[i];
     return pyr_estimate_unknown("no such statistic");
 }
 
@@ -56,9 +58,10 @@ static enum pyr_goal_verdict decide_by_share(const struct pyr_goal *goal,
     double q = level_of(goal->statistic);
     if (q == 0 || !row->hist || goal->at_least || goal->limit < 0)
         return PYR_GOAL_UNDECIDED;
-    double vif = row->vif > 1 ? row->vif : 1;
-    double beyond = (double)pyr_hist_count_above(row->hist, (uint64_t)goal->limit) / vif;
-    uint64_t n = (uint64_t)((double)row->n / vif);
+    uint64_t failed = row->of_all ? row->of_all->failed : 0;
+    double vif = fmax(1, row->of_all ? row->of_all->vif : row->vif);
+    double beyond = (double)(pyr_hist_count_above(row->hist, (uint64_t)goal->limit) + failed) / vif;
+    uint64_t n = (uint64_t)((double)(row->n + failed) / vif);
     if (pyr_binomial_cdf((uint64_t)ceil(beyond), n, 1 - q) <= alpha)
         return PYR_GOAL_MET;
     uint64_t fewer = (uint64_t)floor(beyond);
@@ -135,6 +138,8 @@ static const char *digits(struct pyr_arena *arena, double shown) {
     double size = fabs(shown);
     if (isnan(shown))
         return "?";
+    if (isinf(shown))
+        return "never";
     if (size >= 1e7 || (size > 0 && size < 0.0005))
         return pyr_arena_printf(arena, "%.3g", shown);
     int decimals = size >= 99.95 || size == 0 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3;
@@ -165,6 +170,8 @@ const char *pyr_goal_saw(const struct pyr_goal *goal, const struct pyr_estimate 
                          struct pyr_arena *arena) {
     double factor;
     const char *shown = shown_unit(goal, &factor, arena);
+    if (isinf(seen->value))
+        return pyr_arena_printf(arena, "saw none: %s", seen->reason ? seen->reason : "they failed");
     const char *value = digits(arena, seen->value * factor);
     if ((isnan(seen->lo) && isnan(seen->hi)) ||
         (seen->lo == seen->value && seen->hi == seen->value))

@@ -95,21 +95,21 @@ static double pacing_lateness(const struct pyr_request *r, const struct pyr_case
 }
 
 const struct pyr_request_metric pyr_request_metrics[] = {
-    {PYR_M_TTFT_SCHED, true, true, true, ttft_sched},
-    {PYR_M_TTFT_SENT, true, true, true, ttft_sent},
-    {PYR_M_TTFB, true, true, false, ttfb},
-    {PYR_M_TTFO, true, true, false, ttfo},
-    {PYR_M_TPOT, false, true, false, tpot},
-    {PYR_M_LATENCY_SCHED, true, true, true, latency_sched},
-    {PYR_M_LATENCY_SENT, true, true, true, latency_sent},
-    {PYR_M_QUEUE_TIME, true, true, false, queue_time},
-    {PYR_M_SERVICE_TIME, true, true, false, service_time},
-    {PYR_M_OWN_QUEUE_TIME, true, true, false, own_queue_time},
-    {PYR_M_PREFILL_RATE, false, true, false, prefill_rate},
-    {PYR_M_DECODE_RATE, false, true, false, decode_rate},
-    {PYR_M_PROMPT_TOKENS, true, true, false, prompt_tokens},
-    {PYR_M_OUTPUT_TOKENS, true, true, false, output_tokens},
-    {PYR_M_PACING_LATENESS, true, false, false, pacing_lateness},
+    {PYR_M_TTFT_SCHED, true, true, true, true, ttft_sched},
+    {PYR_M_TTFT_SENT, true, true, true, true, ttft_sent},
+    {PYR_M_TTFB, true, true, false, false, ttfb},
+    {PYR_M_TTFO, true, true, false, true, ttfo},
+    {PYR_M_TPOT, false, true, false, true, tpot},
+    {PYR_M_LATENCY_SCHED, true, true, true, true, latency_sched},
+    {PYR_M_LATENCY_SENT, true, true, true, true, latency_sent},
+    {PYR_M_QUEUE_TIME, true, true, false, false, queue_time},
+    {PYR_M_SERVICE_TIME, true, true, false, false, service_time},
+    {PYR_M_OWN_QUEUE_TIME, true, true, false, false, own_queue_time},
+    {PYR_M_PREFILL_RATE, false, true, false, false, prefill_rate},
+    {PYR_M_DECODE_RATE, false, true, false, false, decode_rate},
+    {PYR_M_PROMPT_TOKENS, true, true, false, false, prompt_tokens},
+    {PYR_M_OUTPUT_TOKENS, true, true, false, false, output_tokens},
+    {PYR_M_PACING_LATENESS, true, false, false, false, pacing_lateness},
 };
 
 const int pyr_request_metric_count = sizeof pyr_request_metrics / sizeof *pyr_request_metrics;

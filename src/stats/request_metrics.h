@@ -15,6 +15,7 @@ struct pyr_request_metric {
     bool whole;   /* whole nanoseconds or tokens; else a rate, kept as a double */
     bool ok_only; /* failures are never latencies */
     bool curve;   /* worth a percentile plot */
+    bool awaited; /* a time that whoever asked waits for: a failure is one that never came */
     /* The value, or NaN where the request does not have it. */
     double (*of)(const struct pyr_request *request, const struct pyr_case *plan);
 };

@@ -28,6 +28,13 @@ struct pyr_curve_point {
     struct pyr_estimate at;
 };
 
+/* A time of all requests that were asked for, each failure counted as one that never came. */
+struct pyr_of_all_asked {
+    uint64_t asked, failed;                    /* failed > 0 */
+    struct pyr_estimate quantile[PYR_Q_COUNT]; /* infinite: never, and the reason says how many */
+    double vif;                                /* at p50 */
+};
+
 struct pyr_metric_result {
     enum pyr_metric metric;
     const char *source; /* how it was made */
@@ -45,6 +52,9 @@ struct pyr_metric_result {
     uint64_t overflow;            /* values outside the histogram: shown on the first screen */
     const struct pyr_curve_point *curve; /* latency, TTFT and ITL; else NULL */
     size_t curve_count;
+    /* NULL: no request failed, or it is not a time that a failure would have had. Goals are held
+     * against it. */
+    const struct pyr_of_all_asked *of_all;
     /* The values themselves, in the metric's unit, so that runs can be merged and recomputed: kept
      * for latency, TTFT and ITL, else NULL. In the result's arena. */
     const struct pyr_hist *hist;

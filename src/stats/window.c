@@ -171,8 +171,62 @@ static bool is_redundant(const struct builder *b, enum pyr_metric metric) {
     return true;
 }
 
+static uint64_t key_of(const struct pyr_request_metric *row, double value) {
+    return row->whole && !isinf(value) ? (uint64_t)value : pyr_key_of_double(value);
+}
+
+/* In the order of values[]: those of the requests that ended ok, and one that never came for each
+ * that failed. Returns how many failed. */
+static size_t take_all_asked(struct builder *b, const struct pyr_request_metric *row, size_t *n) {
+    const struct pyr_case_data *data = b->window->data;
+    size_t failed = 0;
+    *n = 0;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *request = &data->requests[i];
+        if (!pyr_in_span(b->window->span, request) || request->outcome == PYR_OUTCOME_CANCELLED)
+            continue;
+        bool ok = request->outcome == PYR_OUTCOME_OK;
+        double value = ok ? row->of(request, data->plan) : (double)INFINITY;
+        if (isnan(value))
+            continue;
+        failed += !ok;
+        b->values[(*n)++] = key_of(row, value);
+    }
+    return failed;
+}
+
+/* Keys of whole numbers lie below that of infinity as a double, so that one order holds for both.
+ */
+static const struct pyr_of_all_asked *of_all_asked(struct builder *b,
+                                                   const struct pyr_request_metric *row) {
+    size_t n, failed = take_all_asked(b, row, &n);
+    if (failed == 0)
+        return NULL;
+    memcpy(b->sorted, b->values, n * sizeof *b->sorted);
+    pyr_sort_keys(b->sorted, b->scratch, n);
+    struct pyr_sample sample = {b->values, b->sorted, n, !row->whole};
+    struct pyr_quantile at[PYR_Q_COUNT];
+    pyr_quantiles(&sample, pyr_quantile_levels, PYR_Q_COUNT, b->arena, at);
+    struct pyr_of_all_asked *all = pyr_arena_alloc(b->arena, sizeof *all);
+    *all = (struct pyr_of_all_asked){.asked = n, .failed = failed, .vif = at[PYR_Q_P50].vif};
+    const double never = pyr_sample_value(&sample, pyr_key_of_double(INFINITY));
+    for (int i = 0; i < PYR_Q_COUNT; i++) {
+        struct pyr_estimate *estimate = &all->quantile[i];
+        *estimate = at[i].estimate;
+        estimate->lo = estimate->lo >= never ? (double)INFINITY : estimate->lo;
+        estimate->hi = estimate->hi >= never ? (double)INFINITY : estimate->hi;
+        if (estimate->value >= never || isinf(estimate->hi))
+            estimate->reason = pyr_arena_printf(b->arena, "%.3g %% of %zu asked failed",
+                                                100 * (double)failed / (double)n, n);
+        if (estimate->value >= never)
+            estimate->value = INFINITY;
+    }
+    return all;
+}
+
 static void add_request_metric(struct builder *b, const struct pyr_request_metric *row) {
     const struct pyr_case_data *data = b->window->data;
+    const struct pyr_of_all_asked *of_all = row->awaited ? of_all_asked(b, row) : NULL;
     size_t n = 0;
     if (is_redundant(b, row->metric))
         return;
@@ -184,10 +238,11 @@ static void add_request_metric(struct builder *b, const struct pyr_request_metri
         double value = row->of(request, data->plan);
         if (isnan(value))
             continue;
-        b->values[n++] = row->whole ? (uint64_t)value : pyr_key_of_double(value);
+        b->values[n++] = key_of(row, value);
     }
-    if (n > 0)
-        add_distribution(b, row->metric, n, !row->whole, row->curve);
+    /* Where all failed there is still what was asked. */
+    if (n > 0 || of_all)
+        add_distribution(b, row->metric, n, !row->whole, row->curve)->of_all = of_all;
 }
 
 static void add_stalls(struct builder *b) {

@@ -119,6 +119,10 @@ void pyr_level_watch_ended(struct pyr_level_watch *watch, const struct pyr_reque
             continue;
         }
         double value = ok ? one->metric->of(request, watch->plan) : (double)NAN;
+        if (!ok && one->metric->awaited && request->outcome != PYR_OUTCOME_CANCELLED) {
+            one->n++; /* it never came */
+            one->beyond++;
+        }
         if (isnan(value))
             continue;
         one->n++;

@@ -253,6 +253,65 @@ static void failures_are_counted_and_are_never_latencies(void **state) {
     pyr_result_destroy(result);
 }
 
+static struct pyr_goal goal(const char *metric, const char *statistic, double limit);
+
+static void a_failure_is_a_time_that_never_came(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "never");
+    struct pyr_goal half = goal("latency_sent", "p50", 20e6);
+    struct pyr_goal most = goal("latency_sent", "p90", 20e6);
+    struct pyr_goal short_of = goal("ttft_sent", "p75", 20e6);
+    pyr_lane_goal(run.lane, &half);
+    pyr_lane_goal(run.lane, &most);
+    pyr_lane_goal(run.lane, &short_of);
+    begin_case(&run, 0, "concurrent", "c2");
+    for (uint64_t i = 0; i < 400; i++)
+        add_request(&run, 0, run.now_ns + i * 10 * MS,
+                    i % 4 == 3 ? PYR_OUTCOME_REJECTED : PYR_OUTCOME_OK);
+    run.now_ns += 4000 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    struct pyr_result *result = finish(&run);
+    const struct pyr_case_result *one = &result->suites[0].cases[0];
+    const struct pyr_metric_result *latency = metric(one, PYR_M_LATENCY_SENT);
+    assert_int_equal(latency->n, 300);
+    assert_near(latency->quantile[PYR_Q_P90].value, 13e6, 0);
+    const struct pyr_of_all_asked *all = latency->of_all;
+    assert_non_null(all);
+    assert_int_equal(all->asked, 400);
+    assert_int_equal(all->failed, 100);
+    assert_near(all->quantile[PYR_Q_P50].value, 13e6, 0);
+    assert_near(all->quantile[PYR_Q_P50].hi, 13e6, 0);
+    assert_near(all->quantile[PYR_Q_P75].value, 13e6, 0); /* the 300th of 400 */
+    assert_true(isinf(all->quantile[PYR_Q_P75].hi));
+    assert_true(isinf(all->quantile[PYR_Q_P90].value));
+    assert_string_equal(all->quantile[PYR_Q_P90].reason, "25 % of 400 asked failed");
+    assert_null(metric(one, PYR_M_QUEUE_TIME)->of_all);
+    assert_int_equal(result->goals[0].verdict, PYR_GOAL_MET);
+    assert_int_equal(result->goals[1].verdict, PYR_GOAL_MISSED);
+    assert_string_equal(result->goals[1].why,
+                        "wanted at most 20 ms, saw none: 25 % of 400 asked failed");
+    assert_int_equal(result->goals[2].verdict, PYR_GOAL_UNDECIDED);
+    assert_non_null(strstr(one->warnings[0], "p50 13 ms, p90 none, p95 none"));
+    pyr_result_destroy(result);
+}
+
+static void where_all_failed_a_goal_is_missed(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "allfailed");
+    struct pyr_goal most = goal("latency_sent", "p90", 20e6);
+    pyr_lane_goal(run.lane, &most);
+    begin_case(&run, 0, "concurrent", "c2");
+    for (uint64_t i = 0; i < 60; i++)
+        add_request(&run, 0, run.now_ns + i * 10 * MS, PYR_OUTCOME_REJECTED);
+    run.now_ns += 600 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    struct pyr_result *result = finish(&run);
+    assert_int_equal(result->goals[0].verdict, PYR_GOAL_MISSED);
+    pyr_result_destroy(result);
+}
+
 static void the_warm_up_is_left_out(void **state) {
     (void)state;
     struct run run;
@@ -633,6 +692,8 @@ int main(void) {
         cmocka_unit_test(requests_in_step_are_counted_by_their_time),
         cmocka_unit_test(littles_law_is_a_gate),
         cmocka_unit_test(failures_are_counted_and_are_never_latencies),
+        cmocka_unit_test(a_failure_is_a_time_that_never_came),
+        cmocka_unit_test(where_all_failed_a_goal_is_missed),
         cmocka_unit_test(the_warm_up_is_left_out),
         cmocka_unit_test(what_was_measured_is_held_against_the_instruments_own_error),
         cmocka_unit_test(a_calibration_that_there_is_not_says_why),

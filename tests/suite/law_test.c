@@ -100,6 +100,57 @@ static void the_share_of_spikes_is_recovered(void **state) {
     assert_true(hits >= seeds * 9 / 10);
 }
 
+/* A step of 10 ms whatever else runs: a latency is its number of tokens. */
+static struct pyr_result *heavy_tailed(unsigned seed, uint64_t drain_ns, double seconds) {
+    struct pyr_bench_options options = {.suite = "concurrent",
+                                        .rate = 20,
+                                        .arrival = "poisson",
+                                        .prompt_tokens = "1",
+                                        .output_tokens = "lognormal:100,250",
+                                        .requests = UINT64_C(1000000),
+                                        .level_time_ns = (uint64_t)(seconds * 1e9),
+                                        .drain_ns = drain_ns};
+    return run("step_ms=10,per_seq_ms=0,jitter_pct=0,prefill_tok_s=1000000000", seed, options);
+}
+
+/* The long answers of a level that ends by time are still in flight then: the drain keeps them, and
+ * where it is too short they count as later than all that came, which bounds from above. */
+static void a_window_that_ends_by_time_keeps_its_slow_answers(void **state) {
+    (void)state;
+    static const int q[] = {PYR_Q_P50, PYR_Q_P90, PYR_Q_P95};
+    struct pyr_result *truth = heavy_tailed(9999, 0, 2000);
+    unsigned kept[3] = {0}, cut[3] = {0}, seeds = seed_count();
+    uint64_t in_flight_at_end = 0, unfinished = 0;
+    for (unsigned seed = 1; seed <= seeds; seed++) {
+        struct pyr_result *whole = heavy_tailed(seed, 0, 20);
+        struct pyr_result *short_of = heavy_tailed(seed, UINT64_C(100000000), 20);
+        const struct pyr_case_result *one = &whole->suites[0].cases[0];
+        const struct pyr_case_result *other = &short_of->suites[0].cases[0];
+        assert_int_equal(one->outcomes[PYR_OUTCOME_UNFINISHED], 0);
+        in_flight_at_end += metric(whole, 0, PYR_M_LATENCY_SCHED)->max > 5e9;
+        unfinished += other->outcomes[PYR_OUTCOME_UNFINISHED];
+        const struct pyr_metric_result *full = metric(whole, 0, PYR_M_LATENCY_SCHED);
+        const struct pyr_metric_result *left = metric(short_of, 0, PYR_M_LATENCY_SCHED);
+        for (size_t i = 0; i < 3; i++) {
+            double at = metric(truth, 0, PYR_M_LATENCY_SCHED)->quantile[q[i]].value;
+            kept[i] += !(full->quantile[q[i]].lo > at) && !(full->quantile[q[i]].hi < at);
+            const struct pyr_estimate *all =
+                left->of_all ? &left->of_all->quantile[q[i]] : &left->quantile[q[i]];
+            cut[i] += !(all->hi < at);
+        }
+        pyr_result_destroy(whole);
+        pyr_result_destroy(short_of);
+    }
+    pyr_result_destroy(truth);
+    print_message("p50 %u, p90 %u, p95 %u of %u with the drain; %u, %u, %u bounded without it\n",
+                  kept[0], kept[1], kept[2], seeds, cut[0], cut[1], cut[2]);
+    assert_true(in_flight_at_end > 0 && unfinished > 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(kept[i] >= seeds * 9 / 10);
+        assert_true(cut[i] >= seeds * 9 / 10);
+    }
+}
+
 /* The knee is where more in flight no longer raises throughput. */
 static void the_knee_is_found_where_it_was_put(void **state) {
     (void)state;
@@ -126,6 +177,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(step_cost_and_prefill_rate_are_recovered),
         cmocka_unit_test(the_share_of_spikes_is_recovered),
+        cmocka_unit_test(a_window_that_ends_by_time_keeps_its_slow_answers),
         cmocka_unit_test(the_knee_is_found_where_it_was_put),
     };
     return cmocka_run_group_tests(tests, make_dir, NULL);

@@ -236,6 +236,20 @@ static void put_percentile_plot(struct pyr_buf *out, const struct pyr_suite_resu
     pyr_buf_puts(out, "</figure>");
 }
 
+static void put_of_all_asked(struct pyr_buf *out, const struct pyr_of_all_asked *of_all,
+                             double factor) {
+    pyr_buf_printf(out, "<tr><th scope=\"row\">with %llu that failed, as never<td>%llu",
+                   (unsigned long long)of_all->failed, (unsigned long long)of_all->asked);
+    for (int j = 0; j < PYR_Q_COUNT; j++) {
+        pyr_buf_puts(out, "<td>");
+        if (isinf(of_all->quantile[j].value))
+            pyr_buf_puts(out, "never");
+        else
+            pyr_html_estimate(out, &of_all->quantile[j], factor);
+    }
+    pyr_buf_puts(out, "</tr>");
+}
+
 static void put_quantile_table(struct pyr_buf *out, const struct pyr_suite_result *suite,
                                const struct group *group, const struct pyr_figure *figure) {
     double largest = 0;
@@ -265,6 +279,8 @@ static void put_quantile_table(struct pyr_buf *out, const struct pyr_suite_resul
             pyr_html_estimate(out, &at, scale.factor);
         }
         pyr_buf_puts(out, "</tr>");
+        if (row->of_all)
+            put_of_all_asked(out, row->of_all, scale.factor);
     }
     pyr_buf_puts(out, "</tbody></table></div>");
 }
@@ -525,6 +541,10 @@ static void put_goal_chart(struct pyr_buf *out, const struct pyr_result *result,
     double largest = goal->limit;
     for (size_t i = 0; i < levels->count; i++) {
         seen[i] = pyr_goal_seen(goal, levels->cases[i]);
+        if (isinf(seen[i].value)) /* never has no place on an axis */
+            seen[i] = pyr_estimate_unknown(seen[i].reason);
+        if (isinf(seen[i].hi))
+            seen[i].hi = NAN;
         largest = isfinite(seen[i].value) ? fmax(largest, seen[i].value) : largest;
     }
     enum pyr_unit unit = pyr_metric_info(pyr_metric_find(goal->metric))->unit;
