@@ -41,6 +41,18 @@ static uint64_t touch(const struct pyr_block *block) {
         case PYR_BLOCK_MARKS:
             sum += strlen(((const struct pyr_mark *)block->items)[i].text);
             break;
+        case PYR_BLOCK_STEPS:
+            sum += ((const struct pyr_step *)block->items)[i].end_ns -
+                   ((const struct pyr_step *)block->items)[i].start_ns;
+            break;
+        case PYR_BLOCK_HISTOGRAMS: {
+            const struct pyr_histogram *head = block->items;
+            const unsigned char *bytes = (const unsigned char *)(head + 1);
+            sum += strlen(pyr_metric_info((enum pyr_metric)head->metric)->name);
+            for (uint32_t k = 0; k < head->bytes; k++)
+                sum += bytes[k];
+            break;
+        }
         case PYR_BLOCK_GOALS:
             sum += strlen(((const struct pyr_goal *)block->items)[i].label);
             break;

@@ -58,7 +58,7 @@ struct pyr_recorder {
     pthread_mutex_t lock;
     /* Below: only under the lock. */
     uint32_t sequence;
-    uint64_t file_bytes, requests, chunks;
+    uint64_t file_bytes, requests, chunks, steps;
     struct pyr_err error;
 };
 
@@ -125,6 +125,23 @@ static void drain_chunks(struct pyr_recorder *recorder, struct pyr_lane *lane) {
     }
 }
 
+static void drain_steps(struct pyr_recorder *recorder, struct pyr_lane *lane) {
+    uint64_t head = atomic_load_explicit(&lane->step_head, memory_order_acquire);
+    uint64_t tail = atomic_load_explicit(&lane->step_tail, memory_order_relaxed);
+    const uint64_t most = PAYLOAD_BYTES / sizeof(struct pyr_step);
+    assert(head - tail <= lane->step_mask + 1);
+    while (tail != head) {
+        uint64_t count = head - tail < most ? head - tail : most;
+        uint64_t at = tail & lane->step_mask, to_end = lane->step_mask + 1 - at;
+        uint64_t first = count < to_end ? count : to_end;
+        write_block(recorder, PYR_BLOCK_STEPS, lane->steps + at, first * sizeof *lane->steps,
+                    lane->steps, (count - first) * sizeof *lane->steps);
+        recorder->steps += count;
+        tail += count;
+        atomic_store_explicit(&lane->step_tail, tail, memory_order_release);
+    }
+}
+
 static void copy_out(const struct pyr_lane *lane, uint64_t position, void *bytes, size_t count) {
     size_t at = position & lane->record_mask, to_end = lane->record_mask + 1 - at;
     size_t first = count < to_end ? count : to_end;
@@ -166,6 +183,7 @@ static void drain_records(struct pyr_recorder *recorder, struct pyr_lane *lane) 
 static void drain(struct pyr_recorder *recorder, struct pyr_lane *lane) {
     drain_records(recorder, lane);
     drain_chunks(recorder, lane);
+    drain_steps(recorder, lane);
 }
 
 void pyr_recorder_flush(struct pyr_recorder *recorder) {
@@ -177,7 +195,7 @@ void pyr_recorder_flush(struct pyr_recorder *recorder) {
 
 struct pyr_recorder_counts pyr_recorder_counts(struct pyr_recorder *recorder) {
     pthread_mutex_lock(&recorder->lock);
-    struct pyr_recorder_counts counts = {recorder->requests, recorder->chunks,
+    struct pyr_recorder_counts counts = {recorder->requests, recorder->chunks, recorder->steps,
                                          recorder->file_bytes};
     pthread_mutex_unlock(&recorder->lock);
     return counts;
@@ -245,6 +263,22 @@ void pyr_lane_wait_room(struct pyr_lane *lane) {
         record_stall(lane);
     }
     lane->chunk_room_until = room_until(lane, head, tail, size);
+}
+
+void pyr_lane_wait_step_room(struct pyr_lane *lane) {
+    if (lane->wait_room) {
+        lane->wait_room(lane);
+        return;
+    }
+    uint64_t head = atomic_load_explicit(&lane->step_head, memory_order_relaxed);
+    uint64_t size = lane->step_mask + 1;
+    uint64_t tail = atomic_load_explicit(&lane->step_tail, memory_order_acquire);
+    if (head - tail == size) {
+        drain_full(lane);
+        tail = head;
+        record_stall(lane);
+    }
+    lane->step_room_until = room_until(lane, head, tail, size);
 }
 
 static void push_record(struct pyr_lane *lane, enum pyr_block_type type, const void *payload,
@@ -327,6 +361,22 @@ void pyr_lane_observe(struct pyr_lane *lane, enum pyr_metric metric, uint32_t ca
     push_record(lane, PYR_BLOCK_OBSERVATIONS, &observation, sizeof observation);
 }
 
+void pyr_lane_histogram(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
+                        uint32_t repetition, const void *bytes, size_t count) {
+    struct pyr_recorder *recorder = lane->recorder;
+    struct pyr_histogram head = {
+        .metric = metric,
+        .case_index = case_index,
+        .repetition = repetition,
+        .time_ns = pyr_now_ns(&recorder->clock),
+        .bytes = (uint32_t)count,
+    };
+    assert(metric < PYR_METRIC_COUNT && count <= PYR_BLOCK_BYTES_MAX - sizeof head);
+    pthread_mutex_lock(&recorder->lock);
+    write_block(recorder, PYR_BLOCK_HISTOGRAMS, &head, sizeof head, bytes, count);
+    pthread_mutex_unlock(&recorder->lock);
+}
+
 void pyr_lane_sample(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
                      uint64_t time_ns, double value) {
     struct pyr_reading sample = {metric, case_index, time_ns, value};
@@ -355,12 +405,13 @@ void pyr_lane_mark_at(struct pyr_lane *lane, enum pyr_mark_kind kind, uint32_t c
 
 /* --- bounds ----------------------------------------------------------------------------------- */
 
+/* 2^(k/8) in 1/2^32, rounded up. */
+static const uint64_t eighths[8] = {
+    UINT64_C(0x100000000), UINT64_C(0x1172b83c8), UINT64_C(0x1306fe0a4), UINT64_C(0x14bfdad54),
+    UINT64_C(0x16a09e668), UINT64_C(0x18ace5423), UINT64_C(0x1ae89f996), UINT64_C(0x1d5818dd0),
+};
+
 uint64_t pyr_bound_ns(uint8_t code) {
-    /* 2^(k/8) in 1/2^32, rounded up. */
-    static const uint64_t eighths[8] = {
-        UINT64_C(0x100000000), UINT64_C(0x1172b83c8), UINT64_C(0x1306fe0a4), UINT64_C(0x14bfdad54),
-        UINT64_C(0x16a09e668), UINT64_C(0x18ace5423), UINT64_C(0x1ae89f996), UINT64_C(0x1d5818dd0),
-    };
     if (code == 0)
         return 0;
     if (code == UINT8_MAX)
@@ -374,10 +425,14 @@ uint8_t pyr_bound_code(uint64_t bound_ns) {
         return 0;
     if (bound_ns > pyr_bound_ns(UINT8_MAX - 1))
         return UINT8_MAX;
-    unsigned code = 8 * (63 - (unsigned)__builtin_clzll(bound_ns));
-    while (code == 0 || pyr_bound_ns((uint8_t)code) < bound_ns)
-        code++;
-    return (uint8_t)code;
+    /* The least k whose eighth, rounded up to whole nanoseconds, is not below: it is above
+     * bound_ns - 1. */
+    unsigned octave = 63 - (unsigned)__builtin_clzll(bound_ns);
+    uint64_t below = ((bound_ns - 1) << 32) >> octave;
+    unsigned k = 0;
+    for (unsigned i = 0; i < 8; i++)
+        k += eighths[i] <= below;
+    return (uint8_t)(octave + k > 0 ? 8 * octave + k : 1);
 }
 
 /* --- open and close --------------------------------------------------------------------------- */
@@ -389,15 +444,16 @@ static uint64_t power_of_two(uint64_t least) {
     return size;
 }
 
-/* One mapping: the lanes, the staging area, then each lane's two rings. */
+/* One mapping: the lanes, the staging area, then each lane's three rings. */
 static bool map_lanes(struct pyr_recorder *recorder, uint32_t chunk_slots, struct pyr_err *err) {
     uint64_t slots = chunk_slots ? chunk_slots : CHUNK_SLOTS_DEFAULT;
     slots = power_of_two(slots < CHUNK_SLOTS_MIN ? CHUNK_SLOTS_MIN : slots);
     size_t chunk_bytes = slots * sizeof(struct pyr_chunk);
+    size_t step_bytes = slots / 4 * sizeof(struct pyr_step);
     size_t record_bytes = chunk_bytes < RECORD_BYTES_MIN ? RECORD_BYTES_MIN : chunk_bytes;
     size_t head_bytes = recorder->lane_count * sizeof(struct pyr_lane);
-    recorder->mapped_bytes =
-        head_bytes + PAYLOAD_BYTES + recorder->lane_count * (chunk_bytes + record_bytes);
+    recorder->mapped_bytes = head_bytes + PAYLOAD_BYTES +
+                             recorder->lane_count * (chunk_bytes + step_bytes + record_bytes);
     unsigned char *memory = pyr_map_bytes(recorder->mapped_bytes, "recording rings", err);
     if (!memory)
         return false;
@@ -410,9 +466,11 @@ static bool map_lanes(struct pyr_recorder *recorder, uint32_t chunk_slots, struc
         lane->index = i;
         lane->chunks = (struct pyr_chunk *)(void *)at;
         lane->chunk_mask = slots - 1;
-        lane->records = at + chunk_bytes;
+        lane->steps = (struct pyr_step *)(void *)(at + chunk_bytes);
+        lane->step_mask = slots / 4 - 1;
+        lane->records = at + chunk_bytes + step_bytes;
         lane->record_mask = record_bytes - 1;
-        at += chunk_bytes + record_bytes;
+        at += chunk_bytes + step_bytes + record_bytes;
     }
     return true;
 }

@@ -8,7 +8,8 @@
  * store. A half full ring wakes the writer; a full one is written out by its producer itself, and
  * the time that takes is recorded (PYR_MARK_STALL): nothing is ever dropped.
  *
- * Requests, observations, samples and marks are rarer and go through a second ring of the lane.
+ * Steps of an engine have a ring of the same kind. Requests, observations, samples and marks are
+ * rarer and go through a third ring of the lane.
  *
  * What was recorded is in the file (handed to the kernel, so that kill -9 spares it) at most about
  * 50 ms later.
@@ -34,7 +35,8 @@ struct pyr_recorder_config {
     const char *path;      /* of the run file; NULL: keep nothing (counts only, no thread) */
     uint32_t lanes;        /* threads that record, 1..64 */
     uint32_t chunk_slots;  /* of each lane, rounded up to a power of two; 0: default (65536). A
-                              lane takes 32 bytes a slot, 16 for chunks and 16 for the rest. */
+                              lane takes 40 bytes a slot: 16 for chunks, 8 for steps (of which
+                              it holds a quarter as many) and 16 for the rest. */
     bool inline_writer;    /* no thread of its own */
     const char *meta_json; /* the plan: configuration, environment, command; written first */
 };
@@ -53,7 +55,7 @@ const struct pyr_err *pyr_recorder_error(const struct pyr_recorder *recorder);
 void pyr_recorder_flush(struct pyr_recorder *recorder);
 
 struct pyr_recorder_counts {
-    uint64_t requests, chunks; /* written out so far; carries count as chunks */
+    uint64_t requests, chunks, steps; /* written out so far; carries count as chunks */
     uint64_t file_bytes;
 };
 struct pyr_recorder_counts pyr_recorder_counts(struct pyr_recorder *recorder);
@@ -68,6 +70,11 @@ struct pyr_lane {
     uint64_t chunk_mask;
     struct pyr_recorder *recorder;
     uint32_t index;
+    /* The same for steps. */
+    _Alignas(64) _Atomic uint64_t step_head;
+    uint64_t step_room_until;
+    struct pyr_step *steps; /* (step_mask + 1) */
+    uint64_t step_mask;
     /* The ring of rarer records, in bytes; all of it private to recorder.c. */
     _Alignas(64) _Atomic uint64_t record_head;
     uint64_t record_room_until;
@@ -75,18 +82,21 @@ struct pyr_lane {
     uint64_t record_mask;
     uint64_t stall_ns; /* waits not yet recorded */
     /* A lane without a recorder, whose ring another process reads: called in place of the recorder
-     * when chunk_room_until is reached; makes room and sets it anew. NULL: an ordinary lane. */
+     * when chunk_room_until or step_room_until is reached; makes room and sets both anew. NULL: an
+     * ordinary lane. */
     void (*wait_room)(struct pyr_lane *lane);
     void *owner;
     /* The side of whoever writes out. */
     _Alignas(64) _Atomic uint64_t chunk_tail;
+    _Atomic uint64_t step_tail;
     _Atomic uint64_t record_tail;
 };
 
 struct pyr_lane *pyr_recorder_lane(struct pyr_recorder *recorder, uint32_t index);
 
-/* The slow path of pyr_lane_chunk: returns when there is room for a chunk. */
+/* The slow paths of pyr_lane_chunk and pyr_lane_step: they return when there is room for one. */
 void pyr_lane_wait_room(struct pyr_lane *lane);
+void pyr_lane_wait_step_room(struct pyr_lane *lane);
 
 /* Records one chunk. Only the lane's thread. */
 static inline void pyr_lane_chunk(struct pyr_lane *lane, struct pyr_chunk chunk) {
@@ -95,6 +105,15 @@ static inline void pyr_lane_chunk(struct pyr_lane *lane, struct pyr_chunk chunk)
         pyr_lane_wait_room(lane);
     lane->chunks[head & lane->chunk_mask] = chunk;
     atomic_store_explicit(&lane->chunk_head, head + 1, memory_order_release);
+}
+
+/* Records one step of an engine. Only the lane's thread. */
+static inline void pyr_lane_step(struct pyr_lane *lane, const struct pyr_step *step) {
+    uint64_t head = atomic_load_explicit(&lane->step_head, memory_order_relaxed);
+    if (__builtin_expect(head == lane->step_room_until, 0))
+        pyr_lane_wait_step_room(lane);
+    lane->steps[head & lane->step_mask] = *step;
+    atomic_store_explicit(&lane->step_head, head + 1, memory_order_release);
 }
 
 /* Chunk times as the caller has them; splits what does not fit 16 bytes into carries.
@@ -112,6 +131,12 @@ void pyr_lane_case(struct pyr_lane *lane, const struct pyr_case *plan);
 void pyr_lane_goal(struct pyr_lane *lane, const struct pyr_goal *goal);
 void pyr_lane_observe(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
                       uint32_t repetition, double value);
+/* The bytes of a histogram (docs/formats/histogram.md), less than PYR_BLOCK_BYTES_MAX of them, in
+ * place of one observation for each value. The repetition numbers the shares of a metric's values
+ * in a case: give 10 or more of about equal size, in order of time, so that an interval can hold
+ * under autocorrelation. In the file when it returns; not on the measured path. */
+void pyr_lane_histogram(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
+                        uint32_t repetition, const void *bytes, size_t count);
 void pyr_lane_sample(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
                      uint64_t time_ns, double value);
 void pyr_lane_mark(struct pyr_lane *lane, enum pyr_mark_kind kind, uint32_t case_index,

@@ -113,6 +113,23 @@ enum {
     PYR_CHUNK_TOKENS_MAX = 255
 };
 
+/* One step of an in-process engine, 32 bytes: what was computed together, and how long it took. Its
+ * tokens are stamped between the end of its decode and end_ns. */
+struct pyr_step {
+    uint64_t start_ns;     /* its rows are chosen from here on */
+    uint64_t end_ns;       /* its last token is known, or it failed */
+    uint32_t prompt_rows;  /* of prompts, and of what is computed anew after a preemption */
+    uint32_t decode_rows;  /* one for each sequence that was past its prompt */
+    uint32_t sequences;    /* that had rows in it */
+    uint16_t preempted;    /* sequences whose KV memory was taken back for it; 65535: or more */
+    uint8_t choosing_code; /* tokens were chosen in the last pyr_bound_ns(code) of it at most */
+    uint8_t flags;         /* enum pyr_step_flag */
+};
+
+enum pyr_step_flag {
+    PYR_STEP_FAILED = 1 << 0 /* the engine failed: its requests ended, it gave no token */
+};
+
 /* A measured value that belongs to no request: a load time, a bandwidth, a block. */
 struct pyr_observation {
     uint32_t metric; /* enum pyr_metric; written by name in the file's metric table */
@@ -121,6 +138,19 @@ struct pyr_observation {
     uint32_t block; /* 0 outside comparisons */
     uint64_t time_ns;
     double value; /* in the metric's unit */
+};
+
+/* So many values of one metric that they are kept as a histogram: the head, followed by `bytes`
+ * bytes of docs/formats/histogram.md. Values are whole numbers in the metric's unit. Several
+ * histograms of a metric and a case are successive shares of its values. */
+struct pyr_histogram {
+    uint32_t metric;
+    uint32_t case_index;
+    uint32_t repetition;
+    uint32_t block;   /* 0 outside comparisons */
+    uint64_t time_ns; /* not before its last value */
+    uint32_t bytes;
+    uint32_t reserved;
 };
 
 /* A sample of the machine or of a process, every sampling interval. */

@@ -123,6 +123,27 @@ static size_t take_observations(struct pyr_runfile *file, size_t count) {
     return kept;
 }
 
+/* One head and its bytes, which lie behind it. */
+static size_t take_histogram(struct pyr_runfile *file, size_t bytes) {
+    struct pyr_histogram *head = (void *)file->buffer;
+    if (bytes < sizeof *head || head->bytes != bytes - sizeof *head) {
+        stop(file, "a histogram of another length than it says");
+        return 0;
+    }
+    head->metric = own_metric(file, head->metric);
+    return head->metric < PYR_METRIC_COUNT;
+}
+
+static size_t take_steps(struct pyr_runfile *file, size_t count) {
+    struct pyr_step *items = (void *)file->buffer;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        items[kept] = items[i];
+        kept += items[kept].end_ns >= items[kept].start_ns;
+    }
+    return kept;
+}
+
 static size_t take_samples(struct pyr_runfile *file, size_t count) {
     struct pyr_reading *items = (void *)file->buffer;
     size_t kept = 0;
@@ -210,6 +231,8 @@ _Static_assert(sizeof(struct pyr_observation) == 32, "format");
 _Static_assert(sizeof(struct pyr_reading) == 24, "format");
 _Static_assert(sizeof(struct pyr_mark) == 256, "format");
 _Static_assert(sizeof(struct pyr_goal) == 168, "format");
+_Static_assert(sizeof(struct pyr_step) == 32, "format");
+_Static_assert(sizeof(struct pyr_histogram) == 32, "format");
 
 static const struct {
     size_t item_bytes;
@@ -222,7 +245,10 @@ static const struct {
     [PYR_BLOCK_SAMPLES] = {sizeof(struct pyr_reading), take_samples},
     [PYR_BLOCK_MARKS] = {sizeof(struct pyr_mark), take_marks},
     [PYR_BLOCK_GOALS] = {sizeof(struct pyr_goal), take_goals},
+    [PYR_BLOCK_STEPS] = {sizeof(struct pyr_step), take_steps},
+    [PYR_BLOCK_HISTOGRAMS] = {1, take_histogram}, /* one item of any length */
 };
+enum { KINDS = sizeof kinds / sizeof *kinds };
 
 bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block) {
     uint32_t type = 0;
@@ -236,14 +262,14 @@ bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block) {
             take_end(file, bytes);
         } else if (type == PYR_BLOCK_METRICS) {
             take_metrics(file, bytes);
-        } else if (type < PYR_BLOCK_CASES || type > PYR_BLOCK_GOALS) {
+        } else if (type >= KINDS || !kinds[type].take) {
             file->left_out++;
         } else if (bytes % kinds[type].item_bytes != 0) {
             stop(file, "its length is no multiple of its items'");
         } else {
             size_t count = bytes / kinds[type].item_bytes;
             size_t kept = kinds[type].take(file, count);
-            file->left_out += count - kept;
+            file->left_out += (type == PYR_BLOCK_HISTOGRAMS ? 1 : count) - kept;
             *block = (struct pyr_block){(enum pyr_block_type)type, file->buffer, kept};
             if (kept > 0)
                 return true;

@@ -29,7 +29,9 @@ enum pyr_block_type {
     PYR_BLOCK_SAMPLES,
     PYR_BLOCK_MARKS,
     PYR_BLOCK_GOALS,
-    PYR_BLOCK_END /* u64 counts of requests and chunks: the file is whole */
+    PYR_BLOCK_END,       /* u64 counts of requests and chunks: the file is whole */
+    PYR_BLOCK_STEPS,     /* struct pyr_step, an array */
+    PYR_BLOCK_HISTOGRAMS /* one struct pyr_histogram and its bytes */
 };
 
 #define PYR_RUN_MAGIC "PYRRUN1\n"
@@ -50,14 +52,15 @@ const char *pyr_runfile_meta(const struct pyr_runfile *file); /* JSON text, owne
 struct pyr_block {
     enum pyr_block_type type;
     const void *items; /* array of the type's struct, valid until the next call */
-    size_t count;      /* elements (bytes for META) */
+    size_t count;      /* elements (bytes for META; 1 for a histogram, its bytes behind it) */
 };
 
 /* The next block, in file order and from META on; false at the end. The metric table and the end
  * block are kept from the caller, as are blocks of a type unknown here. All that it yields was
- * checked: texts end in NUL, outcomes and mark kinds are known ones. Metric numbers in observations
- * and samples are already those of this program; items with a metric unknown here are left out and
- * counted. */
+ * checked: texts end in NUL, outcomes and mark kinds are known ones, a step ends after it starts, a
+ * histogram has as many bytes as it says (what they mean is the caller's to check). Metric numbers
+ * in observations, samples and histograms are already those of this program; items with a metric
+ * unknown here are left out and counted. */
 bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block);
 void pyr_runfile_rewind(struct pyr_runfile *file);
 

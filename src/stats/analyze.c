@@ -584,8 +584,7 @@ static void begin_cases(const struct pyr_collected *collected, uint32_t only_cas
 static void conclude(const struct pyr_collected *collected, struct pyr_result *result) {
     const struct pyr_metric_result *loose;
     size_t loose_count;
-    pyr_observed_metrics(collected->loose, collected->loose_count, result->arena, &loose,
-                         &loose_count);
+    pyr_observed_metrics(&collected->loose, result->arena, &loose, &loose_count);
     pyr_instrument_make(result, loose, loose_count);
     result->requests = collected->requests;
     result->chunks = collected->chunks;

@@ -2,6 +2,7 @@
 #include "stats/collect.h"
 
 #include "base/mem.h"
+#include "estimate/hist.h"
 #include "stats/timeline.h"
 
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct collection {
     struct pyr_collected out;
     uint32_t only_case; /* PYR_NO_CASE: all */
     struct pile cases, requests, observations, samples, marks, goals;
+    struct pile histograms; /* pointers to copies in the arena */
     /* Ordinal -> index into `requests` after sorting, NO_REQUEST where there is none. */
     uint32_t *by_ordinal;
     size_t ordinal_count;
@@ -57,6 +59,14 @@ static void keep(const struct collection *c, struct pile *pile, const struct pyr
     }
 }
 
+static void keep_histogram(struct collection *c, const struct pyr_histogram *head) {
+    if (c->only_case != PYR_NO_CASE && head->case_index != c->only_case)
+        return;
+    struct pyr_histogram *copy = pyr_arena_alloc(c->out.arena, sizeof *head + head->bytes);
+    memcpy(copy, head, sizeof *head + head->bytes);
+    pile_add(&c->histograms, &copy, 1);
+}
+
 static void read_block(struct collection *c, const struct pyr_block *block) {
     switch (block->type) {
     case PYR_BLOCK_CASES:
@@ -79,6 +89,12 @@ static void read_block(struct collection *c, const struct pyr_block *block) {
         break;
     case PYR_BLOCK_CHUNKS:
         c->out.chunks += block->count;
+        break;
+    case PYR_BLOCK_STEPS:
+        c->out.steps += block->count;
+        break;
+    case PYR_BLOCK_HISTOGRAMS:
+        keep_histogram(c, block->items);
         break;
     case PYR_BLOCK_META:
     case PYR_BLOCK_METRICS:
@@ -161,30 +177,47 @@ static void share_out_requests(struct collection *c) {
     }
 }
 
-/* The records below are sorted by case and time, so that each case has a slice of its pile; those
- * of no case (PYR_NO_CASE is the greatest number) come last. */
-static int compare_keys(uint32_t case_a, uint32_t case_b, uint64_t time_a, uint64_t time_b,
-                        const void *a, const void *b) {
-    if (case_a != case_b)
-        return case_a < case_b ? -1 : 1;
-    if (time_a != time_b)
-        return time_a < time_b ? -1 : 1;
+/* The records below are sorted by case, then by metric (marks: none) and time, so that each case
+ * has a slice of its pile and each metric a slice of that; those of no case (PYR_NO_CASE is the
+ * greatest number) come last. */
+struct place {
+    uint32_t case_index, metric;
+    uint64_t time;
+};
+
+static int compare_places(struct place x, struct place y, const void *a, const void *b) {
+    if (x.case_index != y.case_index)
+        return x.case_index < y.case_index ? -1 : 1;
+    if (x.metric != y.metric)
+        return x.metric < y.metric ? -1 : 1;
+    if (x.time != y.time)
+        return x.time < y.time ? -1 : 1;
     return a < b ? -1 : a > b; /* file order */
 }
 
 static int compare_marks(const void *a, const void *b) {
     const struct pyr_mark *x = a, *y = b;
-    return compare_keys(x->case_index, y->case_index, x->time_ns, y->time_ns, a, b);
+    return compare_places((struct place){x->case_index, 0, x->time_ns},
+                          (struct place){y->case_index, 0, y->time_ns}, a, b);
 }
 
 static int compare_observations(const void *a, const void *b) {
     const struct pyr_observation *x = a, *y = b;
-    return compare_keys(x->case_index, y->case_index, x->time_ns, y->time_ns, a, b);
+    return compare_places((struct place){x->case_index, x->metric, x->time_ns},
+                          (struct place){y->case_index, y->metric, y->time_ns}, a, b);
 }
 
 static int compare_samples(const void *a, const void *b) {
     const struct pyr_reading *x = a, *y = b;
-    return compare_keys(x->case_index, y->case_index, x->time_ns, y->time_ns, a, b);
+    return compare_places((struct place){x->case_index, x->metric, x->time_ns},
+                          (struct place){y->case_index, y->metric, y->time_ns}, a, b);
+}
+
+static int compare_histograms(const void *a, const void *b) {
+    const struct pyr_histogram *x = *(const struct pyr_histogram *const *)a;
+    const struct pyr_histogram *y = *(const struct pyr_histogram *const *)b;
+    return compare_places((struct place){x->case_index, x->metric, x->repetition},
+                          (struct place){y->case_index, y->metric, y->repetition}, a, b);
 }
 
 static void share_out_marks(struct collection *c) {
@@ -202,19 +235,46 @@ static void share_out_marks(struct collection *c) {
     c->out.loose_mark_count = count - i;
 }
 
+static struct pyr_observed *observed_of(struct collection *c, uint32_t case_index) {
+    return case_index < c->out.case_count ? &c->out.cases[case_index].observed : &c->out.loose;
+}
+
 static void share_out_observations(struct collection *c) {
     struct pyr_observation *all = (struct pyr_observation *)c->observations.items;
-    size_t i = 0, count = c->observations.count;
-    if (count > 1)
-        qsort(all, count, sizeof *all, compare_observations);
-    while (i < count && all[i].case_index < c->out.case_count) {
-        struct pyr_case_data *data = &c->out.cases[all[i].case_index];
-        data->observations = all + i;
-        for (; i < count && all[i].case_index == data->observations->case_index; i++)
-            data->observation_count++;
+    if (c->observations.count > 1)
+        qsort(all, c->observations.count, sizeof *all, compare_observations);
+    for (size_t i = 0; i < c->observations.count; i++) {
+        struct pyr_observed *observed = observed_of(c, all[i].case_index);
+        if (observed->observation_count++ == 0)
+            observed->observations = &all[i];
     }
-    c->out.loose = all + i;
-    c->out.loose_count = count - i;
+}
+
+/* A histogram of a file that we wrote can be read; one that cannot makes the file another's. */
+static bool share_out_histograms(struct collection *c, struct pyr_err *err) {
+    const struct pyr_histogram **all = (const struct pyr_histogram **)(void *)c->histograms.items;
+    struct pyr_hist *scratch = pyr_hist_create();
+    uint64_t values = 0;
+    bool ok = true;
+    if (c->histograms.count > 1)
+        qsort(all, c->histograms.count, sizeof *all, compare_histograms);
+    for (size_t i = 0; ok && i < c->histograms.count; i++) {
+        struct pyr_observed *observed = observed_of(c, all[i]->case_index);
+        if (observed->histogram_count++ == 0)
+            observed->histograms = &all[i];
+        bool same = i > 0 && all[i - 1]->case_index == all[i]->case_index &&
+                    all[i - 1]->metric == all[i]->metric;
+        ok = pyr_hist_read(scratch, all[i] + 1, all[i]->bytes, err);
+        values = same ? values + scratch->count : scratch->count;
+        if (ok && values > PYR_HIST_COUNT_MAX)
+            ok = pyr_fail(err, PYR_E_INPUT, "histograms of more than 2^53 values");
+        if (!ok)
+            pyr_err_prefix(err, "%s of case %u",
+                           pyr_metric_info((enum pyr_metric)all[i]->metric)->name,
+                           all[i]->case_index);
+    }
+    pyr_hist_destroy(scratch);
+    return ok;
 }
 
 static void share_out_samples(struct collection *c) {
@@ -228,6 +288,54 @@ static void share_out_samples(struct collection *c) {
         for (; i < count && all[i].case_index == data->samples->case_index; i++)
             data->sample_count++;
     }
+}
+
+/* --- by metric ----------------------------------------------------------------------------------
+ */
+
+/* The first of `count` sorted records whose metric is not below this one. The metric is the first
+ * word of each (checked below); `indirect`: the array holds pointers to the records. */
+static size_t first_of(const void *items, size_t count, size_t size, bool indirect,
+                       uint32_t metric) {
+    size_t low = 0;
+    while (count > 0) {
+        const unsigned char *at = (const unsigned char *)items + (low + count / 2) * size;
+        const void *record = indirect ? *(const void *const *)(const void *)at : at;
+        uint32_t here;
+        memcpy(&here, record, sizeof here);
+        if (here < metric)
+            low += count / 2 + 1;
+        count = here < metric ? count - count / 2 - 1 : count / 2;
+    }
+    return low;
+}
+
+_Static_assert(offsetof(struct pyr_observation, metric) == 0, "first_of");
+_Static_assert(offsetof(struct pyr_reading, metric) == 0, "first_of");
+_Static_assert(offsetof(struct pyr_histogram, metric) == 0, "first_of");
+
+const struct pyr_observation *pyr_observations_of(const struct pyr_observed *observed,
+                                                  enum pyr_metric metric, size_t *count) {
+    const struct pyr_observation *all = observed->observations;
+    size_t n = observed->observation_count, first = first_of(all, n, sizeof *all, false, metric);
+    *count = first_of(all, n, sizeof *all, false, metric + 1) - first;
+    return *count ? all + first : NULL;
+}
+
+const struct pyr_histogram *const *pyr_histograms_of(const struct pyr_observed *observed,
+                                                     enum pyr_metric metric, size_t *count) {
+    const struct pyr_histogram *const *all = observed->histograms;
+    size_t n = observed->histogram_count, first = first_of(all, n, sizeof *all, true, metric);
+    *count = first_of(all, n, sizeof *all, true, metric + 1) - first;
+    return *count ? all + first : NULL;
+}
+
+const struct pyr_reading *pyr_samples_of(const struct pyr_case_data *data, enum pyr_metric metric,
+                                         size_t *count) {
+    const struct pyr_reading *all = data->samples;
+    size_t n = data->sample_count, first = first_of(all, n, sizeof *all, false, metric);
+    *count = first_of(all, n, sizeof *all, false, metric + 1) - first;
+    return *count ? all + first : NULL;
 }
 
 static bool phase_is_measured(const char *name) {
@@ -324,6 +432,8 @@ static bool arrange(struct collection *c, struct pyr_err *err) {
     share_out_marks(c);
     share_out_observations(c);
     share_out_samples(c);
+    if (!share_out_histograms(c, err))
+        return false;
     for (size_t i = 0; i < out->case_count; i++)
         find_phases(c, &out->cases[i]);
     return true;
@@ -344,6 +454,7 @@ bool pyr_collect_open(const char *run_path, uint32_t only_case, struct pyr_colle
     c->samples.size = sizeof(struct pyr_reading);
     c->marks.size = sizeof(struct pyr_mark);
     c->goals.size = sizeof(struct pyr_goal);
+    c->histograms.size = sizeof(struct pyr_histogram *);
     struct pyr_block block;
     while (pyr_runfile_next(file, &block))
         read_block(c, &block);
@@ -526,8 +637,8 @@ void pyr_collect_close(struct pyr_collected *collected) {
             free_sums(&data->in_steady);
         free_sums(&data->in_measured);
     }
-    struct pile *piles[] = {&c->cases,   &c->requests, &c->observations,
-                            &c->samples, &c->marks,    &c->goals};
+    struct pile *piles[] = {&c->cases, &c->requests, &c->observations, &c->samples,
+                            &c->marks, &c->goals,    &c->histograms};
     for (size_t i = 0; i < sizeof piles / sizeof *piles; i++)
         pyr_free(piles[i]->items);
     pyr_free(c->by_ordinal);

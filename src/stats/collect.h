@@ -44,6 +44,15 @@ struct pyr_chunk_sums {
     size_t lag_count, lag_capacity;
 };
 
+/* Values that belong to no request, by metric and then by time (histograms: by share). A metric has
+ * observations or histograms. */
+struct pyr_observed {
+    const struct pyr_observation *observations; /* (observation_count) */
+    size_t observation_count;
+    const struct pyr_histogram *const *histograms; /* (histogram_count) heads, bytes behind each */
+    size_t histogram_count;
+};
+
 struct pyr_case_data {
     const struct pyr_case *plan;
     struct pyr_request *requests; /* (count), by ordinal, all phases */
@@ -52,9 +61,8 @@ struct pyr_case_data {
     size_t phase_count;
     const struct pyr_mark *marks; /* of this case, by time */
     size_t mark_count;
-    const struct pyr_observation *observations;
-    size_t observation_count;
-    const struct pyr_reading *samples;
+    struct pyr_observed observed;
+    const struct pyr_reading *samples; /* by metric and then by time */
     size_t sample_count;
     struct pyr_span measured, steady; /* steady is set by the analysis between the passes */
     struct pyr_chunk_sums in_measured, in_steady;
@@ -70,11 +78,10 @@ struct pyr_collected {
     size_t case_count;
     const struct pyr_goal *goals;
     size_t goal_count;
-    const struct pyr_observation *loose; /* observations of no case */
-    size_t loose_count;
+    struct pyr_observed loose; /* of no case */
     const struct pyr_mark *loose_marks;
     size_t loose_mark_count;
-    uint64_t requests, chunks;
+    uint64_t requests, chunks, steps;
     uint64_t orphan_chunks; /* of requests that were in flight when the run was killed */
     int signal;             /* that ended the run, or 0 */
 };
@@ -83,6 +90,13 @@ struct pyr_collected {
  * requests nor anything else then. Fails on a file that contradicts itself. */
 bool pyr_collect_open(const char *run_path, uint32_t only_case, struct pyr_collected **collected,
                       struct pyr_err *err);
+/* Those of one metric: a part of the case's (or the loose) records. */
+const struct pyr_observation *pyr_observations_of(const struct pyr_observed *observed,
+                                                  enum pyr_metric metric, size_t *count);
+const struct pyr_histogram *const *pyr_histograms_of(const struct pyr_observed *observed,
+                                                     enum pyr_metric metric, size_t *count);
+const struct pyr_reading *pyr_samples_of(const struct pyr_case_data *data, enum pyr_metric metric,
+                                         size_t *count);
 /* The second pass: fills the chunk sums of every case. */
 void pyr_collect_chunks(struct pyr_collected *collected);
 /* Beside it, for what needs each chunk by itself: every content chunk whose request is known, in

@@ -22,8 +22,7 @@ void pyr_calibration_make(const struct pyr_case_data *data, struct pyr_arena *ar
         if (data->marks[i].kind == PYR_MARK_WARNING)
             warnings[result->warning_count++] = pyr_arena_strdup(arena, data->marks[i].text);
     result->warnings = warnings;
-    pyr_observed_metrics(data->observations, data->observation_count, arena, &result->metrics,
-                         &result->metric_count);
+    pyr_observed_metrics(&data->observed, arena, &result->metrics, &result->metric_count);
 }
 
 /* The entry of the highest load comes last. */

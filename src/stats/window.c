@@ -256,6 +256,31 @@ static void add_stalls(struct builder *b) {
         add_distribution(b, PYR_M_STALL, n, false, false);
 }
 
+/* From a histogram of all values and those of successive shares of them. */
+static void add_histogram(struct builder *b, enum pyr_metric metric, const struct pyr_hist *all,
+                          struct pyr_hist *const *batches, size_t batch_count) {
+    const struct pyr_hist *const *views = (const struct pyr_hist *const *)batches;
+    struct pyr_metric_result *result = add(b, metric, all->count);
+    struct pyr_quantile quantiles[PYR_Q_COUNT];
+    pyr_quantiles_of_hist(all, views, batch_count, pyr_quantile_levels, PYR_Q_COUNT, b->arena,
+                          quantiles);
+    take_quantiles(result, quantiles);
+    struct pyr_summary summary;
+    pyr_summarise_hist(all, views, batch_count, &summary);
+    result->mean = summary.mean;
+    result->sd = summary.sd;
+    result->min = summary.min;
+    result->max = summary.max;
+    result->from_histogram = true;
+    result->relative_error = PYR_HIST_RELATIVE_ERROR;
+    result->overflow = all->overflow;
+    struct pyr_hist *kept = pyr_arena_alloc(b->arena, sizeof *kept);
+    *kept = *all;
+    result->hist = kept;
+    if (pyr_metric_info(metric)->kind == PYR_KIND_SCALAR)
+        result->value = summary.mean;
+}
+
 /* Too many values to sort: histograms of successive shares stand in for the order. */
 static void add_gap_histogram(struct builder *b, enum pyr_metric metric, bool per_token,
                               const struct pyr_gaps *gaps) {
@@ -270,30 +295,11 @@ static void add_gap_histogram(struct builder *b, enum pyr_metric metric, bool pe
         else if (!per_token)
             pyr_hist_record(batch, gap);
     }
-    const struct pyr_hist *views[PYR_BATCHES];
     struct pyr_err err;
-    for (int i = 0; i < PYR_BATCHES; i++) {
+    for (int i = 0; i < PYR_BATCHES; i++)
         if (!pyr_hist_merge(all, batches[i], &err))
             assert(!"more gaps than a file can hold");
-        views[i] = batches[i];
-    }
-    struct pyr_metric_result *result = add(b, metric, all->count);
-    struct pyr_quantile quantiles[PYR_Q_COUNT];
-    pyr_quantiles_of_hist(all, views, PYR_BATCHES, pyr_quantile_levels, PYR_Q_COUNT, b->arena,
-                          quantiles);
-    take_quantiles(result, quantiles);
-    struct pyr_summary summary;
-    pyr_summarise_hist(all, views, PYR_BATCHES, &summary);
-    result->mean = summary.mean;
-    result->sd = summary.sd;
-    result->min = summary.min;
-    result->max = summary.max;
-    result->from_histogram = true;
-    result->relative_error = PYR_HIST_RELATIVE_ERROR;
-    result->overflow = all->overflow;
-    struct pyr_hist *kept = pyr_arena_alloc(b->arena, sizeof *kept);
-    *kept = *all;
-    result->hist = kept;
+    add_histogram(b, metric, all, batches, PYR_BATCHES);
     for (int i = 0; i < PYR_BATCHES; i++)
         pyr_hist_destroy(batches[i]);
     pyr_hist_destroy(all);
@@ -557,16 +563,8 @@ static void add_dispersion(struct builder *b) {
 /* --- samples and observations --------------------------------------------------------------------
  */
 
-static void add_samples(struct builder *b, enum pyr_metric metric) {
-    const struct pyr_case_data *data = b->window->data;
-    reserve(b, data->sample_count);
-    size_t n = 0;
-    for (size_t i = 0; i < data->sample_count; i++) {
-        const struct pyr_reading *s = &data->samples[i];
-        if (s->metric != metric || !is_inside(b->window->span, s->time_ns) || isnan(s->value))
-            continue;
-        b->values[n++] = pyr_key_of_double(s->value);
-    }
+/* b->values[0 .. n), keys of doubles in order of time. */
+static void add_values(struct builder *b, enum pyr_metric metric, size_t n) {
     if (n == 0)
         return;
     if (pyr_metric_info(metric)->kind == PYR_KIND_DISTRIBUTION) {
@@ -579,26 +577,60 @@ static void add_samples(struct builder *b, enum pyr_metric metric) {
     add_scalar(b, metric, n, summary.mean);
 }
 
-/* Values of one metric from observations[0 .. count), in order of time. */
-static void add_observations(struct builder *b, enum pyr_metric metric,
-                             const struct pyr_observation *observations, size_t count) {
+static void add_samples(struct builder *b, enum pyr_metric metric) {
+    size_t n = 0, count;
+    const struct pyr_reading *samples = pyr_samples_of(b->window->data, metric, &count);
     reserve(b, count);
-    size_t n = 0;
     for (size_t i = 0; i < count; i++)
-        if (observations[i].metric == metric && !isnan(observations[i].value))
-            b->values[n++] = pyr_key_of_double(observations[i].value);
-    if (n == 0)
+        if (is_inside(b->window->span, samples[i].time_ns) && !isnan(samples[i].value))
+            b->values[n++] = pyr_key_of_double(samples[i].value);
+    add_values(b, metric, n);
+}
+
+static void add_observations(struct builder *b, enum pyr_metric metric,
+                             const struct pyr_observed *observed) {
+    size_t n = 0, count;
+    const struct pyr_observation *all = pyr_observations_of(observed, metric, &count);
+    reserve(b, count);
+    for (size_t i = 0; i < count; i++)
+        if (!isnan(all[i].value))
+            b->values[n++] = pyr_key_of_double(all[i].value);
+    add_values(b, metric, n);
+    if (n == 1 && pyr_metric_info(metric)->kind == PYR_KIND_SCALAR)
+        b->metrics[b->count - 1].value.reason = "one reading";
+}
+
+/* Recorded histograms, which are shares of the values in order of time: joined into as many as the
+ * intervals are made from. Fewer than that are handed on as they are, and the interval says so. */
+static void add_recorded_histograms(struct builder *b, enum pyr_metric metric,
+                                    const struct pyr_observed *observed) {
+    size_t count;
+    const struct pyr_histogram *const *heads = pyr_histograms_of(observed, metric, &count);
+    if (count == 0)
         return;
-    if (pyr_metric_info(metric)->kind == PYR_KIND_DISTRIBUTION) {
-        add_distribution(b, metric, n, true, false);
-        return;
-    }
-    struct pyr_sample sample = {b->values, NULL, n, true};
-    struct pyr_summary summary;
-    pyr_summarise(&sample, &summary);
-    if (n == 1)
-        summary.mean.reason = "one reading";
-    add_scalar(b, metric, n, summary.mean);
+    size_t batch_count = count < PYR_BATCHES ? count : PYR_BATCHES;
+    struct pyr_hist *all = pyr_hist_create(), *one = pyr_hist_create(), *batches[PYR_BATCHES];
+    struct pyr_err err;
+    for (size_t i = 0; i < batch_count; i++)
+        batches[i] = pyr_hist_create();
+    for (size_t i = 0; i < count; i++)
+        if (!pyr_hist_read(one, heads[i] + 1, heads[i]->bytes, &err) ||
+            !pyr_hist_merge(all, one, &err) ||
+            !pyr_hist_merge(batches[i * batch_count / count], one, &err))
+            assert(!"they were read and counted before");
+    if (all->count > 0)
+        add_histogram(b, metric, all, batches, batch_count);
+    for (size_t i = 0; i < batch_count; i++)
+        pyr_hist_destroy(batches[i]);
+    pyr_hist_destroy(one);
+    pyr_hist_destroy(all);
+}
+
+static void add_observed(struct builder *b, enum pyr_metric metric,
+                         const struct pyr_observed *observed) {
+    add_recorded_histograms(b, metric, observed);
+    if (!listed(b, metric))
+        add_observations(b, metric, observed);
 }
 
 /* How near decoding one sequence comes to what the memory can deliver. With several in flight the
@@ -668,20 +700,19 @@ void pyr_window_metrics(const struct pyr_window *window, struct pyr_arena *arena
         if (!listed(&b, (enum pyr_metric)m))
             add_samples(&b, (enum pyr_metric)m);
         if (!listed(&b, (enum pyr_metric)m))
-            add_observations(&b, (enum pyr_metric)m, data->observations, data->observation_count);
+            add_observed(&b, (enum pyr_metric)m, &data->observed);
     }
     add_peak(&b, PYR_M_RSS_PEAK, PYR_M_RSS);
     add_bandwidth_share(&b);
     finish(&b, metrics, count);
 }
 
-void pyr_observed_metrics(const struct pyr_observation *observations, size_t observation_count,
-                          struct pyr_arena *arena, const struct pyr_metric_result **metrics,
-                          size_t *count) {
+void pyr_observed_metrics(const struct pyr_observed *observed, struct pyr_arena *arena,
+                          const struct pyr_metric_result **metrics, size_t *count) {
     struct builder b = {.arena = arena};
     b.metrics = pyr_arena_array(arena, PYR_METRIC_COUNT, sizeof *b.metrics);
     for (int m = 0; m < PYR_METRIC_COUNT; m++)
-        add_observations(&b, (enum pyr_metric)m, observations, observation_count);
+        add_observed(&b, (enum pyr_metric)m, observed);
     finish(&b, metrics, count);
 }
 

@@ -22,10 +22,9 @@ struct pyr_window {
 void pyr_window_metrics(const struct pyr_window *window, struct pyr_arena *arena,
                         const struct pyr_metric_result **metrics, size_t *count);
 
-/* Metrics from observations alone (cases without requests, the instrument). */
-void pyr_observed_metrics(const struct pyr_observation *observations, size_t observation_count,
-                          struct pyr_arena *arena, const struct pyr_metric_result **metrics,
-                          size_t *count);
+/* Metrics from observations and histograms alone (cases without requests, the instrument). */
+void pyr_observed_metrics(const struct pyr_observed *observed, struct pyr_arena *arena,
+                          const struct pyr_metric_result **metrics, size_t *count);
 
 /* The spikes among the window's latencies (from schedule in open loop, from sent in closed loop);
  * returns their number of latencies, 0: *spikes is not filled. */

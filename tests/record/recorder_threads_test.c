@@ -15,6 +15,8 @@ static void *produce(void *argument) {
     struct pyr_lane *lane = argument;
     for (uint32_t i = 0; i < CHUNKS; i++) {
         pyr_lane_chunk(lane, (struct pyr_chunk){.ordinal = lane->index, .gap_ns = i});
+        pyr_lane_step(lane,
+                      &(struct pyr_step){.start_ns = i, .end_ns = i, .sequences = lane->index});
         if (i % REQUEST_EVERY == 0) {
             struct pyr_request request = {.ordinal = i, .worker = (uint16_t)lane->index};
             pyr_lane_request(lane, &request);
@@ -46,7 +48,7 @@ static void many_lanes_are_kept_whole_and_in_order(void **state) {
         pthread_join(threads[i], NULL);
     assert_ok(err, pyr_recorder_close(recorder, &err));
 
-    uint32_t next_chunk[LANES] = {0}, next_request[LANES] = {0};
+    uint32_t next_chunk[LANES] = {0}, next_request[LANES] = {0}, next_step[LANES] = {0};
     struct pyr_runfile *file;
     struct pyr_block block;
     assert_ok(err, pyr_runfile_open(path, &file, &err));
@@ -54,6 +56,10 @@ static void many_lanes_are_kept_whole_and_in_order(void **state) {
         for (size_t i = 0; block.type == PYR_BLOCK_CHUNKS && i < block.count; i++) {
             const struct pyr_chunk *chunk = &((const struct pyr_chunk *)block.items)[i];
             assert_int_equal(chunk->gap_ns, next_chunk[chunk->ordinal]++);
+        }
+        for (size_t i = 0; block.type == PYR_BLOCK_STEPS && i < block.count; i++) {
+            const struct pyr_step *step = &((const struct pyr_step *)block.items)[i];
+            assert_int_equal(step->start_ns, next_step[step->sequences]++);
         }
         for (size_t i = 0; block.type == PYR_BLOCK_REQUESTS && i < block.count; i++) {
             const struct pyr_request *request = &((const struct pyr_request *)block.items)[i];
@@ -64,6 +70,7 @@ static void many_lanes_are_kept_whole_and_in_order(void **state) {
     assert_null(pyr_runfile_partial(file));
     for (uint32_t i = 0; i < LANES; i++) {
         assert_int_equal(next_chunk[i], CHUNKS);
+        assert_int_equal(next_step[i], CHUNKS);
         assert_int_equal(next_request[i], CHUNKS);
     }
     pyr_runfile_close(file);

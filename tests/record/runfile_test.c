@@ -57,6 +57,7 @@ static void close_recorder(struct pyr_recorder *recorder) {
 /* All that a file yields, counted, and whether chunks of each ordinal come in order. */
 struct content {
     uint64_t cases, requests, chunks, observations, samples, marks, goals, blocks;
+    uint64_t steps, histograms;
     uint64_t stalls;
     uint64_t chunk_gap_sum;
     uint64_t next_gap[16]; /* by ordinal: the gap its next chunk must have */
@@ -68,6 +69,9 @@ struct content {
     struct pyr_observation observation;
     struct pyr_reading sample;
     struct pyr_goal goal;
+    struct pyr_step step;
+    struct pyr_histogram histogram;
+    unsigned char histogram_bytes[64];
 };
 
 static void take_block(struct content *content, const struct pyr_block *block) {
@@ -99,6 +103,20 @@ static void take_block(struct content *content, const struct pyr_block *block) {
     case PYR_BLOCK_SAMPLES:
         content->samples += block->count;
         content->sample = ((const struct pyr_reading *)block->items)[last];
+        break;
+    case PYR_BLOCK_STEPS:
+        for (size_t i = 0; i <= last; i++)
+            content->in_order &=
+                ((const struct pyr_step *)block->items)[i].start_ns == content->steps + i;
+        content->steps += block->count;
+        content->step = ((const struct pyr_step *)block->items)[last];
+        break;
+    case PYR_BLOCK_HISTOGRAMS:
+        content->histograms += block->count;
+        content->histogram = *(const struct pyr_histogram *)block->items;
+        assert_in_range(content->histogram.bytes, 0, sizeof content->histogram_bytes);
+        memcpy(content->histogram_bytes, (const struct pyr_histogram *)block->items + 1,
+               content->histogram.bytes);
         break;
     case PYR_BLOCK_GOALS:
         content->goals += block->count;
@@ -148,6 +166,15 @@ static void record_one_of_each(struct pyr_lane *lane) {
     pyr_lane_mark(lane, PYR_MARK_WARNING, 0, 1, "a sentence");
     struct pyr_goal goal = {.metric = "ttft_sched", .statistic = "p99", .limit = 5e8};
     pyr_lane_goal(lane, &goal);
+    struct pyr_step step = {.end_ns = 1700,
+                            .prompt_rows = 512,
+                            .decode_rows = 3,
+                            .sequences = 5,
+                            .preempted = 2,
+                            .choosing_code = pyr_bound_code(90),
+                            .flags = PYR_STEP_FAILED};
+    pyr_lane_step(lane, &step);
+    pyr_lane_histogram(lane, PYR_M_LOAD_TIME, 0, 4, "some bytes", 10);
 }
 
 static void what_was_recorded_is_read_back(void **state) {
@@ -176,6 +203,20 @@ static void what_was_recorded_is_read_back(void **state) {
     assert_int_equal(content.goals, 1);
     assert_string_equal(content.goal.metric, "ttft_sched");
     assert_true(content.goal.limit == 5e8);
+    assert_int_equal(content.steps, 1);
+    assert_int_equal(content.step.end_ns, 1700);
+    assert_int_equal(content.step.prompt_rows, 512);
+    assert_int_equal(content.step.decode_rows, 3);
+    assert_int_equal(content.step.sequences, 5);
+    assert_int_equal(content.step.preempted, 2);
+    assert_in_range(pyr_bound_ns(content.step.choosing_code), 90, 99);
+    assert_int_equal(content.step.flags, PYR_STEP_FAILED);
+    assert_int_equal(content.histograms, 1);
+    assert_int_equal(content.histogram.metric, PYR_M_LOAD_TIME);
+    assert_int_equal(content.histogram.repetition, 4);
+    assert_int_equal(content.histogram.time_ns, 2000);
+    assert_int_equal(content.histogram.bytes, 10);
+    assert_memory_equal(content.histogram_bytes, "some bytes", 10);
 }
 
 static void an_existing_file_is_never_overwritten(void **state) {
@@ -200,6 +241,8 @@ static void rings_wrap_many_times_and_keep_order(void **state) {
             request.ordinal = i;
             if (i % 3 == 0)
                 pyr_lane_request(lane, &request);
+            if (i % 2 == 0)
+                pyr_lane_step(lane, &(struct pyr_step){.start_ns = i / 2, .end_ns = i});
             if (i % 50 == 0)
                 pyr_lane_mark(lane, PYR_MARK_WARNING, 0, i, "long enough to move the wrap point");
         }
@@ -211,6 +254,8 @@ static void rings_wrap_many_times_and_keep_order(void **state) {
         assert_true(content.in_order);
         assert_int_equal(content.chunks, 5000);
         assert_int_equal(content.requests, 1667);
+        assert_int_equal(content.steps, 2500);
+        assert_int_equal(content.step.end_ns, 4998);
         assert_int_equal(content.request.ordinal, 4998);
         assert_int_equal(content.marks - content.stalls, 100);
         if (!threaded)
@@ -365,11 +410,15 @@ static void metrics_of_another_version_are_found_by_name(void **state) {
                                               {.metric = UINT32_MAX, .value = 4}};
     put_block(&buf, PYR_BLOCK_OBSERVATIONS, 2, observations, sizeof observations);
     put_block(&buf, 77, 3, "unknown", 7);
+    struct pyr_histogram future = {.metric = 0, .bytes = 0};
+    put_block(&buf, PYR_BLOCK_HISTOGRAMS, 4, &future, sizeof future);
+    struct pyr_step steps[2] = {{.start_ns = 2, .end_ns = 1}, {.start_ns = 0, .end_ns = 7}};
+    put_block(&buf, PYR_BLOCK_STEPS, 5, steps, sizeof steps);
     struct pyr_mark marks[2] = {{.kind = 12345}, {.kind = PYR_MARK_FREEZE}};
     memset(marks[1].text, 'x', sizeof marks[1].text);
-    put_block(&buf, PYR_BLOCK_MARKS, 4, marks, sizeof marks);
+    put_block(&buf, PYR_BLOCK_MARKS, 6, marks, sizeof marks);
     uint64_t counts[2] = {0, 0};
-    put_block(&buf, PYR_BLOCK_END, 5, counts, sizeof counts);
+    put_block(&buf, PYR_BLOCK_END, 7, counts, sizeof counts);
     write_file(path, buf.data, buf.length);
     pyr_buf_deinit(&buf);
 
@@ -380,6 +429,9 @@ static void metrics_of_another_version_are_found_by_name(void **state) {
     assert_true(content.observation.value == 2);
     assert_int_equal(content.marks, 1);
     assert_int_equal(strlen(content.mark.text), sizeof content.mark.text - 1);
+    assert_int_equal(content.histograms, 0);
+    assert_int_equal(content.steps, 1);
+    assert_int_equal(content.step.end_ns, 7);
 
     struct pyr_runfile *file;
     struct pyr_err err;
@@ -387,7 +439,7 @@ static void metrics_of_another_version_are_found_by_name(void **state) {
     assert_ok(err, pyr_runfile_open(path, &file, &err));
     while (pyr_runfile_next(file, &block)) {
     }
-    assert_int_equal(pyr_runfile_left_out(file), 5);
+    assert_int_equal(pyr_runfile_left_out(file), 7);
     pyr_runfile_close(file);
 }
 
@@ -395,6 +447,7 @@ static void sound_checksums_do_not_excuse_wrong_contents(void **state) {
     (void)state;
     struct pyr_request request = {.outcome = PYR_OUTCOME_COUNT};
     uint64_t counts[2] = {9, 9};
+    struct pyr_histogram longer = {.bytes = 1}, shorter[2] = {{.bytes = 1}};
     const struct {
         uint32_t type, sequence;
         const void *bytes;
@@ -408,6 +461,10 @@ static void sound_checksums_do_not_excuse_wrong_contents(void **state) {
         {PYR_BLOCK_END, 1, counts, sizeof counts, "counts other"},
         {PYR_BLOCK_END, 1, counts, 8, "another length"},
         {PYR_BLOCK_MARKS, 9, "", 0, "out of sequence"},
+        {PYR_BLOCK_HISTOGRAMS, 1, &longer, sizeof longer, "another length"},
+        {PYR_BLOCK_HISTOGRAMS, 1, shorter, sizeof shorter, "another length"},
+        {PYR_BLOCK_HISTOGRAMS, 1, &longer, 8, "another length"},
+        {PYR_BLOCK_STEPS, 1, &request, 40, "multiple"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct pyr_buf buf = {0};

@@ -5,6 +5,8 @@
 #include "support/support.h"
 
 #include "base/clock.h"
+#include "base/rng.h"
+#include "estimate/hist.h"
 #include "record/recorder.h"
 #include "stats/result.h"
 
@@ -669,6 +671,95 @@ static void a_run_without_its_end_is_partial_and_still_read(void **state) {
     unlink(run.path);
 }
 
+/* Values of a load time, in nanoseconds and whole: a spread over two decades that drifts. */
+static uint64_t made_value(struct pyr_rng *rng, uint32_t i) {
+    return (uint64_t)(1e6 * exp(2 * pyr_rng_unit(rng)) * (1 + i * 1e-4));
+}
+
+static void keep_shares(struct run *run, uint32_t case_index, uint32_t shares, uint32_t values) {
+    struct pyr_hist *hist = pyr_hist_create();
+    struct pyr_buf bytes = {0};
+    struct pyr_rng rng;
+    pyr_rng_init(&rng, 7);
+    for (uint32_t i = 0; i < values; i++) {
+        pyr_hist_record(hist, made_value(&rng, i));
+        if ((i + 1) % (values / shares) != 0)
+            continue;
+        pyr_buf_clear(&bytes);
+        pyr_hist_write(hist, &bytes);
+        pyr_hist_reset(hist);
+        pyr_lane_histogram(run->lane, PYR_M_LOAD_TIME, case_index, i * shares / values, bytes.data,
+                           bytes.length);
+    }
+    pyr_buf_deinit(&bytes);
+    pyr_hist_destroy(hist);
+}
+
+static void assert_near_relative(double seen, double expected, double relative) {
+    assert_near(seen, expected, relative * fabs(expected));
+}
+
+/* Shares of a histogram and single observations of the same values are the same metric, to the
+ * histogram's stated error; a case that has but a few shares says that it knows no correlation. */
+static void histograms_become_the_metrics_that_their_values_are(void **state) {
+    (void)state;
+    enum { VALUES = 4000 };
+    struct run run;
+    struct pyr_rng rng;
+    start(&run, "histograms");
+    begin_case(&run, 0, "startup", "single");
+    pyr_rng_init(&rng, 7);
+    for (uint32_t i = 0; i < VALUES; i++, run.now_ns++)
+        pyr_lane_observe(run.lane, PYR_M_LOAD_TIME, 0, i, (double)made_value(&rng, i));
+    pyr_lane_observe(run.lane, PYR_M_KV_MEMORY, 0, 0, 5);
+    begin_case(&run, 1, "startup", "forty");
+    keep_shares(&run, 1, 40, VALUES);
+    pyr_lane_observe(run.lane, PYR_M_KV_MEMORY, 1, 0, 6);
+    begin_case(&run, 2, "startup", "four");
+    keep_shares(&run, 2, 4, VALUES);
+    struct pyr_result *result = finish(&run);
+    const struct pyr_case_result *cases = result->suites[0].cases;
+    const struct pyr_metric_result *single = metric(&cases[0], PYR_M_LOAD_TIME);
+    const struct pyr_metric_result *forty = metric(&cases[1], PYR_M_LOAD_TIME);
+    const struct pyr_metric_result *four = metric(&cases[2], PYR_M_LOAD_TIME);
+    assert_false(single->from_histogram);
+    assert_true(forty->from_histogram && four->from_histogram);
+    assert_int_equal(forty->n, VALUES);
+    assert_true(forty->min == single->min && forty->max == single->max);
+    assert_near_relative(forty->mean.value, single->mean.value, 1e-12);
+    assert_near_relative(forty->mean.lo, single->mean.lo, 1e-9);
+    assert_near_relative(forty->mean.hi, single->mean.hi, 1e-9);
+    assert_near_relative(forty->vif, single->vif, 0.05);
+    for (int q = 0; q < PYR_Q_COUNT; q++) {
+        const struct pyr_estimate *seen = &forty->quantile[q], *exact = &single->quantile[q];
+        assert_near_relative(seen->value, exact->value, PYR_HIST_RELATIVE_ERROR);
+        if (!isnan(exact->lo))
+            assert_near_relative(seen->lo, exact->lo, 0.01);
+        if (!isnan(exact->hi))
+            assert_near_relative(seen->hi, exact->hi, 0.01);
+    }
+    assert_int_equal(four->n, VALUES);
+    assert_true(four->max == single->max);
+    assert_non_null(strstr(four->quantile[PYR_Q_P50].reason, "independent"));
+    assert_true(metric(&cases[0], PYR_M_KV_MEMORY)->value.value == 5);
+    assert_true(metric(&cases[1], PYR_M_KV_MEMORY)->value.value == 6);
+    pyr_result_destroy(result);
+}
+
+static void a_histogram_that_cannot_be_read_makes_the_file_damaged(void **state) {
+    (void)state;
+    struct run run;
+    struct pyr_result *result;
+    struct pyr_err err;
+    start(&run, "damaged");
+    begin_case(&run, 0, "startup", "one");
+    pyr_lane_histogram(run.lane, PYR_M_LOAD_TIME, 0, 0, "PYRH no", 7);
+    assert_ok(err, pyr_recorder_close(run.recorder, &err));
+    assert_false(pyr_result_make(run.path, &result, &err));
+    assert_non_null(strstr(err.text, "damaged run file: load_time of case 0: histogram"));
+    unlink(run.path);
+}
+
 static void observations_become_metrics_of_their_case(void **state) {
     (void)state;
     struct run run;
@@ -706,6 +797,8 @@ int main(void) {
         cmocka_unit_test(a_reading_of_memory_decides_its_goal_by_itself),
         cmocka_unit_test(a_run_without_its_end_is_partial_and_still_read),
         cmocka_unit_test(observations_become_metrics_of_their_case),
+        cmocka_unit_test(histograms_become_the_metrics_that_their_values_are),
+        cmocka_unit_test(a_histogram_that_cannot_be_read_makes_the_file_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
