@@ -5,6 +5,7 @@
 #include "net/url.h"
 #include "serving/openai_answer.h"
 #include "serving/openai_metrics.h"
+#include "serving/openai_reply.h"
 #include "serving/openai_server.h"
 
 #include <string.h>
@@ -17,32 +18,6 @@ enum {
     IDLE_CONNECTIONS = 12000
 };
 #define STOP_LOOK_NS (PYR_NS_PER_S / 5) /* a signal that came just before a wait is seen then */
-
-/* --- answers --------------------------------------------------------------------------------- */
-
-void pyr_openai_reply_json(struct pyr_http_exchange *exchange, unsigned status,
-                           const struct pyr_buf *body) {
-    pyr_http_reply(exchange, status, "application/json", PYR_OPENAI_FIELDS, pyr_buf_text(body),
-                   body->length);
-}
-
-static void reply_error_with(struct pyr_http_exchange *exchange, unsigned status,
-                             const char *fields, const char *message, const char *param,
-                             const char *code) {
-    struct pyr_buf body = {0};
-    pyr_openai_error(status, message, param, code, &body);
-    pyr_http_reply(exchange, status, "application/json", fields, body.data, body.length);
-    pyr_buf_deinit(&body);
-}
-
-void pyr_openai_reply_error(struct pyr_http_exchange *exchange, unsigned status,
-                            const char *message, const char *param, const char *code) {
-    reply_error_with(exchange, status,
-                     status == 429 || status == 503 ? PYR_OPENAI_FIELDS "Retry-After: 1\r\n"
-                     : status == 401 ? PYR_OPENAI_FIELDS "WWW-Authenticate: Bearer\r\n"
-                                     : PYR_OPENAI_FIELDS,
-                     message, param, code);
-}
 
 /* --- the other paths ------------------------------------------------------------------------- */
 
@@ -180,7 +155,7 @@ static void reply_no_route(struct pyr_http_exchange *exchange, const struct pyr_
     if (allowed) {
         pyr_buf_printf(&text, "%s: wants %.*s", http->path, (int)strcspn(allowed, ","), allowed);
         pyr_buf_printf(&fields, PYR_OPENAI_FIELDS "Allow: %s\r\n", allowed);
-        reply_error_with(exchange, 405, fields.data, text.data, NULL, NULL);
+        pyr_openai_reply_error_with(exchange, 405, fields.data, text.data, NULL, NULL);
     } else {
         pyr_buf_printf(&text, "%s: there is no such path; there are", http->path);
         for (int i = 0; i < ROUTES; i++)

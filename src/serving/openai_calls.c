@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "serving/openai_answer.h"
 #include "serving/openai_chances.h"
+#include "serving/openai_reply.h"
 #include "serving/openai_text.h"
 
 #include <time.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the files of the server share (serving/openai.h is what others see): the server itself,
- * and the requests with a prompt, which are the affair of openai_calls.c. All of it belongs to the
- * thread that talks HTTP.
+ * and the requests with a prompt, which are the affair of openai_calls.c and which openai.c calls,
+ * never the other way. All of it belongs to the thread that talks HTTP.
  */
 #ifndef PYR_SERVING_OPENAI_SERVER_H
 #define PYR_SERVING_OPENAI_SERVER_H
@@ -30,16 +30,6 @@ struct pyr_openai {
     struct pyr_buf out, chances; /* reused */
     struct pyr_openai_totals totals;
 };
-
-/* Head lines of every answer. A page of another site gets none (403) where no key is asked for,
- * and needs the key where it is: so whoever gets an answer may read it. */
-#define PYR_OPENAI_FIELDS "Server: pyrometer/" PYR_VERSION "\r\nAccess-Control-Allow-Origin: *\r\n"
-
-void pyr_openai_reply_json(struct pyr_http_exchange *exchange, unsigned status,
-                           const struct pyr_buf *body);
-/* param and code may be NULL. */
-void pyr_openai_reply_error(struct pyr_http_exchange *exchange, unsigned status,
-                            const char *message, const char *param, const char *code);
 
 /* A request with a prompt: answered now or later. */
 void pyr_openai_take(struct pyr_openai *server, enum pyr_openai_api api,
