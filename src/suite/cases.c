@@ -74,8 +74,6 @@ static void tell_live(const struct watch *watch, const struct pyr_load_live *liv
                                      .case_count = (uint32_t)s->plan->case_count};
     now.case_share = live->done_share;
     now.elapsed_s = (double)(live->now_ns - s->started_ns) * 1e-9;
-    if (s->energy)
-        pyr_energy_poll(s->energy); /* a counter may wrap within a long case */
     double done = (now.case_index + live->done_share) / now.case_count;
     double limit = (double)(s->deadline_ns - s->started_ns) * 1e-9 - now.elapsed_s;
     now.remaining_s = done > 0.02 ? fmin(now.elapsed_s * (1 - done) / done, limit) : limit;
@@ -98,6 +96,8 @@ static void tell_live(const struct watch *watch, const struct pyr_load_live *liv
 
 static void on_live(void *context, const struct pyr_load_live *live) {
     struct watch *watch = context;
+    if (watch->session->energy)
+        pyr_energy_poll(watch->session->energy); /* a counter may wrap within a long case */
     if (watch->one->watch)
         pyr_level_watch_tick(&watch->level, live);
     if (watch->session->progress)
@@ -162,7 +162,7 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         /* A closed loop has no schedule to keep, and would only take turns from the server. */
         .urgent = one->record.open_loop && s->cpus_allowed > 1,
         .stop = o->stop,
-        .live = s->progress || one->watch ? on_live : NULL,
+        .live = s->progress || one->watch || s->energy ? on_live : NULL,
         .live_context = watch,
         .ended = on_ended,
         .ended_context = watch,
