@@ -83,12 +83,6 @@ int32_t pyr_argmax_allowed(const float *row, uint32_t count, const bool *banned)
     return best;
 }
 
-bool pyr_adjusts(const struct pyr_sampling *sampling) {
-    bool repetition = sampling->repetition > 0 && !(fabsf(sampling->repetition - 1) <= 0);
-    return repetition || fabsf(sampling->presence) > 0 || fabsf(sampling->frequency) > 0 ||
-           sampling->bias_count > 0;
-}
-
 /* The times in the answer, above the bit that says that it was seen at all. */
 enum { SEEN = 1, ONCE = 2 };
 

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,7 +48,11 @@ struct pyr_tokens {
 };
 
 /* Whether pyr_adjust would change anything. */
-bool pyr_adjusts(const struct pyr_sampling *sampling);
+static inline bool pyr_adjusts(const struct pyr_sampling *sampling) {
+    bool repetition = sampling->repetition > 0 && !(fabsf(sampling->repetition - 1) <= 0);
+    return repetition || fabsf(sampling->presence) > 0 || fabsf(sampling->frequency) > 0 ||
+           sampling->bias_count > 0;
+}
 
 /* Copies the row with the penalties (repetition, then frequency and presence) and biases of
  * `sampling`. Tokens outside the row are passed over. `seen` is a workspace of (count) zeros, and

@@ -3,30 +3,16 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "serving/choose.h"
+#include "serving/policy.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 /* A prompt of this many tokens costs less than the fixed cost of one more step on every engine
  * measured, and fills the blocks of a batched matrix product; twice as many gains nothing. */
 enum { DEFAULT_BATCH_TOKENS = 512 };
-
-struct sequence {
-    struct pyr_serving_request *request; /* NULL: free */
-    uint32_t fed;                        /* tokens whose KV the engine holds */
-    uint32_t known;   /* prompt and output tokens so far; fed < known until it ends */
-    uint32_t planned; /* rows in this step */
-    uint32_t row;     /* batch row of its last token, where planned reaches `known` */
-    struct pyr_rng rng;
-};
-
-/* A list of requests, linked through them. */
-struct request_list {
-    struct pyr_serving_request *first, *last;
-    uint32_t count;
-};
 
 struct pyr_serving {
     const struct pyr_engine *engine;
@@ -38,19 +24,19 @@ struct pyr_serving {
     uint32_t queue_limit, vocabulary;
     bool virtual_time;
 
-    struct sequence *sequences; /* (info.sequences) */
-    uint64_t *free_bits;        /* bit i: sequence i is free */
-    int32_t *outputs;           /* (sequences, tokens_per_sequence): for what is preempted */
-    uint32_t *order;            /* (sequences): those in use, oldest first */
-    uint32_t order_count, free_count;
+    const struct pyr_policy *policy;
+    void *policy_state;
+    struct pyr_policy_step step;    /* the one to fill; running, order, full hold between steps */
+    struct pyr_sequence *sequences; /* (info.sequences) */
+    uint64_t *free_bits;            /* bit i: sequence i is free */
+    int32_t *outputs;               /* (sequences, tokens_per_sequence): for what is preempted */
+    uint32_t *order;                /* (sequences): those in use, oldest first */
+    uint32_t free_count;
     bool order_has_holes; /* some in `order` have ended */
-    bool kv_pressure;     /* no room was found; until a request ends */
 
-    struct pyr_batch batch;           /* arrays of (info.batch_tokens) */
-    struct pyr_candidate *candidates; /* (vocabulary), as the next two */
-    float *adjusted;
-    uint32_t *seen; /* zeros */
-    struct request_list queue, finished;
+    struct pyr_batch batch; /* arrays of (info.batch_tokens) */
+    struct pyr_chooser chooser;
+    struct pyr_request_list queue, finished;
     uint32_t limited; /* requests in our hands that have limits */
     struct pyr_serving_counters counters;
     struct pyr_err engine_error; /* of the decode under way */
@@ -59,7 +45,7 @@ struct pyr_serving {
 /* --- lists ---------------------------------------------------------------------------------------
  */
 
-static void list_append(struct request_list *list, struct pyr_serving_request *request) {
+static void list_append(struct pyr_request_list *list, struct pyr_serving_request *request) {
     request->next = NULL;
     request->previous = list->last;
     if (list->last)
@@ -70,7 +56,7 @@ static void list_append(struct request_list *list, struct pyr_serving_request *r
     list->count++;
 }
 
-static void list_remove(struct request_list *list, struct pyr_serving_request *request) {
+static void list_remove(struct pyr_request_list *list, struct pyr_serving_request *request) {
     if (request->previous)
         request->previous->next = request->next;
     else
@@ -100,9 +86,25 @@ static void take_memory(struct pyr_serving *serving) {
     serving->batch.pos = pyr_xcalloc(info->batch_tokens, sizeof *serving->batch.pos);
     serving->batch.seq = pyr_xcalloc(info->batch_tokens, sizeof *serving->batch.seq);
     serving->batch.want = pyr_xcalloc(info->batch_tokens, sizeof *serving->batch.want);
-    serving->candidates = pyr_xcalloc(serving->vocabulary, sizeof *serving->candidates);
-    serving->adjusted = pyr_xcalloc(serving->vocabulary, sizeof *serving->adjusted);
-    serving->seen = pyr_xcalloc(serving->vocabulary, sizeof *serving->seen);
+    pyr_chooser_init(&serving->chooser, serving->engine, serving->pieces, serving->vocabulary);
+}
+
+static void take_policy(struct pyr_serving *serving, const struct pyr_serving_policy *wanted) {
+    serving->policy = wanted->kind ? wanted->kind : pyr_policies[0];
+    size_t bytes = serving->policy->state_bytes;
+    const void *from = wanted->state ? wanted->state : serving->policy->defaults;
+    serving->policy_state = bytes ? pyr_xcalloc(1, bytes) : NULL;
+    if (bytes && from)
+        memcpy(serving->policy_state, from, bytes);
+    serving->info.policy = serving->policy->name;
+    serving->step = (struct pyr_policy_step){
+        .batch_tokens = serving->info.batch_tokens,
+        .prefill_tokens = serving->info.prefill_tokens,
+        .order = serving->order,
+        .sequences = serving->sequences,
+        .queue = &serving->queue,
+        .serving = serving,
+    };
 }
 
 bool pyr_serving_create(const struct pyr_engine *engine, struct pyr_model *model,
@@ -158,6 +160,7 @@ bool pyr_serving_create(const struct pyr_engine *engine, struct pyr_model *model
         .compute_bytes = plan.compute_bytes,
     };
     take_memory(serving);
+    take_policy(serving, &config->policy);
     *serving_out = serving;
     return true;
 }
@@ -166,9 +169,8 @@ void pyr_serving_destroy(struct pyr_serving *serving) {
     if (!serving)
         return;
     serving->engine->context_destroy(serving->context);
-    pyr_free(serving->seen);
-    pyr_free(serving->adjusted);
-    pyr_free(serving->candidates);
+    pyr_free(serving->policy_state);
+    pyr_chooser_deinit(&serving->chooser);
     pyr_free(serving->batch.want);
     pyr_free(serving->batch.seq);
     pyr_free(serving->batch.pos);
@@ -190,7 +192,7 @@ void pyr_serving_counters(const struct pyr_serving *serving,
 }
 
 void pyr_serving_reset(struct pyr_serving *serving) {
-    assert(serving->order_count == 0 && serving->queue.count == 0);
+    assert(serving->step.running == 0 && serving->queue.count == 0);
     serving->counters = (struct pyr_serving_counters){0};
 }
 
@@ -198,7 +200,7 @@ void pyr_serving_reset(struct pyr_serving *serving) {
  */
 
 static void forget_kv(struct pyr_serving *serving, uint32_t id) {
-    struct sequence *sequence = &serving->sequences[id];
+    struct pyr_sequence *sequence = &serving->sequences[id];
     if (sequence->fed > 0)
         serving->engine->sequence_remove(serving->context, (int32_t)id, 0, UINT32_MAX);
     sequence->fed = 0;
@@ -219,7 +221,7 @@ static void finish(struct pyr_serving *serving, struct pyr_serving_request *requ
     }
     if (request->has_limits)
         serving->limited--;
-    serving->kv_pressure = false;
+    serving->step.full = false;
     struct pyr_request *record = request->record;
     record->outcome = (uint8_t)outcome;
     record->closed_ns = at_ns;
@@ -235,11 +237,11 @@ static void close_holes(struct pyr_serving *serving) {
     if (!serving->order_has_holes)
         return;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < serving->order_count; i++) {
+    for (uint32_t i = 0; i < serving->step.running; i++) {
         if (serving->sequences[serving->order[i]].request)
             serving->order[kept++] = serving->order[i];
     }
-    serving->order_count = kept;
+    serving->step.running = kept;
     serving->order_has_holes = false;
 }
 
@@ -361,7 +363,7 @@ static void check_limits(struct pyr_serving *serving, struct pyr_serving_request
 static void end_overdue(struct pyr_serving *serving, uint64_t now_ns) {
     if (serving->limited == 0)
         return;
-    for (uint32_t i = 0; i < serving->order_count; i++)
+    for (uint32_t i = 0; i < serving->step.running; i++)
         check_limits(serving, serving->sequences[serving->order[i]].request, now_ns);
     struct pyr_serving_request *next;
     for (struct pyr_serving_request *request = serving->queue.first; request; request = next) {
@@ -374,9 +376,10 @@ static void end_overdue(struct pyr_serving *serving, uint64_t now_ns) {
 /* --- the rows of a step --------------------------------------------------------------------------
  */
 
-static bool admit_next(struct pyr_serving *serving) {
-    struct pyr_serving_request *request = serving->queue.first;
-    if (!request || serving->free_count == 0)
+bool pyr_policy_admit(struct pyr_policy_step *step, struct pyr_serving_request *request) {
+    struct pyr_serving *serving = step->serving;
+    assert(request->state == PYR_SERVING_QUEUED);
+    if (serving->free_count == 0 || step->full)
         return false;
     uint32_t word = 0;
     while (serving->free_bits[word] == 0)
@@ -388,62 +391,64 @@ static bool admit_next(struct pyr_serving *serving) {
     list_remove(&serving->queue, request);
     request->state = PYR_SERVING_PREFILLING;
     request->sequence = (int32_t)id;
-    struct sequence *sequence = &serving->sequences[id];
-    *sequence = (struct sequence){.request = request, .known = request->prompt_tokens};
+    struct pyr_sequence *sequence = &serving->sequences[id];
+    assert(!sequence->request && sequence->planned == 0);
+    *sequence = (struct pyr_sequence){.request = request, .known = request->prompt_tokens};
     pyr_rng_init(&sequence->rng, request->sampling.seed);
-    serving->order[serving->order_count++] = id;
+    serving->order[step->running++] = id;
+    assert(step->running + serving->free_count == serving->info.sequences);
     return true;
 }
 
-/* Decides how many rows each sequence gets. Returns their number. */
-static uint32_t plan_rows(struct pyr_serving *serving) {
-    uint32_t decoding = 0;
-    for (uint32_t i = 0; i < serving->order_count; i++) {
-        struct sequence *sequence = &serving->sequences[serving->order[i]];
-        sequence->planned = sequence->request->state == PYR_SERVING_DECODING;
-        decoding += sequence->planned;
-    }
-    uint32_t room = serving->info.batch_tokens - decoding;
-    if (decoding > 0 && room > serving->info.prefill_tokens)
-        room = serving->info.prefill_tokens;
-    uint32_t rows = decoding;
-    for (uint32_t i = 0; room > 0; i++) {
-        bool may_grow = !serving->kv_pressure || i == 0;
-        if (!may_grow || (i == serving->order_count && !admit_next(serving)))
-            break;
-        struct sequence *sequence = &serving->sequences[serving->order[i]];
-        if (sequence->planned > 0)
-            continue;
-        uint32_t left = sequence->known - sequence->fed;
-        sequence->planned = left < room ? left : room;
-        room -= sequence->planned;
-        rows += sequence->planned;
-    }
-    return rows;
+/* Lets the policy decide how many rows each sequence gets. Returns their number. */
+static uint32_t plan_rows(struct pyr_serving *serving, uint64_t now_ns) {
+    serving->step.now_ns = now_ns;
+    serving->step.rows = 0;
+    if (serving->step.running == 0 && serving->queue.count == 0)
+        return 0;
+    serving->policy->plan(serving->policy_state, &serving->step);
+    assert(serving->step.rows > 0 && serving->step.rows <= serving->info.batch_tokens);
+    return serving->step.rows;
+}
+
+/* What it said so far, for when it is preempted and for penalties. */
+static int32_t *outputs_of(const struct pyr_serving *serving, const struct pyr_sequence *sequence) {
+    size_t id = (size_t)sequence->request->sequence;
+    return serving->outputs + id * serving->info.tokens_per_sequence;
 }
 
 static int32_t token_at(const struct pyr_serving *serving, uint32_t id, uint32_t position) {
     const struct pyr_serving_request *request = serving->sequences[id].request;
     if (position < request->prompt_tokens)
         return request->prompt[position];
-    return serving->outputs[(size_t)id * serving->info.tokens_per_sequence + position -
-                            request->prompt_tokens];
+    return outputs_of(serving, &serving->sequences[id])[position - request->prompt_tokens];
 }
 
+static void fill_sequence(struct pyr_serving *serving, uint32_t id) {
+    struct pyr_sequence *sequence = &serving->sequences[id];
+    struct pyr_batch *batch = &serving->batch;
+    for (uint32_t i = 0; i < sequence->planned; i++) {
+        uint32_t row = batch->count++, position = sequence->fed + i;
+        batch->token[row] = token_at(serving, id, position);
+        batch->pos[row] = (int32_t)position;
+        batch->seq[row] = (int32_t)id;
+        batch->want[row] = position + 1 == sequence->known;
+        sequence->row = row;
+    }
+}
+
+/* In order of sequence id; only those in use are looked at. */
 static void fill_batch(struct pyr_serving *serving) {
     struct pyr_batch *batch = &serving->batch;
+    uint32_t count = serving->info.sequences;
     batch->count = 0;
-    for (uint32_t id = 0; id < serving->info.sequences; id++) {
-        struct sequence *sequence = &serving->sequences[id];
-        for (uint32_t i = 0; i < sequence->planned; i++) {
-            uint32_t row = batch->count++, position = sequence->fed + i;
-            batch->token[row] = token_at(serving, id, position);
-            batch->pos[row] = (int32_t)position;
-            batch->seq[row] = (int32_t)id;
-            batch->want[row] = position + 1 == sequence->known;
-            sequence->row = row;
-        }
+    for (uint32_t first = 0; first < count; first += 64) {
+        uint64_t those = count - first < 64 ? (UINT64_C(1) << (count - first)) - 1 : UINT64_MAX;
+        uint64_t used = ~serving->free_bits[first / 64] & those;
+        for (; used; used &= used - 1)
+            fill_sequence(serving, first + (uint32_t)__builtin_ctzll(used));
     }
+    assert(batch->count == serving->step.rows);
 }
 
 /* --- when there is no room -----------------------------------------------------------------------
@@ -452,12 +457,14 @@ static void fill_batch(struct pyr_serving *serving) {
 /* Makes the next attempt smaller. See serving.h. */
 static void make_room(struct pyr_serving *serving, uint64_t now_ns) {
     serving->counters.full++;
-    if (!serving->kv_pressure) {
-        serving->kv_pressure = true;
+    for (uint32_t i = 0; i < serving->step.running; i++)
+        serving->sequences[serving->order[i]].planned = 0;
+    if (!serving->step.full) {
+        serving->step.full = true;
         return;
     }
-    for (uint32_t i = serving->order_count; i-- > 1;) {
-        struct sequence *sequence = &serving->sequences[serving->order[i]];
+    for (uint32_t i = serving->step.running; i-- > 1;) {
+        struct pyr_sequence *sequence = &serving->sequences[serving->order[i]];
         if (sequence->fed > 0) {
             forget_kv(serving, serving->order[i]);
             sequence->request->state = PYR_SERVING_PREFILLING;
@@ -482,7 +489,7 @@ static void keep_text(struct pyr_serving_request *request, const char *bytes, ui
     request->text_bytes += kept;
 }
 
-static void give_token(struct pyr_serving *serving, struct sequence *sequence, int32_t token,
+static void give_token(struct pyr_serving *serving, struct pyr_sequence *sequence, int32_t token,
                        uint64_t at_ns) {
     struct pyr_serving_request *request = sequence->request;
     struct pyr_request *record = request->record;
@@ -501,6 +508,7 @@ static void give_token(struct pyr_serving *serving, struct sequence *sequence, i
     }
     if (serving->lane)
         pyr_lane_content(serving->lane, record->ordinal, previous, at_ns, 0, 0, count, 1, false);
+    assert(record->output_tokens < request->output_tokens && at_ns >= record->admitted_ns);
     record->last_content_ns = at_ns;
     record->text_hash = pyr_fnv1a64(record->text_hash, bytes, count);
     record->output_bytes += count;
@@ -508,88 +516,48 @@ static void give_token(struct pyr_serving *serving, struct sequence *sequence, i
     keep_text(request, bytes, count);
     if (request->tokens)
         request->tokens[record->output_tokens] = token;
-    serving->outputs[(size_t)request->sequence * serving->info.tokens_per_sequence +
-                     record->output_tokens++] = token;
+    outputs_of(serving, sequence)[record->output_tokens++] = token;
     sequence->known++;
     if (record->output_tokens == request->output_tokens)
         finish(serving, request, PYR_OUTCOME_OK, "", at_ns);
 }
 
-static int32_t pick(struct pyr_serving *serving, struct sequence *sequence, const float *logits,
-                    const bool *banned) {
-    const struct pyr_sampling *sampling = &sequence->request->sampling;
-    return sampling->temperature > 0 ? pyr_sample(logits, serving->vocabulary, banned, sampling,
-                                                  &sequence->rng, serving->candidates)
-                                     : pyr_argmax_allowed(logits, serving->vocabulary, banned);
+/* Counts a sequence's rows into the step and leaves none planned for the next. */
+static uint32_t take_rows(struct pyr_sequence *sequence, struct pyr_step *step) {
+    uint32_t rows = sequence->planned;
+    sequence->planned = 0;
+    step->sequences += rows > 0;
+    if (sequence->request->state == PYR_SERVING_DECODING)
+        step->decode_rows += rows;
+    else
+        step->prompt_rows += rows;
+    return rows;
 }
 
-/* To look at one token costs microseconds, at all of them milliseconds: most first choices fit.
- * -1: no token may come next. */
-static int32_t hold_to_grammar(struct pyr_serving *serving, struct sequence *sequence,
-                               int32_t token, const bool *banned) {
-    const struct pyr_engine *engine = serving->engine;
-    struct pyr_grammar *grammar = sequence->request->grammar;
-    engine->grammar_mask(grammar, serving->adjusted, token);
-    if (isinf(serving->adjusted[token])) {
-        engine->grammar_mask(grammar, serving->adjusted, -1);
-        token = pick(serving, sequence, serving->adjusted, banned);
-    }
-    if (token < 0 || isinf(serving->adjusted[token]))
-        return -1;
-    engine->grammar_accept(grammar, token);
-    return token;
-}
-
-static int32_t choose(struct pyr_serving *serving, struct sequence *sequence, const float *row) {
-    const struct pyr_serving_request *request = sequence->request;
-    const struct pyr_sampling *sampling = &request->sampling;
-    uint32_t given = request->record->output_tokens;
-    bool may_end = !request->exact_output && given >= request->least_tokens;
-    const bool *banned = may_end ? NULL : serving->pieces->is_end;
-    const float *logits = row;
-    if (request->grammar || pyr_adjusts(sampling)) {
-        const int32_t *output =
-            serving->outputs + (size_t)request->sequence * serving->info.tokens_per_sequence;
-        pyr_adjust(row, serving->vocabulary, sampling,
-                   (struct pyr_tokens){request->prompt, request->prompt_tokens},
-                   (struct pyr_tokens){output, given}, serving->seen, serving->adjusted);
-        logits = serving->adjusted;
-    }
-    int32_t token = pick(serving, sequence, logits, banned);
-    if (request->grammar && token >= 0)
-        token = hold_to_grammar(serving, sequence, token, banned);
-    if (request->chances && token >= 0)
-        pyr_chances(row, serving->vocabulary, token,
-                    request->chances + (size_t)given * request->chance_count,
-                    request->chance_count);
-    return token;
-}
-
-/* What follows from a decode that went well. Returns the last stamp. */
-static uint64_t after_decode(struct pyr_serving *serving, uint64_t start_ns, uint64_t end_ns) {
-    uint64_t at_ns = end_ns;
-    uint32_t running = 0;
-    for (uint32_t i = 0; i < serving->order_count; i++) {
-        struct sequence *sequence = &serving->sequences[serving->order[i]];
-        if (sequence->planned == 0)
+/* What follows from a decode that went well and was over at end_ns; step->end_ns becomes the last
+ * stamp. */
+static void after_decode(struct pyr_serving *serving, struct pyr_step *step, uint64_t end_ns) {
+    for (uint32_t i = 0; i < serving->step.running; i++) {
+        struct pyr_sequence *sequence = &serving->sequences[serving->order[i]];
+        uint32_t rows = take_rows(sequence, step);
+        if (rows == 0)
             continue;
-        running++;
         struct pyr_serving_request *request = sequence->request;
         if (request->record->admitted_ns == 0)
-            request->record->admitted_ns = start_ns;
-        if (request->state == PYR_SERVING_DECODING)
-            serving->counters.decode_rows += sequence->planned;
-        else
-            serving->counters.prompt_rows += sequence->planned;
-        sequence->fed += sequence->planned;
+            request->record->admitted_ns = step->start_ns;
+        sequence->fed += rows;
+        assert(sequence->fed <= sequence->known);
         if (sequence->fed < sequence->known)
             continue;
         if (request->record->prefilled_ns == 0)
             request->record->prefilled_ns = end_ns;
         request->state = PYR_SERVING_DECODING;
         const float *row = serving->engine->logits(serving->context, sequence->row);
-        int32_t token = row ? choose(serving, sequence, row) : -1;
-        at_ns = serving->virtual_time ? end_ns : pyr_now_ns(serving->clock);
+        int32_t token = row ? pyr_choose(&serving->chooser, request, outputs_of(serving, sequence),
+                                         &sequence->rng, row)
+                            : -1;
+        uint64_t at_ns = serving->virtual_time ? end_ns : pyr_now_ns(serving->clock);
+        step->end_ns = at_ns;
         check_limits(serving, request, at_ns);
         if (request->state == PYR_SERVING_FINISHED)
             continue;
@@ -602,15 +570,17 @@ static uint64_t after_decode(struct pyr_serving *serving, uint64_t start_ns, uin
                                       : "the engine's output holds no number",
                    at_ns);
     }
-    if (running > serving->counters.most_running)
-        serving->counters.most_running = running;
-    return at_ns;
+    serving->counters.prompt_rows += step->prompt_rows;
+    serving->counters.decode_rows += step->decode_rows;
+    if (step->sequences > serving->counters.most_running)
+        serving->counters.most_running = step->sequences;
 }
 
-static void fail_batch(struct pyr_serving *serving, uint64_t at_ns) {
-    for (uint32_t i = 0; i < serving->order_count; i++) {
-        struct sequence *sequence = &serving->sequences[serving->order[i]];
-        if (sequence->planned == 0)
+static void fail_batch(struct pyr_serving *serving, struct pyr_step *step, uint64_t at_ns) {
+    step->flags |= PYR_STEP_FAILED;
+    for (uint32_t i = 0; i < serving->step.running; i++) {
+        struct pyr_sequence *sequence = &serving->sequences[serving->order[i]];
+        if (take_rows(sequence, step) == 0)
             continue;
         if (sequence->fed == 0) /* its state is undefined: remove what may be there */
             serving->engine->sequence_remove(serving->context, (int32_t)serving->order[i], 0,
@@ -625,14 +595,24 @@ static void fail_batch(struct pyr_serving *serving, uint64_t at_ns) {
  */
 
 bool pyr_serving_has_work(const struct pyr_serving *serving) {
-    return serving->order_count > 0 || serving->queue.count > 0;
+    return serving->step.running > 0 || serving->queue.count > 0;
+}
+
+static void keep_step(struct pyr_serving *serving, struct pyr_step *step, uint64_t decoded_ns) {
+    assert(step->start_ns <= decoded_ns && decoded_ns <= step->end_ns);
+    assert(step->prompt_rows + step->decode_rows == serving->batch.count);
+    step->choosing_code = pyr_bound_code(step->end_ns - decoded_ns);
+    if (serving->lane)
+        pyr_lane_step(serving->lane, step);
 }
 
 uint32_t pyr_serving_step(struct pyr_serving *serving, uint64_t now_ns, uint64_t *done_ns) {
+    struct pyr_step step = {.start_ns = now_ns};
+    uint64_t preempted = serving->counters.preempted;
     *done_ns = now_ns;
     end_overdue(serving, now_ns);
     for (;;) {
-        if (plan_rows(serving) == 0)
+        if (plan_rows(serving, now_ns) == 0)
             return 0;
         fill_batch(serving);
         uint64_t end_ns = now_ns;
@@ -644,13 +624,17 @@ uint32_t pyr_serving_step(struct pyr_serving *serving, uint64_t now_ns, uint64_t
         }
         if (!serving->virtual_time)
             end_ns = pyr_now_ns(serving->clock);
-        *done_ns = end_ns;
+        step.end_ns = end_ns;
+        preempted = serving->counters.preempted - preempted;
+        step.preempted = preempted < UINT16_MAX ? (uint16_t)preempted : UINT16_MAX;
         serving->counters.steps++;
         serving->counters.step_ns += end_ns - now_ns;
         if (status == PYR_DECODE_OK)
-            *done_ns = after_decode(serving, now_ns, end_ns);
+            after_decode(serving, &step, end_ns);
         else
-            fail_batch(serving, end_ns);
+            fail_batch(serving, &step, end_ns);
+        *done_ns = step.end_ns;
+        keep_step(serving, &step, end_ns);
         close_holes(serving);
         return serving->batch.count;
     }

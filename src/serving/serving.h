@@ -15,15 +15,14 @@
  * One step:
  *  1. Limits: a request past its cancel_after or a time limit ends, so they are as fine as a step;
  *     a token that comes after its limit ends its request and is not given.
- *  2. Rows are chosen, at most batch_tokens of them:
- *     - every DECODING sequence gets its one row: none is ever skipped while the KV memory lasts;
- *     - what is left goes to prompts, first come first served: first to those in PREFILLING, in the
- *       order of their admission, then the queue's head is admitted into the lowest free sequence,
- *       and so on, up to policy.prefill_tokens beside DECODING sequences.
+ *  2. Rows are chosen, at most batch_tokens of them, by the policy (serving/policy.h): which of the
+ *     DECODING and PREFILLING sequences get some, and which of the queue is admitted into the
+ *     lowest free sequence. The default is first come, first served (serving/policy_fifo.c).
  *  3. One decode. Rows are in order of sequence id (engines group neighbours).
  *  4. Each sequence whose last known token was in the batch gets its next token, in order of
  *     admission. Each token is stamped when it is known: in real time by reading the clock after
- *     its own argmax, in virtual time by the instant at which the step is over.
+ *     its own argmax, in virtual time by the instant at which the step is over. The step itself is
+ *     recorded then (struct pyr_step), failed ones too.
  *
  * When the engine has no room (PYR_DECODE_FULL): from then until some request ends nothing is
  * admitted and only the oldest request may prefill; if that is not enough the youngest gives up its
@@ -51,6 +50,7 @@
 #include <stdint.h>
 
 struct pyr_serving; /* opaque */
+struct pyr_policy;  /* serving/policy.h */
 
 /* How a step is filled. Zero in a field: its default. */
 struct pyr_serving_policy {
@@ -59,11 +59,13 @@ struct pyr_serving_policy {
      * Fewer make the gap smaller that a long prompt tears into other answers, and its own first
      * token and those of the queue later. */
     uint32_t prefill_tokens;
+    const struct pyr_policy *kind; /* what gets those rows; default: first come, first served */
+    const void *state;             /* of its kind as it begins (pyr_policy_state); copied */
 };
 
 struct pyr_serving_config {
     const struct pyr_clock *clock; /* outlives the serving */
-    struct pyr_lane *lane;         /* where each token is recorded, or NULL */
+    struct pyr_lane *lane;         /* where each token and step is recorded, or NULL */
     uint32_t sequences;            /* wanted; the engine may give fewer (pyr_serving_info) */
     uint32_t tokens_per_sequence;  /* prompt and output together */
     uint32_t threads;
@@ -110,6 +112,7 @@ struct pyr_serving_request {
      * (pyr_chances), filled as they come; or NULL */
     struct pyr_chance *chances;
     uint32_t chance_count;
+    int32_t priority; /* for a policy that heeds it: the greater is the sooner */
     void *user;
 
     /* Results besides the record. */
@@ -127,6 +130,7 @@ struct pyr_serving_request {
 struct pyr_serving_info {
     uint32_t sequences, tokens_per_sequence, batch_tokens, prefill_tokens, threads;
     uint64_t kv_bytes, compute_bytes;
+    const char *policy; /* its name, static */
 };
 
 /* Since create or the last reset. */

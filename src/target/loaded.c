@@ -2,8 +2,10 @@
 #include "target/loaded.h"
 
 #include "base/arena.h"
+#include "base/mem.h"
 #include "base/parse.h"
 #include "model/model_find.h"
+#include "serving/policy.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -40,11 +42,17 @@ static bool parse_rows(const struct pyr_option *option, uint32_t *rows, struct p
     return true;
 }
 
-/* Sorts the options into our own and the engine's. */
+#define POLICY_OPTION "policy."
+
+/* Sorts the options into our own, the policy's and the engine's. */
 static bool sort_options(const struct pyr_target_config *config, struct pyr_arena *arena,
-                         struct pyr_model_config *model, struct pyr_serving_policy *policy,
+                         struct pyr_model_config *model, struct pyr_loaded *loaded,
                          struct pyr_err *err) {
     struct pyr_option *options = pyr_arena_array(arena, config->option_count, sizeof *options);
+    struct pyr_option *kinds = pyr_arena_array(arena, config->option_count, sizeof *kinds);
+    struct pyr_serving_policy *policy = &loaded->policy;
+    size_t kind_count = 0;
+    policy->kind = pyr_policies[0];
     for (size_t i = 0; i < config->option_count; i++) {
         const struct pyr_option *option = &config->options[i];
         if (strcmp(option->key, "engine_dir") == 0)
@@ -57,12 +65,21 @@ static bool sort_options(const struct pyr_target_config *config, struct pyr_aren
         } else if (strcmp(option->key, "prefill_tokens") == 0) {
             if (!parse_rows(option, &policy->prefill_tokens, err))
                 return false;
-        } else
+        } else if (strcmp(option->key, "policy") == 0) {
+            policy->kind = pyr_policy_find(option->value, err);
+            if (!policy->kind)
+                return false;
+        } else if (strncmp(option->key, POLICY_OPTION, strlen(POLICY_OPTION)) == 0)
+            kinds[kind_count++] = (struct pyr_option){.key = option->key + strlen(POLICY_OPTION),
+                                                      .value = option->value};
+        else
             options[model->option_count++] =
                 (struct pyr_option){.key = option->key, .value = option->value};
     }
     model->options = options;
-    return true;
+    bool ok = pyr_policy_state(policy->kind, kinds, kind_count, &loaded->policy_state, err);
+    policy->state = loaded->policy_state;
+    return ok;
 }
 
 static bool load(const struct pyr_target_config *config, struct pyr_arena *arena,
@@ -70,7 +87,7 @@ static bool load(const struct pyr_target_config *config, struct pyr_arena *arena
     char *path = pyr_arena_alloc(arena, PATH_MAX);
     struct pyr_model_config model = {.path = path};
     loaded->engine = choose_engine(config->spec, path, err);
-    if (!loaded->engine || !sort_options(config, arena, &model, &loaded->policy, err))
+    if (!loaded->engine || !sort_options(config, arena, &model, loaded, err))
         return false;
     uint64_t start_ns = pyr_clock_real_ns();
     if (!loaded->engine->load(&model, &loaded->model, err))
@@ -89,12 +106,15 @@ bool pyr_loaded_open(const struct pyr_target_config *config, struct pyr_loaded *
     struct pyr_arena *arena = pyr_arena_create();
     bool ok = load(config, arena, loaded, err);
     pyr_arena_destroy(arena);
+    if (!ok)
+        pyr_free(loaded->policy_state);
     return ok;
 }
 
 void pyr_loaded_close(struct pyr_loaded *loaded) {
     pyr_pieces_destroy(loaded->pieces);
     loaded->engine->unload(loaded->model);
+    pyr_free(loaded->policy_state);
 }
 
 void pyr_loaded_serving_config(const struct pyr_loaded *loaded,

@@ -4,8 +4,8 @@
  * worker have in common.
  *
  * Options it knows itself: engine_dir, plugin_dir (see pyr_model_config), batch_tokens,
- * prefill_tokens (see pyr_serving_policy). Every other one is the engine's, which fails on what it
- * does not know.
+ * prefill_tokens (see pyr_serving_policy), policy and policy.KEY (see serving/policy.h). Every
+ * other one is the engine's, which fails on what it does not know.
  */
 #ifndef PYR_TARGET_LOADED_H
 #define PYR_TARGET_LOADED_H
@@ -20,6 +20,7 @@ struct pyr_loaded {
     struct pyr_model_info info;
     struct pyr_pieces *pieces;
     struct pyr_serving_policy policy;
+    void *policy_state;
     uint64_t load_ns; /* of the engine's load, in real time */
 };
 

@@ -112,8 +112,9 @@ struct pyr_attach {
     /* As many as are likely: a target with connections makes these before the start and the rest
      * when they are needed. 0: all. */
     uint32_t likely_in_flight;
-    struct pyr_lane *lane;        /* of the thread that attaches, for targets that stamp there */
-    struct pyr_lane *engine_lane; /* for a target that stamps on a thread of its own, or NULL */
+    struct pyr_lane *lane; /* of the thread that attaches, for targets that stamp there */
+    /* For a target that stamps, and records its engine's steps, on a thread of its own, or NULL. */
+    struct pyr_lane *engine_lane;
 };
 
 /* How to wait until poll has something: when `fd` >= 0 becomes readable, or at next_ns, whichever

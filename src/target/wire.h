@@ -50,11 +50,11 @@ struct pyr_wire_attach {
     uint32_t max_in_flight;
 };
 
-/* The shared memory: this head, the ring of chunks, the channel. */
+/* The shared memory: this head, the rings of chunks and steps, the channel. */
 struct pyr_wire_block {
     struct pyr_lane lane; /* the child's to produce; its pointers are the child's */
     _Alignas(64) _Atomic uint64_t stall_ns; /* the child waited for room, not yet recorded */
-    uint64_t chunks_offset, channel_offset;
+    uint64_t chunks_offset, steps_offset, channel_offset;
 };
 
 enum { PYR_WIRE_FDS = 3 }; /* the block, the engine's bell, load's bell */

@@ -6,7 +6,8 @@
  *
  * Requests and finished ones go through one block of shared memory (target/channel.h) as they do
  * between two threads; the tokens' stamps are the child's (CLOCK_MONOTONIC is system-wide), and
- * poll copies them from the block's ring into the lane of the thread that polls.
+ * poll copies them, and the engine's steps, from the block's rings into the lane of the thread that
+ * polls.
  */
 #include "base/mem.h"
 #include "target/kinds.h"
@@ -31,6 +32,7 @@
 
 enum {
     CHUNK_SLOTS = 65536, /* as many as a recorder's lane holds by default */
+    STEP_SLOTS = CHUNK_SLOTS / 4,
     TEXT_BYTES_MOST = 1 << 20,
     CONTROL_FD = 3, /* in the child */
     LAST_WORDS_BYTES = 2048
@@ -57,6 +59,7 @@ struct worker_handle {
     struct pyr_wire_block *block;
     size_t block_bytes;
     const struct pyr_chunk *chunks;
+    const struct pyr_step *steps;
     struct pyr_link link;
     int block_fd, engine_fd, load_fd;
     int wait_fd; /* an epoll of load_fd and the child's pidfd */
@@ -313,7 +316,8 @@ static bool map_block(struct worker_handle *handle, const struct pyr_attach *att
     uint64_t text = (uint64_t)context * handle->target->opened.piece_bytes;
     uint32_t text_stride = text < TEXT_BYTES_MOST ? (uint32_t)text : TEXT_BYTES_MOST;
     size_t chunks_offset = sizeof(struct pyr_wire_block);
-    size_t channel_offset = chunks_offset + CHUNK_SLOTS * sizeof(struct pyr_chunk);
+    size_t steps_offset = chunks_offset + CHUNK_SLOTS * sizeof(struct pyr_chunk);
+    size_t channel_offset = steps_offset + STEP_SLOTS * sizeof(struct pyr_step);
     handle->block_bytes =
         channel_offset + pyr_channel_bytes(attach->max_in_flight, context, text_stride);
     handle->block_fd = memfd_create("pyrometer-worker", MFD_CLOEXEC);
@@ -327,15 +331,19 @@ static bool map_block(struct worker_handle *handle, const struct pyr_attach *att
                               handle->block_bytes);
     handle->block = memory;
     handle->block->chunks_offset = chunks_offset;
+    handle->block->steps_offset = steps_offset;
     handle->block->channel_offset = channel_offset;
     struct pyr_channel *channel = (struct pyr_channel *)((unsigned char *)memory + channel_offset);
     pyr_channel_init(channel, attach->max_in_flight, context, text_stride);
     /* No page fault of ours in a measured phase; the texts, which few ask for, come when used. */
     madvise(memory, channel_offset + channel->texts_offset, MADV_POPULATE_WRITE);
     handle->chunks = (const struct pyr_chunk *)((unsigned char *)memory + chunks_offset);
+    handle->steps = (const struct pyr_step *)((unsigned char *)memory + steps_offset);
     if (attach->lane) {
         handle->block->lane.chunk_mask = CHUNK_SLOTS - 1;
         handle->block->lane.chunk_room_until = CHUNK_SLOTS / 2;
+        handle->block->lane.step_mask = STEP_SLOTS - 1;
+        handle->block->lane.step_room_until = STEP_SLOTS / 2;
     }
     pyr_link_init(&handle->link, channel, &handle->clock, handle->engine_fd, handle->load_fd,
                   handle->target->opened.piece_bytes);
@@ -406,15 +414,36 @@ static bool worker_attach(struct pyr_target *target, const struct pyr_attach *at
 /* --- requests
  * -------------------------------------------------------------------------------------- */
 
-static void copy_chunks(struct worker_handle *handle) {
+static bool copy_chunks(struct worker_handle *handle) {
     struct pyr_lane *theirs = &handle->block->lane;
     uint64_t head = atomic_load_explicit(&theirs->chunk_head, memory_order_acquire);
     uint64_t tail = atomic_load_explicit(&theirs->chunk_tail, memory_order_relaxed);
     if (head == tail)
-        return;
+        return false;
+    assert(head - tail <= CHUNK_SLOTS);
     for (; tail != head; tail++)
         pyr_lane_chunk(handle->lane, handle->chunks[tail & (CHUNK_SLOTS - 1)]);
     atomic_store_explicit(&theirs->chunk_tail, tail, memory_order_release);
+    return true;
+}
+
+static bool copy_steps(struct worker_handle *handle) {
+    struct pyr_lane *theirs = &handle->block->lane;
+    uint64_t head = atomic_load_explicit(&theirs->step_head, memory_order_acquire);
+    uint64_t tail = atomic_load_explicit(&theirs->step_tail, memory_order_relaxed);
+    if (head == tail)
+        return false;
+    assert(head - tail <= STEP_SLOTS);
+    for (; tail != head; tail++)
+        pyr_lane_step(handle->lane, &handle->steps[tail & (STEP_SLOTS - 1)]);
+    atomic_store_explicit(&theirs->step_tail, tail, memory_order_release);
+    return true;
+}
+
+static void copy_rings(struct worker_handle *handle) {
+    bool chunks = copy_chunks(handle), steps = copy_steps(handle);
+    if (!chunks && !steps)
+        return;
     pyr_bell_ring(&handle->link.channel->engine_bell, handle->engine_fd);
     uint64_t stall_ns = atomic_exchange_explicit(&handle->block->stall_ns, 0, memory_order_relaxed);
     if (stall_ns > 0)
@@ -426,13 +455,13 @@ static size_t worker_poll(struct pyr_target_handle *base, struct pyr_slot **done
     struct worker_target *worker = handle->target;
     bool was_dead = worker->dead, waited = handle->link.armed;
     size_t count = pyr_link_poll(&handle->link, done, capacity);
-    copy_chunks(handle);
+    copy_rings(handle);
     if (count > 0 || !(waited || was_dead) || !is_dead(worker, false))
         return count;
     if (!was_dead) {
         /* The pidfd stays readable: nobody is to wake for it again. Then what it finished last. */
         epoll_ctl(handle->wait_fd, EPOLL_CTL_DEL, worker->pidfd, NULL);
-        copy_chunks(handle);
+        copy_rings(handle);
     }
     count = pyr_link_poll(&handle->link, done, capacity);
     if (count > 0)

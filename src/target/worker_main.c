@@ -123,25 +123,41 @@ static bool piece(struct worker *worker, const struct pyr_buf *payload) {
 /* --- attach
  * ---------------------------------------------------------------------------------------- */
 
-/* The lane's ring is half full, or full: the parent is asked to read it, and waited for when there
- * is no room at all. The parent rings back whenever it has read. */
+/* What a ring of the lane holds that the parent has not read. */
+static uint64_t unread(const _Atomic uint64_t *head, const _Atomic uint64_t *tail) {
+    return atomic_load_explicit(head, memory_order_relaxed) -
+           atomic_load_explicit(tail, memory_order_acquire);
+}
+
+static bool is_full(const struct pyr_lane *lane) {
+    return unread(&lane->chunk_head, &lane->chunk_tail) == lane->chunk_mask + 1 ||
+           unread(&lane->step_head, &lane->step_tail) == lane->step_mask + 1;
+}
+
+/* The head at which the ring is looked at again: where it is half full, then where it is full. */
+static uint64_t room_until(const _Atomic uint64_t *head, const _Atomic uint64_t *tail,
+                           uint64_t size) {
+    uint64_t read = atomic_load_explicit(tail, memory_order_acquire);
+    bool half = atomic_load_explicit(head, memory_order_relaxed) - read < size / 2;
+    return half ? read + size / 2 : read + size;
+}
+
+/* A ring of the lane is half full, or full: the parent is asked to read it, and waited for when
+ * there is no room at all. The parent rings back whenever it has read. */
 static void wait_for_parent(struct pyr_lane *lane) {
     struct worker *worker = lane->owner;
     struct pyr_channel *channel = worker->channel;
-    uint64_t head = atomic_load_explicit(&lane->chunk_head, memory_order_relaxed);
-    uint64_t tail = atomic_load_explicit(&lane->chunk_tail, memory_order_acquire);
-    uint64_t size = lane->chunk_mask + 1, since_ns = 0;
+    uint64_t since_ns = 0;
     pyr_bell_ring(&channel->load_bell, worker->fds[2]);
-    while (head - tail == size) {
+    while (is_full(lane)) {
         since_ns = since_ns ? since_ns : pyr_clock_real_ns();
         pyr_bell_arm(&channel->engine_bell);
-        tail = atomic_load_explicit(&lane->chunk_tail, memory_order_acquire);
-        if (head - tail == size)
+        if (is_full(lane))
             pyr_bell_sleep(worker->fds[1]);
         pyr_bell_rest(&channel->engine_bell, worker->fds[1]);
-        tail = atomic_load_explicit(&lane->chunk_tail, memory_order_acquire);
     }
-    lane->chunk_room_until = head - tail < size / 2 ? tail + size / 2 : tail + size;
+    lane->chunk_room_until = room_until(&lane->chunk_head, &lane->chunk_tail, lane->chunk_mask + 1);
+    lane->step_room_until = room_until(&lane->step_head, &lane->step_tail, lane->step_mask + 1);
     if (since_ns > 0)
         atomic_fetch_add_explicit(&worker->block->stall_ns, pyr_clock_real_ns() - since_ns,
                                   memory_order_relaxed);
@@ -179,6 +195,7 @@ static bool map_block(struct worker *worker, const struct pyr_wire_attach *wire,
         (struct pyr_channel *)((unsigned char *)memory + worker->block->channel_offset);
     struct pyr_lane *lane = &worker->block->lane;
     lane->chunks = (struct pyr_chunk *)((unsigned char *)memory + worker->block->chunks_offset);
+    lane->steps = (struct pyr_step *)((unsigned char *)memory + worker->block->steps_offset);
     lane->wait_room = wait_for_parent;
     lane->owner = worker;
     return true;

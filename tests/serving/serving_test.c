@@ -1,163 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "support/support.h"
+#include "support/serving_rig.h"
 
-#include "base/hash.h"
-#include "base/mem.h"
-#include "base/rng.h"
-#include "serving/serving.h"
-#include "support/fake_engine.h"
+#include "base/fs.h"
+#include "record/runfile.h"
 
-#include <assert.h>
 #include <string.h>
-
-enum { MOST = 1000, PROMPT_MOST = 300, OUTPUT_MOST = 60, CONTEXT = PROMPT_MOST + OUTPUT_MOST };
-
-struct job {
-    struct pyr_serving_request request;
-    struct pyr_request record;
-    int32_t prompt[PROMPT_MOST];
-    char text[OUTPUT_MOST * 3];
-    uint32_t ends; /* how often take gave it back */
-};
-
-/* A serving on the fake engine, in virtual time. */
-struct rig {
-    struct fake_plan plan;
-    uint64_t now_ns;
-    struct pyr_clock clock;
-    struct pyr_pieces *pieces;
-    struct pyr_serving *serving;
-    struct pyr_serving_info info;
-    struct job *jobs; /* (MOST) */
-    struct pyr_rng rng;
-    uint32_t taken;
-    uint64_t last_closed_ns;
-};
-
-static void rig_start(struct rig *rig, struct fake_plan plan, struct pyr_serving_config config) {
-    struct pyr_err err;
-    *rig = (struct rig){.plan = plan};
-    if (plan.mute_token == 0)
-        rig->plan.mute_token = -1;
-    rig->clock.virtual_now_ns = &rig->now_ns;
-    rig->now_ns = 1000;
-    config.clock = &rig->clock;
-    config.threads = 1;
-    if (!config.tokens_per_sequence)
-        config.tokens_per_sequence = CONTEXT;
-    assert_ok(err, pyr_pieces_create(&fake_engine, fake_model(&rig->plan), &rig->pieces, &err));
-    assert_ok(err, pyr_serving_create(&fake_engine, fake_model(&rig->plan), rig->pieces, &config,
-                                      &rig->serving, &err));
-    pyr_serving_describe(rig->serving, &rig->info);
-    rig->jobs = pyr_xcalloc(MOST, sizeof *rig->jobs);
-    pyr_rng_init(&rig->rng, 42);
-}
-
-static void rig_stop(struct rig *rig) {
-    pyr_serving_destroy(rig->serving);
-    pyr_pieces_destroy(rig->pieces);
-    pyr_free(rig->jobs);
-}
-
-static struct job *job_make(struct rig *rig, uint32_t ordinal, uint32_t prompt_tokens,
-                            uint32_t output_tokens) {
-    struct job *job = &rig->jobs[ordinal];
-    job->record.ordinal = ordinal;
-    for (uint32_t i = 0; i < prompt_tokens; i++)
-        job->prompt[i] = 3 + (int32_t)pyr_rng_below(&rig->rng, FAKE_VOCABULARY - 3);
-    job->request.record = &job->record;
-    job->request.prompt = job->prompt;
-    job->request.prompt_tokens = prompt_tokens;
-    job->request.output_tokens = output_tokens;
-    job->request.exact_output = true;
-    job->request.cancel_after_ns = job->request.first_token_ns = PYR_NEVER;
-    job->request.between_tokens_ns = job->request.total_ns = PYR_NEVER;
-    job->request.text = job->text;
-    job->request.text_capacity = sizeof job->text;
-    job->request.user = job;
-    return job;
-}
-
-static struct job *job_mixed(struct rig *rig, uint32_t ordinal) {
-    return job_make(rig, ordinal, 1 + (uint32_t)pyr_rng_below(&rig->rng, PROMPT_MOST),
-                    1 + (uint32_t)pyr_rng_below(&rig->rng, OUTPUT_MOST));
-}
-
-static void job_send(struct rig *rig, struct job *job) {
-    job->record.sent_ns = rig->now_ns;
-    pyr_serving_submit(rig->serving, &job->request, rig->now_ns);
-}
-
-static void job_check_text(const struct job *job) {
-    int32_t expected[OUTPUT_MOST];
-    uint32_t count = job->record.output_tokens;
-    fake_output(job->prompt, job->request.prompt_tokens, expected, count);
-    char text[OUTPUT_MOST * 3 + 1];
-    for (uint32_t i = 0; i < count; i++)
-        snprintf(text + (size_t)3 * i, 4, "%03d", expected[i]);
-    assert_int_equal(job->record.output_bytes, 3 * count);
-    assert_int_equal(job->request.text_bytes, 3 * count);
-    if (count == 0)
-        return;
-    assert_memory_equal(job->text, text, (size_t)3 * count);
-    assert_true(job->record.text_hash == pyr_fnv1a64(PYR_FNV1A64_INIT, text, (size_t)3 * count));
-}
-
-static void job_check_stamps(const struct job *job) {
-    const struct pyr_request *record = &job->record;
-    assert_true(record->sent_ns <= record->admitted_ns);
-    assert_true(record->admitted_ns < record->prefilled_ns);
-    assert_true(record->prefilled_ns <= record->first_content_ns);
-    assert_true(record->first_content_ns <= record->last_content_ns);
-    assert_true(record->last_content_ns <= record->closed_ns);
-    assert_int_equal(record->chunks, record->output_tokens);
-}
-
-static void take_finished(struct rig *rig) {
-    struct pyr_serving_request *request;
-    while ((request = pyr_serving_take(rig->serving))) {
-        struct job *job = request->user;
-        job->ends++;
-        rig->taken++;
-        assert_true(job->record.closed_ns >= rig->last_closed_ns);
-        rig->last_closed_ns = job->record.closed_ns;
-    }
-}
-
-/* One step, in which every sequence that had its first token gets its next, unless it ends or
- * the memory is full. */
-static void step(struct rig *rig) {
-    static uint32_t had[MOST]; /* tokens before the step, of those that run */
-    for (uint32_t i = 0; i < MOST; i++) {
-        const struct job *job = &rig->jobs[i];
-        had[i] = job->request.state == PYR_SERVING_DECODING ? job->record.output_tokens : 0;
-    }
-    struct pyr_serving_counters before, after;
-    pyr_serving_counters(rig->serving, &before);
-    uint64_t done_ns;
-    uint32_t rows = pyr_serving_step(rig->serving, rig->now_ns, &done_ns);
-    pyr_serving_counters(rig->serving, &after);
-    assert_true(done_ns >= rig->now_ns);
-    rig->now_ns = done_ns;
-    assert_true(rows <= rig->info.batch_tokens);
-    for (uint32_t i = 0; i < MOST && after.preempted == before.preempted; i++) {
-        const struct job *job = &rig->jobs[i];
-        if (had[i] > 0 && job->request.state != PYR_SERVING_FINISHED)
-            assert_int_equal(job->record.output_tokens, had[i] + 1);
-    }
-    if (after.decode_rows > before.decode_rows)
-        assert_true(after.prompt_rows - before.prompt_rows <= rig->info.prefill_tokens);
-    take_finished(rig);
-}
-
-static void run_to_end(struct rig *rig) {
-    for (uint32_t steps = 0; pyr_serving_has_work(rig->serving); steps++) {
-        assert_true(steps < 1000000);
-        step(rig);
-    }
-    take_finished(rig);
-    assert_int_equal(rig->plan.held, 0);
-}
+#include <unistd.h>
 
 /* --- order and fairness ---------------------------------------------------------------------- */
 
@@ -167,7 +15,7 @@ static void mixed_load(uint32_t requests, uint32_t sequences) {
               (struct pyr_serving_config){.sequences = sequences});
     for (uint32_t i = 0; i < requests; i++)
         job_send(&rig, job_mixed(&rig, i));
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     assert_int_equal(rig.taken, requests);
     for (uint32_t i = 0; i < requests; i++) {
         const struct job *job = &rig.jobs[i];
@@ -208,16 +56,16 @@ static void a_long_prompt_does_not_keep_running_sequences_waiting(void **state) 
     rig_start(&rig, (struct fake_plan){.sequences = 0},
               (struct pyr_serving_config){.sequences = 4, .policy = {.prefill_tokens = 8}});
     job_send(&rig, job_make(&rig, 0, 4, 60));
-    step(&rig);
+    rig_step(&rig);
     job_send(&rig, job_make(&rig, 1, 300, 4));
     uint64_t before = rig.jobs[0].record.output_tokens, steps = 0;
     while (rig.jobs[1].record.output_tokens == 0) {
-        step(&rig);
+        rig_step(&rig);
         steps++;
     }
     assert_int_equal(steps, (300 + 7) / 8);
     assert_int_equal(rig.jobs[0].record.output_tokens, before + steps);
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     rig_stop(&rig);
 }
 
@@ -229,7 +77,7 @@ static void those_beyond_the_sequences_wait_and_the_wait_is_reported(void **stat
     assert_int_equal(rig.info.sequences, 2);
     for (uint32_t i = 0; i < 3; i++)
         job_send(&rig, job_make(&rig, i, 10, 10));
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     assert_true(rig.jobs[0].record.admitted_ns == rig.jobs[0].record.sent_ns);
     assert_true(rig.jobs[2].record.admitted_ns >= rig.jobs[0].record.closed_ns);
     rig_stop(&rig);
@@ -249,8 +97,8 @@ static void a_request_can_be_cancelled_in_every_state(void **state) {
     job_send(&rig, prefilling);
     job_send(&rig, queued);
     job_send(&rig, next);
-    step(&rig);
-    step(&rig);
+    rig_step(&rig);
+    rig_step(&rig);
     assert_int_equal(decoding->request.state, PYR_SERVING_DECODING);
     assert_int_equal(prefilling->request.state, PYR_SERVING_PREFILLING);
     assert_int_equal(queued->request.state, PYR_SERVING_QUEUED);
@@ -258,7 +106,7 @@ static void a_request_can_be_cancelled_in_every_state(void **state) {
     pyr_serving_cancel(rig.serving, &prefilling->request, PYR_OUTCOME_UNFINISHED, rig.now_ns);
     pyr_serving_cancel(rig.serving, &decoding->request, PYR_OUTCOME_TIMEOUT_TOTAL, rig.now_ns);
     pyr_serving_cancel(rig.serving, &decoding->request, PYR_OUTCOME_CANCELLED, rig.now_ns);
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     assert_int_equal(queued->record.outcome, PYR_OUTCOME_CANCELLED);
     assert_int_equal(queued->record.admitted_ns, 0);
     assert_int_equal(prefilling->record.outcome, PYR_OUTCOME_UNFINISHED);
@@ -287,7 +135,7 @@ static void an_end_token_stops_a_request_unless_its_length_is_exact(void **state
             job->request.least_tokens = 39;
         job_send(&rig, job);
     }
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     for (uint32_t i = 0; i < 40; i++) {
         const struct pyr_request *record = &rig.jobs[i].record;
         assert_int_equal(record->outcome, PYR_OUTCOME_OK);
@@ -312,7 +160,7 @@ static void a_full_queue_rejects_and_a_free_sequence_does_not(void **state) {
               (struct pyr_serving_config){.sequences = 2, .queue_limit = 3});
     for (uint32_t i = 0; i < 7; i++)
         job_send(&rig, job_make(&rig, i, 5, 5));
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     for (uint32_t i = 0; i < 7; i++)
         assert_int_equal(rig.jobs[i].record.outcome, i < 5 ? PYR_OUTCOME_OK : PYR_OUTCOME_REJECTED);
     assert_string_equal(rig.jobs[6].request.error_text, "the queue is full");
@@ -326,7 +174,7 @@ static void what_no_sequence_can_hold_is_too_long(void **state) {
               (struct pyr_serving_config){.sequences = 2, .tokens_per_sequence = 64});
     job_send(&rig, job_make(&rig, 0, 40, 25)); /* the last token needs no place */
     job_send(&rig, job_make(&rig, 1, 40, 26));
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     assert_int_equal(rig.jobs[0].record.outcome, PYR_OUTCOME_OK);
     assert_int_equal(rig.jobs[1].record.outcome, PYR_OUTCOME_TOO_LONG);
     assert_non_null(strstr(rig.jobs[1].request.error_text, "do not fit a sequence of 64"));
@@ -347,7 +195,7 @@ static void a_prompt_that_no_engine_takes_fails_alone(void **state) {
     job_send(&rig, job_make(&rig, 2, 0, 5));
     job_send(&rig, job_make(&rig, 3, 5, 0));
     job_send(&rig, job_make(&rig, 4, 5, 5));
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(rig.jobs[i].record.outcome, PYR_OUTCOME_ENGINE);
         assert_true(strlen(rig.jobs[i].request.error_text) > 0);
@@ -372,7 +220,7 @@ static void limits_end_requests_between_steps(void **state) {
     rig.jobs[5].request.total_ns = rig.jobs[5].request.first_token_ns = 10000000;
     for (uint32_t i = 0; i < 6; i++)
         job_send(&rig, &rig.jobs[i]);
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     static const enum pyr_outcome expected[] = {PYR_OUTCOME_CANCELLED,
                                                 PYR_OUTCOME_TIMEOUT_TOTAL,
                                                 PYR_OUTCOME_TIMEOUT_FIRST,
@@ -396,7 +244,7 @@ static void a_failed_decode_ends_its_batch_and_nothing_else(void **state) {
               (struct pyr_serving_config){.sequences = 4});
     for (uint32_t i = 0; i < 10; i++)
         job_send(&rig, job_make(&rig, i, 5, 8));
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     for (uint32_t i = 0; i < 10; i++) {
         const struct job *job = &rig.jobs[i];
         assert_int_equal(job->record.outcome, i < 4 ? PYR_OUTCOME_ENGINE : PYR_OUTCOME_OK);
@@ -417,7 +265,7 @@ static void a_missing_row_of_logits_ends_its_own_request_only(void **state) {
         job->prompt[0] = i % 3 == 0 ? 17 : 18;
         job_send(&rig, job);
     }
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     for (uint32_t i = 0; i < 12; i++)
         assert_int_equal(rig.jobs[i].record.outcome,
                          i % 3 == 0 ? PYR_OUTCOME_ENGINE : PYR_OUTCOME_OK);
@@ -431,7 +279,7 @@ static void a_full_kv_memory_delays_requests_and_changes_no_text(void **state) {
               (struct pyr_serving_config){.sequences = 16});
     for (uint32_t i = 0; i < 200; i++)
         job_send(&rig, i < 100 ? job_make(&rig, i, 10, 60) : job_mixed(&rig, i));
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     struct pyr_serving_counters counters;
     pyr_serving_counters(rig.serving, &counters);
     assert_true(counters.full > 0);
@@ -453,7 +301,7 @@ static void a_request_larger_than_all_kv_memory_fails_and_the_next_goes_on(void 
     job_send(&rig, job_make(&rig, 0, 150, 5));
     job_send(&rig, job_make(&rig, 1, 90, 30));
     job_send(&rig, job_make(&rig, 2, 90, 5));
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     assert_int_equal(rig.jobs[0].record.outcome, PYR_OUTCOME_ENGINE);
     assert_int_equal(rig.jobs[1].record.outcome, PYR_OUTCOME_ENGINE);
     assert_int_equal(rig.jobs[1].record.output_tokens, 11);
@@ -495,10 +343,10 @@ static void one_random_life(uint64_t seed) {
             pyr_serving_cancel(rig.serving, &rig.jobs[pyr_rng_below(&rng, sent)].request,
                                PYR_OUTCOME_CANCELLED, rig.now_ns);
         } else {
-            step(&rig);
+            rig_step(&rig);
         }
     }
-    run_to_end(&rig);
+    rig_run_to_end(&rig);
     assert_int_equal(rig.taken, sent);
     for (uint32_t i = 0; i < sent; i++) {
         const struct job *job = &rig.jobs[i];
@@ -515,6 +363,102 @@ static void whatever_happens_every_request_ends_once_with_its_own_text(void **st
     (void)state;
     for (uint64_t seed = 1; seed <= 150; seed++)
         one_random_life(seed);
+}
+
+/* --- steps
+ * ---------------------------------------------------------------------------------------- */
+
+/* The steps of a run file, and the tokens of its chunks' requests. */
+struct seen_steps {
+    struct pyr_step step[20000];
+    uint32_t count;
+};
+
+static void read_steps(const char *path, struct seen_steps *seen) {
+    struct pyr_runfile *file;
+    struct pyr_block block;
+    struct pyr_err err;
+    seen->count = 0;
+    assert_ok(err, pyr_runfile_open(path, &file, &err));
+    while (pyr_runfile_next(file, &block)) {
+        if (block.type != PYR_BLOCK_STEPS)
+            continue;
+        assert_true(seen->count + block.count <= sizeof seen->step / sizeof *seen->step);
+        memcpy(seen->step + seen->count, block.items, block.count * sizeof *seen->step);
+        seen->count += (uint32_t)block.count;
+    }
+    assert_null(pyr_runfile_partial(file));
+    pyr_runfile_close(file);
+}
+
+/* The step in which a token was known at that instant: steps of the fake engine follow each other,
+ * and in virtual time its tokens are stamped with its end. */
+static const struct pyr_step *step_of(const struct seen_steps *seen, uint64_t token_ns) {
+    for (uint32_t i = 0; i < seen->count; i++)
+        if (seen->step[i].end_ns == token_ns)
+            return &seen->step[i];
+    return NULL;
+}
+
+static void check_steps(const struct rig *rig, const struct seen_steps *seen, uint32_t jobs) {
+    struct pyr_serving_counters counters, sum = {0};
+    uint32_t failed = 0;
+    pyr_serving_counters(rig->serving, &counters);
+    assert_int_equal(seen->count, counters.steps);
+    for (uint32_t i = 0; i < seen->count; i++) {
+        const struct pyr_step *step = &seen->step[i];
+        assert_true(i == 0 || step->start_ns >= seen->step[i - 1].end_ns);
+        if (!(step->flags & PYR_STEP_FAILED))
+            assert_int_equal(step->end_ns - step->start_ns,
+                             1000 + 100 * (step->prompt_rows + step->decode_rows));
+        assert_in_range(step->sequences, 1, rig->info.sequences);
+        assert_int_equal(step->choosing_code, 0);
+        failed += step->flags & PYR_STEP_FAILED;
+        sum.preempted += step->preempted;
+        sum.prompt_rows += step->flags & PYR_STEP_FAILED ? 0 : step->prompt_rows;
+        sum.decode_rows += step->flags & PYR_STEP_FAILED ? 0 : step->decode_rows;
+    }
+    assert_int_equal(failed, 1);
+    assert_int_equal(sum.prompt_rows, counters.prompt_rows);
+    assert_int_equal(sum.decode_rows, counters.decode_rows);
+    assert_int_equal(sum.preempted, counters.preempted);
+    assert_true(sum.preempted > 0);
+    for (uint32_t i = 0; i < jobs; i++) {
+        const struct pyr_request *record = &rig->jobs[i].record;
+        assert_non_null(step_of(seen, record->closed_ns)); /* its last token, or the failure */
+        if (record->first_content_ns)
+            assert_non_null(step_of(seen, record->first_content_ns));
+    }
+}
+
+static void each_step_is_kept_with_what_was_in_it(void **state) {
+    (void)state;
+    static struct seen_steps seen;
+    char dir[256], path[300];
+    struct pyr_err err;
+    uint64_t recorder_ns = 1;
+    const struct pyr_clock clock = {&recorder_ns};
+    assert_non_null(pyr_test_temp_dir(dir, sizeof dir));
+    snprintf(path, sizeof path, "%s/run.pyr", dir);
+    struct pyr_recorder *recorder;
+    const struct pyr_recorder_config config = {
+        .path = path, .lanes = 1, .chunk_slots = 64, .inline_writer = true};
+    assert_ok(err, pyr_recorder_open(&config, &clock, &recorder, &err));
+    struct rig rig;
+    enum { JOBS = 200 };
+    rig_start(&rig, (struct fake_plan){.kv_tokens = 1500, .fail_decode = 40},
+              (struct pyr_serving_config){.sequences = 16,
+                                          .lane = pyr_recorder_lane(recorder, 0),
+                                          .policy = {.batch_tokens = 64}});
+    for (uint32_t i = 0; i < JOBS; i++)
+        job_send(&rig, job_mixed(&rig, i));
+    rig_run_to_end(&rig);
+    assert_ok(err, pyr_recorder_close(recorder, &err));
+    read_steps(path, &seen);
+    check_steps(&rig, &seen, JOBS);
+    rig_stop(&rig);
+    unlink(path);
+    rmdir(dir);
 }
 
 int main(void) {
@@ -535,6 +479,7 @@ int main(void) {
         cmocka_unit_test(a_full_kv_memory_delays_requests_and_changes_no_text),
         cmocka_unit_test(a_request_larger_than_all_kv_memory_fails_and_the_next_goes_on),
         cmocka_unit_test(whatever_happens_every_request_ends_once_with_its_own_text),
+        cmocka_unit_test(each_step_is_kept_with_what_was_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,6 +168,8 @@ static void more_tokens_than_the_ring_holds_all_arrive(void **state) {
     check(done[0]);
     pyr_recorder_flush(rig.recorder);
     assert_int_equal(pyr_recorder_counts(rig.recorder).chunks, TOKENS + 1);
+    /* One sequence: a step gives a token. The ring of steps holds fewer than those of tokens. */
+    assert_int_equal(pyr_recorder_counts(rig.recorder).steps, TOKENS + 1);
     rig_stop(&rig);
 }
 
