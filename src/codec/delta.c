@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "codec/json_scan.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* What a walk over one event carries. */
@@ -33,6 +34,7 @@ static uint32_t feed(struct pyr_text_sink *sink, const char *raw, size_t raw_byt
         }
         sink->bytes += count;
     }
+    assert(raw == end);
     return (uint32_t)(sink->bytes - before);
 }
 
@@ -243,6 +245,7 @@ static bool walk_root(struct walk *walk) {
 /* Remembers where the text stood, when all of the rest fits. */
 static void remember(struct pyr_delta_layout *layout, const struct walk *walk, const char *json,
                      size_t bytes) {
+    assert(walk->text > json && walk->text + walk->text_bytes < json + bytes);
     size_t prefix = (size_t)(walk->text - json);
     size_t suffix = bytes - prefix - walk->text_bytes;
     if (prefix + suffix > sizeof layout->bytes)
@@ -264,6 +267,7 @@ static void remember(struct pyr_delta_layout *layout, const struct walk *walk, c
 static bool take_remembered(const struct pyr_delta_layout *layout, const char *json, size_t bytes,
                             struct pyr_text_sink *sink, uint32_t *text_bytes) {
     size_t prefix = layout->prefix_bytes, suffix = layout->suffix_bytes;
+    assert(prefix + suffix <= sizeof layout->bytes);
     if (!prefix || bytes < prefix + suffix || memcmp(json, layout->bytes, prefix) != 0 ||
         memcmp(json + bytes - suffix, layout->bytes + prefix, suffix) != 0)
         return false;

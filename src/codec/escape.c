@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "codec/escape.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 size_t pyr_utf8_length(const char *text, size_t bytes) {
     const unsigned char *at = (const unsigned char *)text;
+    assert(bytes > 0);
     if (at[0] < 0x80)
         return 1;
     size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
@@ -51,6 +53,7 @@ size_t pyr_plain_text(char *out, size_t size, const char *text, size_t bytes) {
         written += kept ? length : 1;
         i += taken;
     }
+    assert(size == 0 || written < size);
     if (size)
         out[written] = '\0';
     return written;
@@ -118,6 +121,7 @@ static struct step json_step(const char *text, size_t bytes, bool script_safe, s
         }
         step.plain += length;
     }
+    assert(step.plain + step.skip <= bytes && step.put_bytes <= sizeof step.put);
     return step;
 }
 
@@ -217,6 +221,7 @@ size_t pyr_escape_json_into(char *out, size_t capacity, const char *text, size_t
         written += count;
         *taken += step.plain + step.skip;
     }
+    assert(written <= capacity && *taken <= bytes);
     return written;
 }
 

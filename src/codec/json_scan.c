@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "codec/json_scan.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 64 };
@@ -142,6 +143,7 @@ static enum pyr_json_token open_level(struct pyr_json_scan *scan, bool object) {
 }
 
 static enum pyr_json_token close_level(struct pyr_json_scan *scan) {
+    assert(scan->depth > 0 && scan->depth <= DEPTH_MAX);
     bool object = in_object(scan);
     if (*scan->at != (object ? '}' : ']'))
         return bad(scan);
@@ -152,6 +154,7 @@ static enum pyr_json_token close_level(struct pyr_json_scan *scan) {
 }
 
 static bool skip_space(struct pyr_json_scan *scan) {
+    assert(scan->at <= scan->end && scan->expect <= EXPECT_BAD);
     while (scan->at < scan->end &&
            (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\t' || *scan->at == '\r'))
         scan->at++;

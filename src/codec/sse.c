@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "codec/sse.h"
 
+#include <assert.h>
 #include <string.h>
 
 void pyr_sse_init(struct pyr_sse *sse, char *hold, size_t hold_bytes) {
@@ -8,6 +9,7 @@ void pyr_sse_init(struct pyr_sse *sse, char *hold, size_t hold_bytes) {
 }
 
 void pyr_sse_feed(struct pyr_sse *sse, const char *bytes, size_t count) {
+    assert(!sse->zero_copy); /* what was fed before has been taken: it may be gone */
     sse->at = bytes;
     sse->end = bytes + count;
 }
@@ -24,6 +26,8 @@ static enum pyr_sse_result too_long(struct pyr_sse *sse) {
 static void settle(struct pyr_sse *sse) {
     if (!sse->zero_copy)
         return;
+    assert(sse->hold_line == 0 && sse->hold_data == 0);
+    assert(sse->zero_copy_bytes <= sse->hold_bytes);
     memcpy(sse->hold, sse->zero_copy, sse->zero_copy_bytes);
     sse->hold_data = sse->zero_copy_bytes;
     sse->zero_copy = NULL;
@@ -38,6 +42,7 @@ static void take_data(struct pyr_sse *sse, const char *value, size_t bytes, bool
         /* The value may lie in the hold behind the data ("data:" stood between): its own separator
          * never reaches it. */
         size_t at = sse->hold_data + (sse->has_data ? 1 : 0);
+        assert(at + bytes <= sse->hold_bytes);
         memmove(sse->hold + at, value, bytes);
         if (sse->has_data)
             sse->hold[sse->hold_data] = '\n';
@@ -93,6 +98,7 @@ static const char *line_end(const char *at, const char *end) {
 /* One whole line, from the hold or in place. True when it ended an event. */
 static bool end_line(struct pyr_sse *sse, const char *stop) {
     const char *line = sse->at;
+    assert(stop >= line && stop < sse->end);
     size_t bytes = (size_t)(stop - line);
     bool in_hold = sse->hold_line > 0;
     if (in_hold) {
@@ -142,6 +148,7 @@ enum pyr_sse_result pyr_sse_next(struct pyr_sse *sse) {
         }
     }
     settle(sse);
+    assert(sse->at == sse->end && sse->hold_data + sse->hold_line <= sse->hold_bytes);
     return PYR_SSE_MORE;
 }
 

@@ -113,6 +113,7 @@ static void drain_chunks(struct pyr_recorder *recorder, struct pyr_lane *lane) {
     uint64_t head = atomic_load_explicit(&lane->chunk_head, memory_order_acquire);
     uint64_t tail = atomic_load_explicit(&lane->chunk_tail, memory_order_relaxed);
     const uint64_t most = PAYLOAD_BYTES / sizeof(struct pyr_chunk);
+    assert(head - tail <= lane->chunk_mask + 1);
     while (tail != head) {
         uint64_t count = head - tail < most ? head - tail : most;
         uint64_t at = tail & lane->chunk_mask, to_end = lane->chunk_mask + 1 - at;
@@ -162,9 +163,12 @@ static void drain_records(struct pyr_recorder *recorder, struct pyr_lane *lane) 
     uint64_t tail = atomic_load_explicit(&lane->record_tail, memory_order_relaxed);
     size_t staged = 0;
     uint32_t type = 0;
+    assert(head - tail <= lane->record_mask + 1);
     while (tail != head) {
         struct entry entry;
         copy_out(lane, tail, &entry, sizeof entry);
+        assert(entry.type >= PYR_BLOCK_CASES && entry.type <= PYR_BLOCK_GOALS &&
+               entry.bytes <= head - tail - sizeof entry);
         if (staged > 0 && (entry.type != type || staged + entry.bytes > PAYLOAD_BYTES)) {
             write_block(recorder, (enum pyr_block_type)type, recorder->staging, staged, NULL, 0);
             staged = 0;
@@ -286,6 +290,7 @@ static void push_record(struct pyr_lane *lane, enum pyr_block_type type, const v
     struct entry entry = {(uint32_t)type, (uint32_t)bytes};
     uint64_t head = atomic_load_explicit(&lane->record_head, memory_order_relaxed);
     uint64_t next = head + sizeof entry + bytes, size = lane->record_mask + 1;
+    assert(lane->recorder && bytes % 8 == 0 && sizeof entry + bytes <= size);
     if (next > lane->record_room_until) {
         uint64_t tail = atomic_load_explicit(&lane->record_tail, memory_order_acquire);
         if (next - tail > size) {
@@ -337,20 +342,33 @@ void pyr_lane_content(struct pyr_lane *lane, uint32_t ordinal, uint64_t previous
 }
 
 void pyr_lane_request(struct pyr_lane *lane, const struct pyr_request *request) {
+    assert(request->outcome < PYR_OUTCOME_COUNT);
+    assert(request->first_content_ns <= request->last_content_ns || !request->last_content_ns);
     push_record(lane, PYR_BLOCK_REQUESTS, request, sizeof *request);
 }
 
+/* Whether a text ends within its field, as readers take for granted. */
+static bool ends(const char *text, size_t size) {
+    return memchr(text, '\0', size) != NULL;
+}
+
 void pyr_lane_case(struct pyr_lane *lane, const struct pyr_case *plan) {
+    assert(ends(plan->suite, sizeof plan->suite) && ends(plan->id, sizeof plan->id) &&
+           ends(plan->arrival, sizeof plan->arrival) && ends(plan->params, sizeof plan->params) &&
+           ends(plan->prompt_class, sizeof plan->prompt_class));
     push_record(lane, PYR_BLOCK_CASES, plan, sizeof *plan);
     pyr_recorder_flush(lane->recorder);
 }
 
 void pyr_lane_goal(struct pyr_lane *lane, const struct pyr_goal *goal) {
+    assert(ends(goal->metric, sizeof goal->metric) && ends(goal->suite, sizeof goal->suite) &&
+           ends(goal->statistic, sizeof goal->statistic) && ends(goal->label, sizeof goal->label));
     push_record(lane, PYR_BLOCK_GOALS, goal, sizeof *goal);
 }
 
 void pyr_lane_observe(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
                       uint32_t repetition, double value) {
+    assert(metric < PYR_METRIC_COUNT);
     struct pyr_observation observation = {
         .metric = metric,
         .case_index = case_index,
@@ -379,6 +397,7 @@ void pyr_lane_histogram(struct pyr_lane *lane, enum pyr_metric metric, uint32_t 
 
 void pyr_lane_sample(struct pyr_lane *lane, enum pyr_metric metric, uint32_t case_index,
                      uint64_t time_ns, double value) {
+    assert(metric < PYR_METRIC_COUNT);
     struct pyr_reading sample = {metric, case_index, time_ns, value};
     push_record(lane, PYR_BLOCK_SAMPLES, &sample, sizeof sample);
 }
@@ -391,6 +410,7 @@ void pyr_lane_mark(struct pyr_lane *lane, enum pyr_mark_kind kind, uint32_t case
 
 void pyr_lane_mark_at(struct pyr_lane *lane, enum pyr_mark_kind kind, uint32_t case_index,
                       uint64_t time_ns, double value, const char *text) {
+    assert(kind < PYR_MARK_COUNT);
     struct pyr_mark mark = {
         .kind = kind,
         .case_index = case_index,
@@ -560,6 +580,11 @@ bool pyr_recorder_close(struct pyr_recorder *recorder, struct pyr_err *err) {
         pthread_join(recorder->writer, NULL);
     }
     pyr_recorder_flush(recorder);
+    for (uint32_t i = 0; i < recorder->lane_count; i++) {
+        const struct pyr_lane *lane = &recorder->lanes[i];
+        assert(lane->chunk_head == lane->chunk_tail && lane->step_head == lane->step_tail &&
+               lane->record_head == lane->record_tail);
+    }
     uint64_t counts[2] = {recorder->requests, recorder->chunks};
     write_block(recorder, PYR_BLOCK_END, counts, sizeof counts, NULL, 0);
     bool ok = !pyr_recorder_error(recorder);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "record/crc32c.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -86,8 +87,10 @@ static bool read_block(struct pyr_runfile *file, uint32_t *type, size_t *bytes) 
         return stop(file, "damaged (checksum)");
     if (header[2] != file->begun - 1)
         return stop(file, "out of sequence");
+    assert(*bytes < file->buffer_bytes);
     file->buffer[*bytes] = '\0';
     file->offset += sizeof header + *bytes;
+    assert(file->offset <= file->size_bytes);
     return true;
 }
 
@@ -269,6 +272,7 @@ bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block) {
         } else {
             size_t count = bytes / kinds[type].item_bytes;
             size_t kept = kinds[type].take(file, count);
+            assert(kept <= count);
             file->left_out += (type == PYR_BLOCK_HISTOGRAMS ? 1 : count) - kept;
             *block = (struct pyr_block){(enum pyr_block_type)type, file->buffer, kept};
             if (kept > 0)

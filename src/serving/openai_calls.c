@@ -7,6 +7,7 @@
 #include "serving/openai_reply.h"
 #include "serving/openai_text.h"
 
+#include <assert.h>
 #include <time.h>
 
 enum {
@@ -67,6 +68,7 @@ static void free_call(struct pyr_openai *server, struct pyr_openai_call *call) {
         call->next->previous = call->previous;
     else
         server->last = call->previous;
+    assert(server->job_count >= jobs_of(call) && (server->first == NULL) == (server->last == NULL));
     server->job_count -= jobs_of(call);
     for (uint32_t i = 0; i < call->choice_count; i++)
         drop_choice(server, &call->choices[i]);

@@ -67,6 +67,7 @@ static void publish(struct pyr_openai_engine *engine) {
     struct pyr_serving_request *request;
     while ((request = pyr_serving_take(engine->serving))) {
         struct pyr_openai_job *job = job_of(request);
+        assert(engine->active_count > 0 && engine->active[job->active_index] == job);
         struct pyr_openai_job *last = engine->active[--engine->active_count];
         engine->active[job->active_index] = last;
         last->active_index = job->active_index;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "serving/openai_text.h"
 
+#include <assert.h>
 #include <string.h>
 
 void pyr_openai_text_init(struct pyr_openai_text *text, struct pyr_arena *arena,
@@ -54,6 +55,7 @@ static size_t find_stop(const struct pyr_openai_text *text, const char *bytes, s
 }
 
 static void drop_given(struct pyr_openai_text *text) {
+    assert(text->given_bytes <= text->held_bytes);
     text->held_bytes -= text->given_bytes;
     memmove(text->held, text->held + text->given_bytes, text->held_bytes);
     text->given_bytes = 0;

@@ -57,6 +57,8 @@ static void list_append(struct pyr_request_list *list, struct pyr_serving_reques
 }
 
 static void list_remove(struct pyr_request_list *list, struct pyr_serving_request *request) {
+    assert(list->count > 0 &&
+           (request->previous ? request->previous->next == request : list->first == request));
     if (request->previous)
         request->previous->next = request->next;
     else
@@ -67,6 +69,7 @@ static void list_remove(struct pyr_request_list *list, struct pyr_serving_reques
         list->last = request->previous;
     request->next = request->previous = NULL;
     list->count--;
+    assert((list->count == 0) == (list->first == NULL));
 }
 
 /* --- life ----------------------------------------------------------------------------------------
@@ -192,7 +195,7 @@ void pyr_serving_counters(const struct pyr_serving *serving,
 }
 
 void pyr_serving_reset(struct pyr_serving *serving) {
-    assert(serving->step.running == 0 && serving->queue.count == 0);
+    assert(serving->step.running == 0 && serving->queue.count == 0 && serving->limited == 0);
     serving->counters = (struct pyr_serving_counters){0};
 }
 
@@ -212,6 +215,8 @@ static void finish(struct pyr_serving *serving, struct pyr_serving_request *requ
         list_remove(&serving->queue, request);
     if (request->state == PYR_SERVING_PREFILLING || request->state == PYR_SERVING_DECODING) {
         uint32_t id = (uint32_t)request->sequence;
+        assert(serving->sequences[id].request == request &&
+               serving->free_count < serving->info.sequences);
         forget_kv(serving, id);
         serving->sequences[id].request = NULL;
         serving->sequences[id].planned = 0;
@@ -219,6 +224,8 @@ static void finish(struct pyr_serving *serving, struct pyr_serving_request *requ
         serving->free_count++;
         serving->order_has_holes = true;
     }
+    assert(request->state != PYR_SERVING_FINISHED &&
+           (!request->has_limits || serving->limited > 0));
     if (request->has_limits)
         serving->limited--;
     serving->step.full = false;
@@ -243,6 +250,7 @@ static void close_holes(struct pyr_serving *serving) {
     }
     serving->step.running = kept;
     serving->order_has_holes = false;
+    assert(kept + serving->free_count == serving->info.sequences);
 }
 
 struct pyr_serving_request *pyr_serving_take(struct pyr_serving *serving) {
@@ -300,7 +308,8 @@ static const char *bad_prompt(const struct pyr_serving *serving,
 
 void pyr_serving_submit(struct pyr_serving *serving, struct pyr_serving_request *request,
                         uint64_t now_ns) {
-    assert(request->state == PYR_SERVING_IDLE);
+    assert(request->state == PYR_SERVING_IDLE && request->record);
+    assert(request->text || request->text_capacity == 0);
     start_record(request);
     uint64_t sent = request->record->sent_ns;
     uint64_t end_after =

@@ -5,6 +5,7 @@
 #include "support/support.h"
 
 #include "base/fs.h"
+#include "record/runfile.h"
 #include "suite/bench.h"
 
 #include <string.h>
@@ -45,6 +46,29 @@ static double mean(const struct pyr_case_result *one, enum pyr_metric metric) {
     return row->mean.value;
 }
 
+/* The engine's steps are in the run file, in virtual time as in real: by its law one that only
+ * decodes takes a millisecond. 240 prompts, and three tokens each after the first. */
+static void check_steps(const char *run_path) {
+    struct pyr_runfile *file;
+    struct pyr_block block;
+    struct pyr_err err;
+    uint64_t prompt_rows = 0, decode_rows = 0, last_ns = 0;
+    assert_ok(err, pyr_runfile_open(run_path, &file, &err));
+    while (pyr_runfile_next(file, &block))
+        for (size_t i = 0; block.type == PYR_BLOCK_STEPS && i < block.count; i++) {
+            const struct pyr_step *step = &((const struct pyr_step *)block.items)[i];
+            assert_true(step->start_ns >= last_ns && step->sequences > 0);
+            last_ns = step->end_ns;
+            prompt_rows += step->prompt_rows;
+            decode_rows += step->decode_rows;
+            if (step->prompt_rows == 0)
+                assert_int_equal(last_ns - step->start_ns, PYR_NS_PER_MS);
+        }
+    pyr_runfile_close(file);
+    assert_in_range(decode_rows, 240 * 3, 260 * 3); /* and the warm-up's */
+    assert_in_range(prompt_rows, 240 * 195, 260 * 205);
+}
+
 /* A request each half second for two minutes, played twice as fast: longer than the preset's own
  * time, and played to its end all the same. */
 static void a_trace_is_played_to_its_end(void **state) {
@@ -72,6 +96,7 @@ static void a_trace_is_played_to_its_end(void **state) {
     assert_near(mean(one, PYR_M_PROMPT_TOKENS), 200, 2);
     assert_near(mean(one, PYR_M_OUTPUT_TOKENS), 4, 0);
     assert_null(pyr_case_metric(one, PYR_M_ARRIVAL_DISPERSION));
+    check_steps(outcome.run_path);
     pyr_result_destroy(outcome.result);
 }
 

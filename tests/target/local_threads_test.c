@@ -129,6 +129,10 @@ static void requests_go_over_and_come_back_at_every_level(void **state) {
             }
         }
         assert_int_equal(rig.sent, rig.ended);
+        pyr_recorder_flush(rig.recorder);
+        struct pyr_recorder_counts counts = pyr_recorder_counts(rig.recorder);
+        assert_int_equal(counts.steps, rig.plan.decodes);
+        assert_in_range(counts.steps, counts.chunks / levels[level], counts.chunks);
         rig_stop(&rig);
     }
 }
