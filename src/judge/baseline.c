@@ -54,7 +54,7 @@ static bool spread_of(struct pyr_arena *arena, const struct pyr_kept_run *const 
     spread->mean = exp(logs);
     if (values.count > 1)
         spread->cv = sqrt(squares / (double)(values.count - 1));
-    spread->info = pyr_metric_info(pyr_compare_by_load(row->metric, kept->open_loop));
+    spread->info = pyr_metric_info(pyr_metric_by_load(row->metric, kept->open_loop));
     spread->scale = pyr_scale_for(spread->info->unit, spread->most);
     return true;
 }
@@ -148,10 +148,12 @@ void pyr_baseline_terminal(const struct pyr_kept_run *runs, size_t count,
         room += PYR_COMPARE_GROUPS;
     struct pyr_cell *cells = pyr_arena_array(arena, room * COLUMNS, sizeof *cells);
     struct pyr_buf missing = {0};
+    struct pyr_compare_rows compared;
+    pyr_compare_rows_fill(&compared);
     for (size_t i = 0; i < last->case_count; i++) {
         bool taken[PYR_COMPARE_GROUPS] = {false};
-        for (size_t k = 0; k < pyr_compare_row_count; k++) {
-            const struct pyr_compare_row *row = &pyr_compare_rows[k];
+        for (size_t k = 0; k < compared.count; k++) {
+            const struct pyr_compare_row *row = &compared.items[k];
             struct spread spread;
             if (row->group == 0 || taken[row->group] ||
                 !spread_of(arena, all, count, &last->cases[i], row, &spread))
@@ -229,9 +231,11 @@ void pyr_baseline_markdown(const json_t *results, const struct pyr_kept_run *run
                       "run is held against.\n\n"
                       "| case | metric | mean | least .. most | spread | runs |\n"
                       "|---|---|---:|---:|---:|---:|\n");
+    struct pyr_compare_rows compared;
+    pyr_compare_rows_fill(&compared);
     for (size_t i = 0; i < runs[count - 1].case_count; i++)
-        for (size_t k = 0; k < pyr_compare_row_count; k++)
-            put_row(arena, all, count, &runs[count - 1].cases[i], &pyr_compare_rows[k], out);
+        for (size_t k = 0; k < compared.count; k++)
+            put_row(arena, all, count, &runs[count - 1].cases[i], &compared.items[k], out);
     put_goals(last, out);
     pyr_arena_destroy(arena);
 }

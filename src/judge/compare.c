@@ -19,6 +19,7 @@ struct maker {
     struct pyr_arena *arena;
     const struct pyr_compare_options *options;
     struct pyr_comparison *out;
+    struct pyr_compare_rows rows;
     const struct pyr_kept_run **baseline, **current; /* those that may be used */
     size_t baseline_count, current_count;
     struct pyr_compared_metric *metrics;
@@ -119,14 +120,8 @@ bool pyr_compare_parse_gates(struct pyr_arena *arena, const char *text,
 }
 
 /* A key in `sent` also means the same from the schedule, and the other way round. */
-static enum pyr_metric canonical(enum pyr_metric metric) {
-    return metric == PYR_M_TTFT_SCHED      ? PYR_M_TTFT_SENT
-           : metric == PYR_M_LATENCY_SCHED ? PYR_M_LATENCY_SENT
-                                           : metric;
-}
-
 static bool key_is(const struct pyr_compare_key *key, const struct pyr_compare_row *row) {
-    return canonical(key->metric) == row->metric &&
+    return pyr_metric_of_either(key->metric) == row->metric &&
            (key->statistic == row->statistic || key->statistic == PYR_KEPT_COUNT);
 }
 
@@ -369,7 +364,7 @@ static bool compare_row(struct maker *m, const struct pyr_kept_case *like,
                                            .current_count = b.count,
                                            .p = (double)NAN,
                                            .spread = (double)NAN};
-    metric->metric = pyr_compare_by_load(row->metric, like->open_loop);
+    metric->metric = pyr_metric_by_load(row->metric, like->open_loop);
     if (row->metric == PYR_M_ERROR_RATE) {
         pyr_compare_error_rate(metric);
         return true;
@@ -389,11 +384,12 @@ static bool compare_row(struct maker *m, const struct pyr_kept_case *like,
     return true;
 }
 
-static const struct pyr_compare_row *row_of(const struct pyr_compared_metric *metric) {
-    for (size_t i = 0; i < pyr_compare_row_count; i++)
-        if (pyr_compare_rows[i].metric == canonical(metric->metric) &&
-            strcmp(pyr_kept_names[pyr_compare_rows[i].statistic], metric->statistic) == 0)
-            return &pyr_compare_rows[i];
+static const struct pyr_compare_row *row_of(const struct maker *m,
+                                            const struct pyr_compared_metric *metric) {
+    for (size_t i = 0; i < m->rows.count; i++)
+        if (m->rows.items[i].metric == pyr_metric_of_either(metric->metric) &&
+            strcmp(pyr_kept_names[m->rows.items[i].statistic], metric->statistic) == 0)
+            return &m->rows.items[i];
     return NULL;
 }
 
@@ -411,7 +407,7 @@ static void judge_all(struct maker *m) {
     pyr_holm(better, m->metric_count, better);
     for (size_t i = 0; i < m->metric_count; i++) {
         struct pyr_compared_metric *metric = &m->metrics[i];
-        const struct pyr_compare_row *row = row_of(metric);
+        const struct pyr_compare_row *row = row_of(m, metric);
         if (row->metric != PYR_M_ERROR_RATE) {
             bool higher = pyr_metric_info(metric->metric)->better == PYR_BETTER_HIGHER;
             double floor = m->out->noise_floor.ratio;
@@ -459,8 +455,8 @@ static void list_only(struct maker *m, const struct pyr_kept_run *here,
             list[(*count)++] = only_name(m, kept, NULL);
             continue;
         }
-        for (size_t k = 0; k < pyr_compare_row_count && *count < MOST_ONLY; k++) {
-            const struct pyr_compare_row *row = &pyr_compare_rows[k];
+        for (size_t k = 0; k < m->rows.count && *count < MOST_ONLY; k++) {
+            const struct pyr_compare_row *row = &m->rows.items[k];
             if (row->group == 0 ||
                 pyr_compare_gather(m->arena, &here, 1, kept->suite, kept->id, row).count == 0 ||
                 pyr_compare_gather(m->arena, &there, 1, kept->suite, kept->id, row).count > 0)
@@ -723,8 +719,8 @@ static bool compare_cases(struct maker *m, struct pyr_err *err) {
     const struct pyr_kept_run *newest = m->current[m->current_count - 1];
     for (size_t i = 0; i < newest->case_count; i++) {
         bool groups_taken[PYR_COMPARE_GROUPS] = {false};
-        for (size_t k = 0; k < pyr_compare_row_count; k++)
-            compare_row(m, &newest->cases[i], &pyr_compare_rows[k], groups_taken);
+        for (size_t k = 0; k < m->rows.count; k++)
+            compare_row(m, &newest->cases[i], &m->rows.items[k], groups_taken);
     }
     const struct pyr_kept_run *stored = m->baseline[m->baseline_count - 1];
     list_only(m, stored, newest, &m->out->only_baseline, &m->out->only_baseline_count);
@@ -789,6 +785,7 @@ bool pyr_compare_runs(const struct pyr_compare_side *baseline,
                       .options = options,
                       .out = pyr_arena_alloc(arena, sizeof(struct pyr_comparison))};
     m.out->arena = arena;
+    pyr_compare_rows_fill(&m.rows);
     if (!make(&m, baseline, current, err)) {
         pyr_arena_destroy(arena);
         return false;

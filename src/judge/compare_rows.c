@@ -1,57 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "judge/compare_rows.h"
 
+#include "stats/uses.h"
+
+#include <assert.h>
 #include <math.h>
 
-#define QUANTILE(which) (PYR_KEPT_P50 + PYR_Q_##which)
-#define MS 1e6
-#define US 1e3
-#define MB 1e6
+static int kept_statistic(int statistic) {
+    return statistic == PYR_COLUMN_VALUE  ? PYR_KEPT_VALUE
+           : statistic == PYR_COLUMN_MEAN ? PYR_KEPT_MEAN
+                                          : PYR_KEPT_P50 + statistic;
+}
 
-/* The floors are what no user would notice: a tenth of a percent of a second in TTFT, a twentieth
- * of a millisecond between tokens, one allocator arena of memory. */
-const struct pyr_compare_row pyr_compare_rows[] = {
-    {PYR_M_OUTPUT_TOKEN_THROUGHPUT, PYR_KEPT_VALUE, 1, 0.5},
-    {PYR_M_TOTAL_TOKEN_THROUGHPUT, PYR_KEPT_VALUE, 1, 0.5},
-    {PYR_M_REQUEST_THROUGHPUT, PYR_KEPT_VALUE, 1, 0.01},
-    {PYR_M_GOODPUT, PYR_KEPT_VALUE, 0, 0.01},
-    {PYR_M_TTFT_SENT, QUANTILE(P50), 2, 1 * MS},
-    {PYR_M_TTFT_SENT, PYR_KEPT_MEAN, 2, 1 * MS},
-    {PYR_M_PREFILL_RATE, QUANTILE(P50), 2, 0.5},
-    {PYR_M_PREFILL_RATE, PYR_KEPT_MEAN, 2, 0.5},
-    {PYR_M_TTFT_SENT, QUANTILE(P95), 0, 1 * MS},
-    {PYR_M_TTFT_SENT, QUANTILE(P99), 0, 1 * MS},
-    {PYR_M_ITL, QUANTILE(P50), 3, 50 * US},
-    {PYR_M_TPOT, QUANTILE(P50), 3, 50 * US},
-    {PYR_M_ICL, QUANTILE(P50), 3, 50 * US},
-    {PYR_M_TPOT, PYR_KEPT_MEAN, 3, 50 * US},
-    {PYR_M_DECODE_RATE, QUANTILE(P50), 3, 0.1},
-    {PYR_M_DECODE_RATE, PYR_KEPT_MEAN, 3, 0.1},
-    {PYR_M_ITL, QUANTILE(P95), 0, 50 * US},
-    {PYR_M_ITL, QUANTILE(P99), 0, 50 * US},
-    {PYR_M_LATENCY_SENT, QUANTILE(P95), 4, 1 * MS},
-    {PYR_M_LATENCY_SENT, QUANTILE(P50), 4, 1 * MS},
-    {PYR_M_LATENCY_SENT, PYR_KEPT_MEAN, 4, 1 * MS},
-    {PYR_M_LATENCY_SENT, QUANTILE(P99), 0, 1 * MS},
-    {PYR_M_BLOCK_TIME, QUANTILE(P50), 5, 0},
-    {PYR_M_BLOCK_TIME, PYR_KEPT_MEAN, 5, 0},
-    {PYR_M_LOAD_TIME, PYR_KEPT_MEAN, 6, 50 * MS},
-    {PYR_M_LOAD_TIME_COLD, PYR_KEPT_MEAN, 0, 50 * MS},
-    {PYR_M_FIRST_REQUEST, PYR_KEPT_MEAN, 0, 10 * MS},
-    {PYR_M_RSS_PEAK, PYR_KEPT_VALUE, 7, 32 * MB},
-    {PYR_M_ERROR_RATE, PYR_KEPT_VALUE, 8, 0.01},
-    {PYR_M_ENERGY_PER_TOKEN, PYR_KEPT_VALUE, 0, 0},
-    {PYR_M_QUEUE_TIME, QUANTILE(P50), 0, 1 * MS},
-};
-const size_t pyr_compare_row_count = sizeof pyr_compare_rows / sizeof *pyr_compare_rows;
-
-/* In open loop the user's wait begins with the schedule. */
-enum pyr_metric pyr_compare_by_load(enum pyr_metric metric, bool open_loop) {
-    if (open_loop && metric == PYR_M_TTFT_SENT)
-        return PYR_M_TTFT_SCHED;
-    if (open_loop && metric == PYR_M_LATENCY_SENT)
-        return PYR_M_LATENCY_SCHED;
-    return metric;
+void pyr_compare_rows_fill(struct pyr_compare_rows *rows) {
+    struct pyr_use uses[PYR_USES_MAX];
+    rows->count = pyr_uses_of(PYR_USE_COMPARED, uses);
+    for (size_t i = 0; i < rows->count; i++) {
+        assert(uses[i].set < PYR_COMPARE_GROUPS);
+        rows->items[i] = (struct pyr_compare_row){.metric = uses[i].metric,
+                                                  .statistic = kept_statistic(uses[i].statistic),
+                                                  .group = uses[i].set,
+                                                  .floor = uses[i].number};
+    }
 }
 
 void pyr_compare_error_rate(struct pyr_compared_metric *metric) {
@@ -83,7 +53,7 @@ struct pyr_compare_values pyr_compare_gather(struct pyr_arena *arena,
         if (!kept)
             continue;
         const struct pyr_kept_metric *metric =
-            pyr_kept_metric(kept, pyr_compare_by_load(row->metric, kept->open_loop));
+            pyr_kept_metric(kept, pyr_metric_by_load(row->metric, kept->open_loop));
         if (!metric)
             continue;
         double value = metric->at[row->statistic].value;

@@ -7,6 +7,7 @@
 #define PYR_JUDGE_COMPARE_ROWS_H
 
 #include "judge/compare.h"
+#include "stats/uses.h"
 #include "store/kept.h"
 
 /* In a case only the first row of a group that both sides have is gated, because its rows say the
@@ -20,11 +21,14 @@ struct pyr_compare_row {
 
 enum { PYR_COMPARE_GROUPS = 10 };
 
-extern const struct pyr_compare_row pyr_compare_rows[];
-extern const size_t pyr_compare_row_count;
-
-/* The metric that a row means in a case: from the schedule in open loop. */
-enum pyr_metric pyr_compare_by_load(enum pyr_metric metric, bool open_loop);
+/* In their order, from record/metric.def. The floors there are what no user would notice: a tenth
+ * of a percent of a second in TTFT, a twentieth of a millisecond between tokens, one allocator
+ * arena of memory. */
+struct pyr_compare_rows {
+    struct pyr_compare_row items[PYR_USES_MAX];
+    size_t count;
+};
+void pyr_compare_rows_fill(struct pyr_compare_rows *rows);
 
 /* Judges an error rate whose two sides are filled, in points: a ratio of two rates near zero means
  * nothing. A rise counts when it is above a point and above every baseline run. */

@@ -106,9 +106,11 @@ static bool find_one(struct finder *f, const struct pyr_kept_case *kept, enum py
 /* The rows that a comparison would gate; or all rows of one metric that the user named. */
 static bool find_in_case(struct finder *f, const struct pyr_kept_case *kept, struct pyr_err *err) {
     bool groups_taken[PYR_COMPARE_GROUPS] = {false};
-    for (size_t i = 0; i < pyr_compare_row_count; i++) {
-        const struct pyr_compare_row *row = &pyr_compare_rows[i];
-        enum pyr_metric metric = pyr_compare_by_load(row->metric, kept->open_loop);
+    struct pyr_compare_rows rows;
+    pyr_compare_rows_fill(&rows);
+    for (size_t i = 0; i < rows.count; i++) {
+        const struct pyr_compare_row *row = &rows.items[i];
+        enum pyr_metric metric = pyr_metric_by_load(row->metric, kept->open_loop);
         const struct pyr_kept_metric *there = pyr_kept_metric(kept, metric);
         if (!there || !(there->at[row->statistic].value > 0))
             continue;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const struct pyr_metric_info infos[PYR_METRIC_COUNT] = {
-#define PYR_METRIC(ENUM, NAME, UNIT, KIND, BETTER, ORIGIN, LABEL, DEFINITION, SOURCE)              \
+#define PYR_METRIC(ENUM, NAME, UNIT, KIND, BETTER, ORIGIN, LABEL, DEFINITION, SOURCE, ...)         \
     [PYR_M_##ENUM] = {                                                                             \
         NAME,  PYR_UNIT_##UNIT, PYR_KIND_##KIND, PYR_BETTER_##BETTER, PYR_ORIGIN_##ORIGIN,         \
         LABEL, DEFINITION,      SOURCE},

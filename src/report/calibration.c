@@ -9,37 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What was held against the truth; the order of every format. */
-static const struct {
-    enum pyr_metric metric;
-    const char *key, *label;
-} errors[] = {{PYR_M_TTFT_ERROR, "ttft_error_us", "TTFT error"},
-              {PYR_M_ITL_ERROR, "itl_error_us", "ITL error"},
-              {PYR_M_PACING_LATENESS, "pacing_lateness_us", "pacing lateness"},
-              {PYR_M_ARRIVAL_ERROR, "arrival_error_us", "arrival error, kernel's stamp"},
-              {PYR_M_ARRIVAL_ERROR_USER, "arrival_error_user_us", "arrival error, own clock"}};
-enum { ERRORS = sizeof errors / sizeof *errors };
 static const int quantiles[] = {PYR_Q_P50, PYR_Q_P99, PYR_Q_P99_9};
 static const char *const quantile_keys[] = {"p50", "p99", "p99_9"};
 enum { QUANTILES = sizeof quantiles / sizeof *quantiles };
 
-static const struct {
-    enum pyr_metric metric;
-    const char *key;
-    double factor;
-} costs[] = {{PYR_M_EVENTS_PER_CORE, "events_per_second_per_core", 1},
-             {PYR_M_CPU_PER_EVENT, "cpu_us_per_event", 1e-3},
-             {PYR_M_COALESCED_SHARE, "coalesced_share", 1}};
-enum { COSTS = sizeof costs / sizeof *costs };
-
 static bool told(enum pyr_metric metric) {
-    for (size_t i = 0; i < ERRORS; i++)
-        if (errors[i].metric == metric)
-            return true;
-    for (size_t i = 0; i < COSTS; i++)
-        if (costs[i].metric == metric)
-            return true;
-    return metric == PYR_M_EVENT_RATE;
+    return pyr_metric_is(metric, PYR_USE_INSTRUMENT_ERROR) ||
+           pyr_metric_is(metric, PYR_USE_INSTRUMENT_COST) || metric == PYR_M_EVENT_RATE;
 }
 
 size_t pyr_calibrations_leave(const struct pyr_result *result,
@@ -188,11 +164,12 @@ void pyr_calibration_terminal(const struct pyr_paper *paper, struct pyr_arena *a
                                                       {"p99", us, false},
                                                       {"p99.9", us, false},
                                                       {"n", "", false}};
-    struct pyr_cell *cells =
-                        pyr_arena_array(arena, (size_t)ERRORS * (QUANTILES + 2), sizeof *cells),
+    struct pyr_use errors[PYR_USES_MAX];
+    size_t count = pyr_uses_of(PYR_USE_INSTRUMENT_ERROR, errors);
+    struct pyr_cell *cells = pyr_arena_array(arena, count * (QUANTILES + 2), sizeof *cells),
                     *cell = cells;
     size_t rows = 0;
-    for (size_t i = 0; i < ERRORS; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct pyr_metric_result *row = pyr_case_metric(one, errors[i].metric);
         if (!row)
             continue;
@@ -221,19 +198,22 @@ void pyr_calibrations_terminal(const struct pyr_paper *paper, struct pyr_arena *
 /* --- JSON ------------------------------------------------------------------------------------ */
 
 static void put_figures(json_t *object, const struct pyr_case_result *one) {
-    for (size_t i = 0; i < ERRORS; i++) {
+    struct pyr_use errors[PYR_USES_MAX], costs[PYR_USES_MAX];
+    size_t error_count = pyr_uses_of(PYR_USE_INSTRUMENT_ERROR, errors);
+    size_t cost_count = pyr_uses_of(PYR_USE_INSTRUMENT_COST, costs);
+    for (size_t i = 0; i < error_count; i++) {
         const struct pyr_metric_result *row = one ? pyr_case_metric(one, errors[i].metric) : NULL;
         json_t *entry = row ? json_object() : json_null();
         for (size_t q = 0; row && q < QUANTILES; q++)
             pyr_json_put(entry, quantile_keys[q], pyr_json_number(quantile_us(row, quantiles[q])));
         if (row)
             pyr_json_put(entry, "n", pyr_json_count(row->n));
-        pyr_json_put(object, errors[i].key, entry);
+        pyr_json_put(object, errors[i].text, entry);
     }
-    for (size_t i = 0; i < COSTS; i++)
+    for (size_t i = 0; i < cost_count; i++)
         pyr_json_put(
-            object, costs[i].key,
-            pyr_json_number(one ? value_of(one, costs[i].metric) * costs[i].factor : (double)NAN));
+            object, costs[i].text,
+            pyr_json_number(one ? value_of(one, costs[i].metric) * costs[i].number : (double)NAN));
 }
 
 static json_t *param_json(const struct pyr_case_result *one, const char *key) {
@@ -297,7 +277,9 @@ static void put_html_table(struct pyr_buf *out, const struct pyr_case_result *on
     pyr_buf_puts(out, PYR_HTML_TABLE("fig") "<thead><tr>" PYR_HTML_COL("\u00b5s")
                           PYR_HTML_COL("p50") PYR_HTML_COL("p99") PYR_HTML_COL("p99.9")
                               PYR_HTML_COL("n") "</tr></thead><tbody>");
-    for (size_t i = 0; i < ERRORS; i++) {
+    struct pyr_use errors[PYR_USES_MAX];
+    size_t count = pyr_uses_of(PYR_USE_INSTRUMENT_ERROR, errors);
+    for (size_t i = 0; i < count; i++) {
         const struct pyr_metric_result *row = pyr_case_metric(one, errors[i].metric);
         if (!row)
             continue;
@@ -333,6 +315,8 @@ void pyr_calibrations_html(struct pyr_buf *out, const struct pyr_result *result)
 }
 
 void pyr_calibrations_markdown(struct pyr_buf *out, const struct pyr_result *result) {
+    struct pyr_use errors[PYR_USES_MAX];
+    size_t count = pyr_uses_of(PYR_USE_INSTRUMENT_ERROR, errors);
     for (size_t i = 0; i < result->calibration_count; i++) {
         const struct pyr_case_result *one = &result->calibrations[i];
         if (one->metric_count == 0) {
@@ -343,7 +327,7 @@ void pyr_calibrations_markdown(struct pyr_buf *out, const struct pyr_result *res
         pyr_buf_puts(out, "Own error, ");
         pyr_calibration_title(out, one);
         pyr_buf_puts(out, "\n\n| \u00b5s | p50 | p99 | p99.9 | n |\n|---|--:|--:|--:|--:|\n");
-        for (size_t k = 0; k < ERRORS; k++) {
+        for (size_t k = 0; k < count; k++) {
             const struct pyr_metric_result *row = pyr_case_metric(one, errors[k].metric);
             if (!row)
                 continue;

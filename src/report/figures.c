@@ -5,66 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BOTH(METRIC) PYR_M_##METRIC, PYR_M_##METRIC
-
-static const struct pyr_figure speed_figures[] = {
-    {BOTH(PREFILL_RATE), PYR_Q_P50, "prefill"},
-    {BOTH(DECODE_RATE), PYR_Q_P50, "decode"},
-    {BOTH(REQUEST_THROUGHPUT), PYR_FIGURE_VALUE, "requests"},
-    {BOTH(OUTPUT_TOKEN_THROUGHPUT), PYR_FIGURE_VALUE, "output"},
-    {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P50, "TTFT p50"},
-    {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P90, "TTFT p90"},
-    {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P99, "TTFT p99"},
-    {BOTH(ITL), PYR_Q_P50, "ITL p50"},
-    {BOTH(ITL), PYR_Q_P99, "ITL p99"},
-    {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P50, "latency p50"},
-    {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P90, "latency p90"},
-    {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P99, "latency p99"},
-};
-
-static const struct pyr_figure more_figures[] = {
-    {BOTH(OFFERED_RATE), PYR_FIGURE_VALUE, "offered"},
-    {BOTH(GOODPUT), PYR_FIGURE_VALUE, "goodput"},
-    {BOTH(TOTAL_TOKEN_THROUGHPUT), PYR_FIGURE_VALUE, "total"},
-    {BOTH(PARALLELISM), PYR_FIGURE_VALUE, "parallel"},
-    {BOTH(QUEUE_TIME), PYR_Q_P50, "queue p50"},
-    {BOTH(SPIKE_RATE), PYR_FIGURE_VALUE, "spikes"},
-    {BOTH(ERROR_RATE), PYR_FIGURE_VALUE, "errors"},
-};
-
-static const struct pyr_figure detail_figures[] = {
-    {BOTH(PROMPT_TOKEN_THROUGHPUT), PYR_FIGURE_VALUE, "prompt"},
-    {BOTH(TPOT), PYR_Q_P50, "TPOT p50"},
-    {BOTH(STALL), PYR_Q_P50, "stall p50"},
-    {BOTH(STALL), PYR_Q_P90, "stall p90"},
-    {BOTH(IN_FLIGHT), PYR_FIGURE_VALUE, "in flight"},
-    {BOTH(LITTLE_RATIO), PYR_FIGURE_VALUE, "Little's law"},
-    {BOTH(SPIKE_RATE_ROBUST), PYR_FIGURE_VALUE, "robust spikes"},
-};
-
-static const struct pyr_figure machine_figures[] = {
-    {BOTH(CPU_UTILIZATION), PYR_FIGURE_VALUE, "CPU"},
-    {BOTH(RSS_PEAK), PYR_FIGURE_VALUE, "peak RSS"},
-    {BOTH(BANDWIDTH_SHARE), PYR_FIGURE_VALUE, "bandwidth share"},
-    {BOTH(ENERGY_PER_TOKEN), PYR_FIGURE_VALUE, "energy per token"},
-};
-
-#define LIST(FIGURES)                                                                              \
-    { FIGURES, sizeof FIGURES / sizeof *FIGURES }
-static const struct {
-    const struct pyr_figure *figures;
-    size_t count;
-} groups[] = {[PYR_FIGURES_SPEED] = LIST(speed_figures),
-              [PYR_FIGURES_MORE] = LIST(more_figures),
-              [PYR_FIGURES_DETAIL] = LIST(detail_figures),
-              [PYR_FIGURES_MACHINE] = LIST(machine_figures)};
+struct pyr_figure pyr_figure_of_use(const struct pyr_use *use) {
+    return (struct pyr_figure){.closed = use->metric,
+                               .open = pyr_metric_by_load(use->metric, true),
+                               .quantile = use->statistic,
+                               .header = use->text};
+}
 
 enum pyr_metric pyr_headline_ttft(const struct pyr_case_result *result) {
-    return result->plan->open_loop ? PYR_M_TTFT_SCHED : PYR_M_TTFT_SENT;
+    return pyr_metric_by_load(PYR_M_TTFT_SENT, result->plan->open_loop);
 }
 
 enum pyr_metric pyr_headline_latency(const struct pyr_case_result *result) {
-    return result->plan->open_loop ? PYR_M_LATENCY_SCHED : PYR_M_LATENCY_SENT;
+    return pyr_metric_by_load(PYR_M_LATENCY_SENT, result->plan->open_loop);
 }
 
 struct pyr_estimate pyr_metric_quantile(const struct pyr_metric_result *row, int quantile) {
@@ -124,7 +77,8 @@ static bool worth_a_column(const struct pyr_suite_result *suite, const struct py
     return known > 0;
 }
 
-/* Prefill and decode rates describe one sequence; beside others they are shares of a batch. */
+/* A rate of one sequence is a share of a batch where others are beside it, and what all have
+ * together says nothing new where one is alone. */
 static bool one_at_a_time(const struct pyr_suite_result *suite) {
     for (size_t i = 0; i < suite->case_count; i++)
         if (suite->cases[i].plan->open_loop || suite->cases[i].plan->concurrency > 1)
@@ -152,18 +106,14 @@ size_t pyr_figures_choose(const struct pyr_suite_result *suite, enum pyr_figure_
                           struct pyr_figure figures[PYR_FIGURES_MAX]) {
     if (suite->column_count)
         return group == PYR_FIGURES_SPEED ? own_figures(suite, figures) : 0;
-    bool single = one_at_a_time(suite);
-    const struct pyr_figure *all = groups[group].figures;
-    size_t count = 0;
-    for (size_t i = 0; i < groups[group].count; i++) {
-        bool of_one = all[i].closed == PYR_M_PREFILL_RATE || all[i].closed == PYR_M_DECODE_RATE;
-        bool of_many =
-            all[i].closed == PYR_M_OUTPUT_TOKEN_THROUGHPUT || all[i].closed == PYR_M_PARALLELISM ||
-            all[i].closed == PYR_M_TOTAL_TOKEN_THROUGHPUT || all[i].closed == PYR_M_QUEUE_TIME ||
-            all[i].closed == PYR_M_REQUEST_THROUGHPUT;
-        if ((single ? of_many : of_one) || !worth_a_column(suite, &all[i]))
-            continue;
-        figures[count++] = all[i];
+    enum pyr_use_kind apart = one_at_a_time(suite) ? PYR_USE_OF_MANY : PYR_USE_OF_ONE;
+    struct pyr_use uses[PYR_USES_MAX];
+    size_t all = pyr_uses_of(PYR_USE_SHOWN, uses), count = 0;
+    for (size_t i = 0; i < all && count < PYR_FIGURES_MAX; i++) {
+        struct pyr_figure figure = pyr_figure_of_use(&uses[i]);
+        if (uses[i].set == (int)group && !pyr_metric_is(uses[i].metric, apart) &&
+            worth_a_column(suite, &figure))
+            figures[count++] = figure;
     }
     return count;
 }

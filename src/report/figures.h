@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "report/meta.h"
 #include "stats/result.h"
+#include "stats/uses.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +24,9 @@ struct pyr_figure {
     const char *header; /* "TTFT p50" */
 };
 
+/* The figure that a row of uses stands for, in both loops. */
+struct pyr_figure pyr_figure_of_use(const struct pyr_use *use);
+
 /* The headline metrics of the flat keys: ttft_sched or ttft_sent, latency_sched or latency_sent. */
 enum pyr_metric pyr_headline_ttft(const struct pyr_case_result *result);
 enum pyr_metric pyr_headline_latency(const struct pyr_case_result *result);
@@ -35,12 +39,6 @@ struct pyr_estimate pyr_metric_headline(const struct pyr_metric_result *row);
 /* A distribution's quantile, unknown when there are fewer than 1 / (1 - q) values. */
 struct pyr_estimate pyr_metric_quantile(const struct pyr_metric_result *row, int quantile);
 
-enum pyr_figure_group {
-    PYR_FIGURES_SPEED,  /* what people ask for first */
-    PYR_FIGURES_MORE,   /* what explains it */
-    PYR_FIGURES_DETAIL, /* the rest, for reports with room */
-    PYR_FIGURES_MACHINE /* what it cost: CPU, memory, energy */
-};
 enum { PYR_FIGURES_MAX = 16 };
 
 /* The figures worth a column: the suite's own, first of all, where it names them, and else for the

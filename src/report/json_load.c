@@ -81,32 +81,10 @@ json_t *pyr_json_drift(const struct pyr_case_result *result) {
     return object;
 }
 
-/* What the curves are drawn from. */
-static const struct {
-    const char *key;
-    struct pyr_figure figure;
-    double factor;
-} level_figures[] = {
-    {"offered_rate", {PYR_M_OFFERED_RATE, PYR_M_OFFERED_RATE, PYR_FIGURE_VALUE, ""}, 1},
-    {"request_throughput",
-     {PYR_M_REQUEST_THROUGHPUT, PYR_M_REQUEST_THROUGHPUT, PYR_FIGURE_VALUE, ""},
-     1},
-    {"output_token_throughput",
-     {PYR_M_OUTPUT_TOKEN_THROUGHPUT, PYR_M_OUTPUT_TOKEN_THROUGHPUT, PYR_FIGURE_VALUE, ""},
-     1},
-    {"goodput", {PYR_M_GOODPUT, PYR_M_GOODPUT, PYR_FIGURE_VALUE, ""}, 1},
-    {"error_rate", {PYR_M_ERROR_RATE, PYR_M_ERROR_RATE, PYR_FIGURE_VALUE, ""}, 1},
-    {"ttft_p50_ms", {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P50, ""}, 1e-6},
-    {"ttft_p99_ms", {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P99, ""}, 1e-6},
-    {"itl_p50_ms", {PYR_M_ITL, PYR_M_ITL, PYR_Q_P50, ""}, 1e-6},
-    {"itl_p99_ms", {PYR_M_ITL, PYR_M_ITL, PYR_Q_P99, ""}, 1e-6},
-    {"latency_p50_ms", {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P50, ""}, 1e-6},
-    {"latency_p95_ms", {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P95, ""}, 1e-6},
-    {"latency_p99_ms", {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P99, ""}, 1e-6},
-};
-
 static json_t *levels_json(const struct pyr_stress_result *stress) {
     json_t *array = json_array();
+    struct pyr_use uses[PYR_USES_MAX];
+    size_t count = pyr_uses_of(PYR_USE_LEVEL, uses); /* what the curves are drawn from */
     for (size_t i = 0; stress && i < stress->level_count; i++) {
         const struct pyr_level *level = &stress->levels[i];
         json_t *object = json_object();
@@ -119,10 +97,11 @@ static json_t *levels_json(const struct pyr_stress_result *stress) {
         pyr_json_put(object, "seconds", pyr_json_number(level->one->whole_s));
         pyr_json_put(object, "ended_early", pyr_json_text(level->one->ended_early));
         pyr_json_put(object, "saturated", json_boolean(level->one->saturating));
-        for (size_t k = 0; k < sizeof level_figures / sizeof *level_figures; k++) {
-            struct pyr_estimate at = pyr_figure_of(level->one, &level_figures[k].figure);
-            pyr_json_put(object, level_figures[k].key,
-                         pyr_json_estimate(&at, level_figures[k].factor));
+        for (size_t k = 0; k < count; k++) {
+            const struct pyr_figure figure = pyr_figure_of_use(&uses[k]);
+            struct pyr_estimate at = pyr_figure_of(level->one, &figure);
+            bool time = pyr_metric_info(uses[k].metric)->unit == PYR_UNIT_NS;
+            pyr_json_put(object, uses[k].text, pyr_json_estimate(&at, time ? 1e-6 : 1));
         }
         json_array_append_new(array, object);
     }

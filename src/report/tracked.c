@@ -5,30 +5,6 @@
 
 #include <math.h>
 
-/* Closed loop is tracked from the sending, open loop from the schedule; see report/figures.h. */
-static const struct pyr_figure tracked[] = {
-    {PYR_M_REQUEST_THROUGHPUT, PYR_M_REQUEST_THROUGHPUT, PYR_FIGURE_VALUE, NULL},
-    {PYR_M_GOODPUT, PYR_M_GOODPUT, PYR_FIGURE_VALUE, NULL},
-    {PYR_M_OUTPUT_TOKEN_THROUGHPUT, PYR_M_OUTPUT_TOKEN_THROUGHPUT, PYR_FIGURE_VALUE, NULL},
-    {PYR_M_PREFILL_RATE, PYR_M_PREFILL_RATE, PYR_Q_P50, NULL},
-    {PYR_M_DECODE_RATE, PYR_M_DECODE_RATE, PYR_Q_P50, NULL},
-    {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P50, NULL},
-    {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P95, NULL},
-    {PYR_M_TTFT_SENT, PYR_M_TTFT_SCHED, PYR_Q_P99, NULL},
-    {PYR_M_ITL, PYR_M_ITL, PYR_Q_P50, NULL},
-    {PYR_M_ITL, PYR_M_ITL, PYR_Q_P99, NULL},
-    {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P50, NULL},
-    {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P95, NULL},
-    {PYR_M_LATENCY_SENT, PYR_M_LATENCY_SCHED, PYR_Q_P99, NULL},
-    {PYR_M_ERROR_RATE, PYR_M_ERROR_RATE, PYR_FIGURE_VALUE, NULL},
-    {PYR_M_COLD_START, PYR_M_COLD_START, PYR_Q_P50, NULL},
-    {PYR_M_LOAD_TIME, PYR_M_LOAD_TIME, PYR_Q_P50, NULL},
-    {PYR_M_LOAD_TIME_COLD, PYR_M_LOAD_TIME_COLD, PYR_Q_P50, NULL},
-    {PYR_M_RSS_PEAK, PYR_M_RSS_PEAK, PYR_FIGURE_VALUE, NULL},
-    {PYR_M_ENERGY_PER_TOKEN, PYR_M_ENERGY_PER_TOKEN, PYR_FIGURE_VALUE, NULL},
-};
-enum { TRACKED = sizeof tracked / sizeof *tracked };
-
 /* One unit a kind, whatever the size: a tracker compares runs by number alone. */
 static struct pyr_scale fixed_scale(enum pyr_unit unit) {
     switch (unit) {
@@ -74,10 +50,11 @@ static bool track(const struct pyr_suite_result *suite, const struct pyr_case_re
 
 size_t pyr_tracked_collect(const struct pyr_result *result, struct pyr_arena *arena,
                            struct pyr_tracked **figures) {
-    size_t cases = 0, count = 0;
+    struct pyr_use uses[PYR_USES_MAX];
+    size_t cases = 0, count = 0, tracked = pyr_uses_of(PYR_USE_TRACKED, uses);
     for (size_t i = 0; i < result->suite_count; i++)
         cases += result->suites[i].case_count;
-    *figures = pyr_arena_array(arena, cases * TRACKED, sizeof **figures);
+    *figures = pyr_arena_array(arena, cases * tracked, sizeof **figures);
     for (size_t i = 0; i < result->suite_count; i++)
         for (size_t j = 0; j < result->suites[i].case_count; j++) {
             const struct pyr_suite_result *suite = &result->suites[i];
@@ -85,9 +62,10 @@ size_t pyr_tracked_collect(const struct pyr_result *result, struct pyr_arena *ar
             pyr_put_case_name(&name, suite, &suite->cases[j]);
             const char *kept = pyr_arena_strdup(arena, pyr_buf_text(&name));
             pyr_buf_deinit(&name);
-            for (size_t k = 0; k < TRACKED; k++)
-                count +=
-                    track(suite, &suite->cases[j], kept, &tracked[k], arena, &(*figures)[count]);
+            for (size_t k = 0; k < tracked; k++) {
+                const struct pyr_figure figure = pyr_figure_of_use(&uses[k]);
+                count += track(suite, &suite->cases[j], kept, &figure, arena, &(*figures)[count]);
+            }
         }
     return count;
 }

@@ -3,6 +3,7 @@
 
 #include "estimate/dist.h"
 #include "estimate/hist.h"
+#include "stats/uses.h"
 
 #include <math.h>
 #include <string.h>
@@ -70,20 +71,14 @@ static enum pyr_goal_verdict decide_by_share(const struct pyr_goal *goal,
     return PYR_GOAL_UNDECIDED;
 }
 
-/* How much was in use is read off, not sampled from anything: the reading itself decides, where
- * every other number without its bound leaves a goal undecided. */
-static bool is_read_off(enum pyr_metric metric) {
-    return metric == PYR_M_MEMORY_UTILIZATION || metric == PYR_M_RSS_PEAK ||
-           metric == PYR_M_ENGINE_MEMORY || metric == PYR_M_HARNESS_MEMORY ||
-           metric == PYR_M_KV_MEMORY;
-}
-
 enum pyr_goal_verdict pyr_goal_decide(const struct pyr_goal *goal,
                                       const struct pyr_case_result *one) {
     struct pyr_estimate seen = pyr_goal_seen(goal, one);
     enum pyr_metric metric = pyr_metric_find(goal->metric);
     const struct pyr_metric_result *row = pyr_case_metric(one, metric);
-    if (row && row->n == 1 && is_read_off(metric))
+    /* How much was in use is read off, not sampled from anything: the reading itself decides, where
+     * every other number without its bound leaves a goal undecided. */
+    if (row && row->n == 1 && pyr_metric_is(metric, PYR_USE_READ_OFF))
         seen.lo = seen.hi = seen.value;
     enum pyr_goal_verdict verdict = pyr_goal_verdict(goal, &seen);
     if (row && (verdict == PYR_GOAL_UNDECIDED || verdict == PYR_GOAL_UNKNOWN)) {

@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/parse.h"
-#include "record/metric.h"
+#include "stats/uses.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,12 +27,6 @@ const struct pyr_slo_preset pyr_slo_presets[] = {
     {"mlperf-gpt-oss-120b", "ttft_p99=3000ms,tpot_p99=80ms"},
     {"mlperf-gpt-oss-120b-interactive", "ttft_p99=2000ms,tpot_p99=15ms"},
     {NULL, NULL}};
-
-/* Metrics that a single request meets or misses: goodput counts those that meet all of these. */
-static const enum pyr_metric per_request[] = {
-    PYR_M_TTFT_SCHED, PYR_M_TTFT_SENT,     PYR_M_TTFO,         PYR_M_TPOT,
-    PYR_M_STALL,      PYR_M_LATENCY_SCHED, PYR_M_LATENCY_SENT,
-};
 
 static const char *const statistics[] = {"mean", "p50", "p75", "p90", "p95", "p99", "p99_9"};
 
@@ -132,8 +126,7 @@ static bool parse_goal(const char *text, bool user, struct pyr_goal *goal, struc
     snprintf(goal->label, sizeof goal->label, "%s", text);
     goal->at_least = info->better == PYR_BETTER_HIGHER;
     goal->user = user;
-    for (size_t i = 0; i < sizeof per_request / sizeof *per_request; i++)
-        goal->per_request |= per_request[i] == metric;
+    goal->per_request = pyr_metric_is(metric, PYR_USE_PER_REQUEST);
     return parse_limit(equals + 1, info->unit, &goal->limit, err) ||
            pyr_err_prefix(err, "goal '%s'", text);
 }
