@@ -35,7 +35,7 @@ static const char *const fault_names[] = {
     [PYR_FAULT_HANG_UP] = "hang_up",
 };
 
-static bool parse_fault(const char *value, struct pyr_plan *plan, struct pyr_err *err) {
+static bool parse_fault(const char *value, struct pyr_schedule *plan, struct pyr_err *err) {
     for (size_t i = 0; i < sizeof fault_names / sizeof *fault_names; i++) {
         if (strcmp(fault_names[i], value) == 0) {
             plan->fault = (enum pyr_fault)i;
@@ -45,7 +45,7 @@ static bool parse_fault(const char *value, struct pyr_plan *plan, struct pyr_err
     return pyr_fail(err, PYR_E_USAGE, "%s: no such fault", value);
 }
 
-static bool parse_key(const char *key, const char *value, struct pyr_plan *plan,
+static bool parse_key(const char *key, const char *value, struct pyr_schedule *plan,
                       struct pyr_err *err) {
     const struct {
         const char *key;
@@ -96,7 +96,8 @@ static bool parse_key(const char *key, const char *value, struct pyr_plan *plan,
     return true;
 }
 
-bool pyr_plan_parse(const char *text, size_t bytes, struct pyr_plan *plan, struct pyr_err *err) {
+bool pyr_plan_parse(const char *text, size_t bytes, struct pyr_schedule *plan,
+                    struct pyr_err *err) {
     while (bytes) {
         const char *comma = memchr(text, ',', bytes);
         size_t length = comma ? (size_t)(comma - text) : bytes;
@@ -116,7 +117,7 @@ bool pyr_plan_parse(const char *text, size_t bytes, struct pyr_plan *plan, struc
     return true;
 }
 
-uint64_t pyr_plan_due_ns(const struct pyr_plan *plan, uint64_t arrived_ns, uint32_t stream,
+uint64_t pyr_plan_due_ns(const struct pyr_schedule *plan, uint64_t arrived_ns, uint32_t stream,
                          uint32_t token) {
     uint64_t first = arrived_ns + plan->ttft_ns;
     if (plan->spread && plan->itl_ns)

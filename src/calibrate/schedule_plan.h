@@ -39,7 +39,7 @@ enum pyr_fault {
     PYR_FAULT_HANG_UP       /* a whole answer, then FIN though the connection was to live on */
 };
 
-struct pyr_plan {
+struct pyr_schedule {
     uint64_t ttft_ns;   /* request whole -> first token */
     uint64_t itl_ns;    /* between writes */
     uint64_t hold_ns;   /* freeze */
@@ -71,10 +71,10 @@ struct pyr_plan {
 /* "key=value,...": ttft, itl, hold (durations), tokens, burst, multi, reasoning, at, eos,
  * retry_after, template, status (counts), batch, spread, role, usage, tokenizer, strict, glue (0 or
  * 1), fault=NAME. Keys change the plan given. */
-bool pyr_plan_parse(const char *text, size_t bytes, struct pyr_plan *plan, struct pyr_err *err);
+bool pyr_plan_parse(const char *text, size_t bytes, struct pyr_schedule *plan, struct pyr_err *err);
 
 /* When the write that begins with token number `token` of stream number `stream` is due. */
-uint64_t pyr_plan_due_ns(const struct pyr_plan *plan, uint64_t arrived_ns, uint32_t stream,
+uint64_t pyr_plan_due_ns(const struct pyr_schedule *plan, uint64_t arrived_ns, uint32_t stream,
                          uint32_t token);
 
 /* A request body, as far as the server understands it. */

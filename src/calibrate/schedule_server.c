@@ -30,7 +30,7 @@ enum {
 
 struct stream {
     struct pyr_http_exchange *exchange;
-    struct pyr_plan plan;
+    struct pyr_schedule plan;
     struct pyr_plan_request request;
     uint64_t arrived_ns, due_ns;
     uint32_t number, total, sent; /* tokens */
@@ -43,7 +43,7 @@ struct stream {
 
 struct schedule_server {
     struct pyr_http_server *http;
-    struct pyr_plan plan;
+    struct pyr_schedule plan;
     const char *model, *unix_path, *log_path, *folder;
     uint64_t port, log_records;
     uint64_t freeze_at_ns, freeze_for_ns, first_request_ns;

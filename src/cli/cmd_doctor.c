@@ -34,7 +34,7 @@ const struct pyr_option_set pyr_doctor_set = {sizeof(struct options), {{&table, 
 
 struct findings {
     json_t *machine, *warnings;
-    struct pyr_noise noise;
+    struct pyr_machine_noise noise;
     struct pyr_bandwidth bandwidth;
     struct pyr_err bandwidth_err, energy_err;
     struct pyr_llama_paths engine;
@@ -103,7 +103,7 @@ static json_t *number_or_null(double value) {
 }
 
 static void write_json(const struct findings *f) {
-    const struct pyr_noise *n = &f->noise;
+    const struct pyr_machine_noise *n = &f->noise;
     json_t *root = json_object(), *probe = json_object(), *bandwidth = json_object();
     json_object_set_new(probe, "wake_p50_ns", json_real(n->wake_p50_ns));
     json_object_set_new(probe, "wake_p99_ns", json_real(n->wake_p99_ns));
@@ -157,7 +157,7 @@ static void put(const struct pyr_paper *paper, const char *label, const char *fo
 }
 
 static void put_noise(const struct pyr_paper *paper, const struct findings *f) {
-    const struct pyr_noise *n = &f->noise;
+    const struct pyr_machine_noise *n = &f->noise;
     if (f->bandwidth_known)
         put(paper, "memory read", "%.1f GB/s (%.1f to %.1f over %u passes, %u threads)%s",
             f->bandwidth.bytes_per_s / 1e9, f->bandwidth.lowest / 1e9, f->bandwidth.highest / 1e9,

@@ -67,8 +67,8 @@ static double variance_of_s(const struct points *points) {
     return fmax(variance, 0);
 }
 
-struct pyr_trend pyr_trend_of(const double *x, const double *y, size_t n) {
-    struct pyr_trend trend = {pyr_estimate_unknown("n<10"), NAN, NAN, NAN};
+struct pyr_slope pyr_slope_of(const double *x, const double *y, size_t n) {
+    struct pyr_slope trend = {pyr_estimate_unknown("n<10"), NAN, NAN, NAN};
     if (n < LEAST_POINTS)
         return trend;
     struct points points;
@@ -150,7 +150,7 @@ static size_t mser_cut(const double *series, size_t batches, const double *limit
 
 struct pyr_steady pyr_steady_cut(const double *series, size_t n) {
     struct pyr_steady steady = {.n = n, .reason = "n<50"};
-    steady.tail = (struct pyr_trend){pyr_estimate_unknown("n<50"), NAN, NAN, NAN};
+    steady.tail = (struct pyr_slope){pyr_estimate_unknown("n<50"), NAN, NAN, NAN};
     if (n < LEAST)
         return steady;
     double limits[2];
@@ -158,8 +158,8 @@ struct pyr_steady pyr_steady_cut(const double *series, size_t n) {
     steady.judged = true;
     steady.reason = NULL;
     steady.cut = mser_cut(series, n / BATCH, limits) * BATCH;
-    steady.tail = pyr_trend_of(NULL, series + steady.cut, n - steady.cut);
-    bool drifts = pyr_trend_rises(&steady.tail) || pyr_trend_falls(&steady.tail);
+    steady.tail = pyr_slope_of(NULL, series + steady.cut, n - steady.cut);
+    bool drifts = pyr_slope_rises(&steady.tail) || pyr_slope_falls(&steady.tail);
     if (2 * steady.cut > n) {
         steady.never_steady = true;
         steady.reason = "the warm-up takes more than half of the run";
@@ -170,6 +170,6 @@ struct pyr_steady pyr_steady_cut(const double *series, size_t n) {
     return steady;
 }
 
-bool pyr_is_saturating(const struct pyr_trend *in_flight, const struct pyr_trend *ttft) {
-    return pyr_trend_rises(in_flight) && pyr_trend_rises(ttft);
+bool pyr_is_saturating(const struct pyr_slope *in_flight, const struct pyr_slope *ttft) {
+    return pyr_slope_rises(in_flight) && pyr_slope_rises(ttft);
 }

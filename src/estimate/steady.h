@@ -13,7 +13,7 @@
 /* The trend of a series: Theil and Sen's slope with Sen's interval, Mann and Kendall's test. Long
  * series are first averaged into at most 128 successive groups. The variance of the test statistic
  * is inflated by (1+r)/(1-r) for a positive lag-1 autocorrelation r of the residuals. */
-struct pyr_trend {
+struct pyr_slope {
     struct pyr_estimate slope; /* per unit of x */
     double tau;                /* -1 .. 1; NaN when unknown */
     double p;                  /* two-sided; NaN when unknown */
@@ -21,13 +21,13 @@ struct pyr_trend {
 };
 
 /* x rises (NULL: 0, 1, 2, ...). Unknown below 10 points. */
-struct pyr_trend pyr_trend_of(const double *x, const double *y, size_t n);
+struct pyr_slope pyr_slope_of(const double *x, const double *y, size_t n);
 
-static inline bool pyr_trend_rises(const struct pyr_trend *trend) {
+static inline bool pyr_slope_rises(const struct pyr_slope *trend) {
     return trend->slope.lo > 0;
 }
 
-static inline bool pyr_trend_falls(const struct pyr_trend *trend) {
+static inline bool pyr_slope_falls(const struct pyr_slope *trend) {
     return trend->slope.hi < 0;
 }
 
@@ -36,7 +36,7 @@ struct pyr_steady {
     bool judged;           /* false below 50 values: cut is then 0 and the reason says so */
     bool never_steady;     /* no steady part can be trusted; cut is still where MSER-5 puts it */
     const char *reason;    /* static text; NULL when judged and steady */
-    struct pyr_trend tail; /* of the part after the cut; filled when judged */
+    struct pyr_slope tail; /* of the part after the cut; filled when judged */
 };
 
 /* MSER-5: of all cuts at a multiple of 5 the one that gives the rest the least standard error of
@@ -47,6 +47,6 @@ struct pyr_steady pyr_steady_cut(const double *series, size_t n);
 
 /* The target takes in more than it gives out: requests in flight and the time to first token both
  * rise over the kept window. False when either is unknown. */
-bool pyr_is_saturating(const struct pyr_trend *in_flight, const struct pyr_trend *ttft);
+bool pyr_is_saturating(const struct pyr_slope *in_flight, const struct pyr_slope *ttft);
 
 #endif

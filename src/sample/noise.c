@@ -33,7 +33,7 @@ static void sleep_until(uint64_t when_ns) {
 }
 
 static void measure_wakes(const struct pyr_noise_config *config, const struct pyr_clock *clock,
-                          double *late_ns, struct pyr_noise *noise) {
+                          double *late_ns, struct pyr_machine_noise *noise) {
     uint64_t gap = config->wake_gap_ns ? config->wake_gap_ns : PYR_NS_PER_MS;
     for (uint32_t i = 0; i < noise->wakes; i++) {
         uint64_t due = pyr_now_ns(clock) + gap;
@@ -60,7 +60,7 @@ static uint64_t involuntary_switches(void) {
 }
 
 static void measure_loops(const struct pyr_noise_config *config, const struct pyr_clock *clock,
-                          double *took_ns, struct pyr_noise *noise) {
+                          double *took_ns, struct pyr_machine_noise *noise) {
     uint32_t rounds = config->loop_rounds;
     volatile uint64_t sink = 1;
     if (rounds == 0) {
@@ -87,10 +87,10 @@ static void measure_loops(const struct pyr_noise_config *config, const struct py
 }
 
 void pyr_noise_measure(const struct pyr_noise_config *config, const struct pyr_root *root,
-                       const struct pyr_clock *clock, struct pyr_noise *noise) {
-    *noise = (struct pyr_noise){.wakes = config->wakes ? config->wakes : DEFAULT_COUNT,
-                                .loops = config->loops ? config->loops : DEFAULT_COUNT,
-                                .steal_share = NAN};
+                       const struct pyr_clock *clock, struct pyr_machine_noise *noise) {
+    *noise = (struct pyr_machine_noise){.wakes = config->wakes ? config->wakes : DEFAULT_COUNT,
+                                        .loops = config->loops ? config->loops : DEFAULT_COUNT,
+                                        .steal_share = NAN};
     uint32_t most = noise->wakes > noise->loops ? noise->wakes : noise->loops;
     double *values = pyr_xcalloc(most, sizeof *values);
     struct pyr_proc_machine before, after;

@@ -20,7 +20,7 @@ struct pyr_noise_config {
     uint32_t loop_rounds; /* rounds in each; 0: as many as take about 1 ms here */
 };
 
-struct pyr_noise {
+struct pyr_machine_noise {
     uint32_t wakes, loops;
     double wake_p50_ns, wake_p99_ns, wake_max_ns; /* woken - asked */
     double loop_p50_ns, loop_p99_ns, loop_min_ns, loop_max_ns;
@@ -31,6 +31,6 @@ struct pyr_noise {
 
 /* Takes about a second by default; the calling thread only. */
 void pyr_noise_measure(const struct pyr_noise_config *config, const struct pyr_root *root,
-                       const struct pyr_clock *clock, struct pyr_noise *noise);
+                       const struct pyr_clock *clock, struct pyr_machine_noise *noise);
 
 #endif

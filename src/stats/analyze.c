@@ -398,8 +398,8 @@ static void check_saturation(const struct pyr_case_data *data, struct pyr_arena 
         flight[n] = point->in_flight;
         ttft[n++] = point->ttft_median_ns;
     }
-    struct pyr_trend rising_flight = pyr_trend_of(NULL, flight, n);
-    struct pyr_trend rising_ttft = pyr_trend_of(NULL, ttft, n);
+    struct pyr_slope rising_flight = pyr_slope_of(NULL, flight, n);
+    struct pyr_slope rising_ttft = pyr_slope_of(NULL, ttft, n);
     /* Steps are bins: what they come to over all of them must be worth the word. */
     result->saturating = pyr_is_saturating(&rising_flight, &rising_ttft) &&
                          rising_flight.slope.lo * (double)n > fmax(0.2 * mean(flight, n), 1) &&

@@ -12,7 +12,7 @@ enum { LEAST_GAPS = 30, LEAST_WINDOWS = 10, PER_WINDOW = 20 };
 /* A self-check that cries wolf is worse than none: 99.9 % two-sided. */
 static const double alarm = 0.001;
 
-static void check_gaps(const uint64_t *times_ns, struct pyr_arrivals *out, double tolerance) {
+static void check_gaps(const uint64_t *times_ns, struct pyr_arrival_check *out, double tolerance) {
     double gaps = (double)out->n - 1;
     double mean = (double)(times_ns[out->n - 1] - times_ns[0]) / gaps, squares = 0;
     out->rate_per_s = (double)PYR_NS_PER_S / mean;
@@ -29,7 +29,8 @@ static void check_gaps(const uint64_t *times_ns, struct pyr_arrivals *out, doubl
     out->cv_fits = out->cv >= out->cv_lo && out->cv <= out->cv_hi;
 }
 
-static void check_counts(const uint64_t *times_ns, struct pyr_arrivals *out, double tolerance) {
+static void check_counts(const uint64_t *times_ns, struct pyr_arrival_check *out,
+                         double tolerance) {
     size_t windows = out->n / PER_WINDOW;
     if (windows < LEAST_WINDOWS) {
         out->reason = "n<200";
@@ -60,19 +61,19 @@ static void check_counts(const uint64_t *times_ns, struct pyr_arrivals *out, dou
         out->dispersion >= out->dispersion_lo && out->dispersion <= out->dispersion_hi;
 }
 
-struct pyr_arrivals pyr_check_arrivals(const uint64_t *times_ns, size_t n, double cv_asked,
-                                       double tolerance) {
+struct pyr_arrival_check pyr_check_arrivals(const uint64_t *times_ns, size_t n, double cv_asked,
+                                            double tolerance) {
     assert(cv_asked >= 0 && tolerance >= 0);
-    struct pyr_arrivals out = {.n = n,
-                               .rate_per_s = NAN,
-                               .cv = NAN,
-                               .cv_expected = cv_asked,
-                               .cv_lo = NAN,
-                               .cv_hi = NAN,
-                               .dispersion = NAN,
-                               .dispersion_lo = NAN,
-                               .dispersion_hi = NAN,
-                               .reason = "n<31"};
+    struct pyr_arrival_check out = {.n = n,
+                                    .rate_per_s = NAN,
+                                    .cv = NAN,
+                                    .cv_expected = cv_asked,
+                                    .cv_lo = NAN,
+                                    .cv_hi = NAN,
+                                    .dispersion = NAN,
+                                    .dispersion_lo = NAN,
+                                    .dispersion_hi = NAN,
+                                    .reason = "n<31"};
     if (n < LEAST_GAPS + 1)
         return out;
     if (times_ns[n - 1] == times_ns[0]) {

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct pyr_arrivals {
+struct pyr_arrival_check {
     uint64_t n; /* arrivals; n - 1 gaps */
     double rate_per_s;
     /* Coefficient of variation of the gaps, and where 99.9 % of runs of the asked process lie. */
@@ -28,7 +28,7 @@ struct pyr_arrivals {
 /* times_ns: n rising instants. cv_asked: 0 for constant, 1 for Poisson, 1/sqrt(shape) for gamma
  * gaps. tolerance: how far the cv of a constant process may be from 0 (0.05 is usual): the process
  * has no spread of its own, what is seen is pacing. Needs 31 arrivals. */
-struct pyr_arrivals pyr_check_arrivals(const uint64_t *times_ns, size_t n, double cv_asked,
-                                       double tolerance);
+struct pyr_arrival_check pyr_check_arrivals(const uint64_t *times_ns, size_t n, double cv_asked,
+                                            double tolerance);
 
 #endif

@@ -17,7 +17,7 @@ static bool is_soak(const struct pyr_case_data *data) {
 
 /* Per hour; x are seconds. */
 static struct pyr_estimate per_hour(const double *x, const double *y, size_t n) {
-    struct pyr_estimate slope = pyr_trend_of(x, y, n).slope;
+    struct pyr_estimate slope = pyr_slope_of(x, y, n).slope;
     slope.value *= 3600;
     slope.lo *= 3600;
     slope.hi *= 3600;

@@ -555,7 +555,7 @@ static void add_dispersion(struct builder *b) {
         return;
     pyr_sort_keys(b->values, b->scratch, n);
     /* 5 % is how far constant pacing may be from no spread at all. */
-    struct pyr_arrivals seen = pyr_check_arrivals(b->values, n, asked_cv(data->plan), 0.05);
+    struct pyr_arrival_check seen = pyr_check_arrivals(b->values, n, asked_cv(data->plan), 0.05);
     struct pyr_estimate cv = {seen.cv, NAN, NAN, seen.reason ? seen.reason : "one reading"};
     add_scalar(b, PYR_M_ARRIVAL_DISPERSION, n - 1, cv);
 }

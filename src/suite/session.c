@@ -120,7 +120,7 @@ void pyr_session_measure_bandwidth(struct pyr_session *s) {
  * here, and no counter inside a virtual machine need say so: a loop of fixed length does. */
 static void probe_noise(struct pyr_session *s) {
     const struct pyr_noise_config config = {.wakes = 100, .loops = 300};
-    struct pyr_noise noise;
+    struct pyr_machine_noise noise;
     if (s->info.virtual_time)
         return;
     pyr_noise_measure(&config, s->root, &s->clock, &noise);
@@ -137,7 +137,7 @@ static void probe_noise(struct pyr_session *s) {
  * median of 60 turns of about a millisecond, which a neighbour's short bursts do not move. */
 static void probe_speed(struct pyr_session *s, enum pyr_metric metric) {
     const struct pyr_noise_config config = {.wakes = 1, .loops = 60, .loop_rounds = 500000};
-    struct pyr_noise noise;
+    struct pyr_machine_noise noise;
     if (s->info.virtual_time)
         return;
     pyr_noise_measure(&config, s->root, &s->clock, &noise);

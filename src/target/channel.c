@@ -31,7 +31,7 @@ static void lay_out(struct pyr_channel *channel, uint32_t entries, uint32_t prom
     place(&end, sizeof *channel);
     channel->entries_offset = place(&end, entries * sizeof(struct pyr_channel_entry));
     channel->commands_offset =
-        place(&end, ((uint64_t)channel->command_mask + 1) * sizeof(struct pyr_command));
+        place(&end, ((uint64_t)channel->command_mask + 1) * sizeof(struct pyr_channel_command));
     channel->done_offset = place(&end, ((uint64_t)channel->done_mask + 1) * sizeof(uint32_t));
     channel->prompts_offset = place(&end, (uint64_t)entries * prompt_stride * sizeof(int32_t));
     channel->texts_offset = place(&end, (uint64_t)entries * text_stride);
@@ -69,8 +69,8 @@ char *pyr_channel_text(struct pyr_channel *channel, uint32_t index) {
 /* --- rings ---------------------------------------------------------------------------------------
  */
 
-void pyr_channel_send(struct pyr_channel *channel, struct pyr_command command) {
-    struct pyr_command *ring = at(channel, channel->commands_offset);
+void pyr_channel_send(struct pyr_channel *channel, struct pyr_channel_command command) {
+    struct pyr_channel_command *ring = at(channel, channel->commands_offset);
     uint32_t head = atomic_load_explicit(&channel->command_head, memory_order_relaxed);
     assert(head - atomic_load_explicit(&channel->command_tail, memory_order_acquire) <=
            channel->command_mask);
@@ -83,10 +83,10 @@ uint32_t pyr_channel_pending(const struct pyr_channel *channel) {
            atomic_load_explicit(&channel->command_tail, memory_order_relaxed);
 }
 
-struct pyr_command pyr_channel_receive(struct pyr_channel *channel) {
-    const struct pyr_command *ring = at(channel, channel->commands_offset);
+struct pyr_channel_command pyr_channel_receive(struct pyr_channel *channel) {
+    const struct pyr_channel_command *ring = at(channel, channel->commands_offset);
     uint32_t tail = atomic_load_explicit(&channel->command_tail, memory_order_relaxed);
-    struct pyr_command command = ring[tail & channel->command_mask];
+    struct pyr_channel_command command = ring[tail & channel->command_mask];
     atomic_store_explicit(&channel->command_tail, tail + 1, memory_order_release);
     return command;
 }

@@ -43,7 +43,7 @@ struct pyr_bell {
 
 enum pyr_command_kind { PYR_COMMAND_SUBMIT, PYR_COMMAND_CANCEL };
 
-struct pyr_command {
+struct pyr_channel_command {
     uint32_t entry;
     uint8_t kind;
     uint8_t outcome; /* of a cancel: enum pyr_outcome */
@@ -79,12 +79,13 @@ char *pyr_channel_text(struct pyr_channel *channel, uint32_t index);
 
 /* Load's side. A ring never overflows: an entry has at most three commands under way (the cancel
  * of its last life, its submit, its cancel). */
-void pyr_channel_send(struct pyr_channel *channel, struct pyr_command command);
+void pyr_channel_send(struct pyr_channel *channel, struct pyr_channel_command command);
 bool pyr_channel_take_done(struct pyr_channel *channel, uint32_t *index);
 bool pyr_channel_has_done(const struct pyr_channel *channel);
 /* The engine's side. */
-uint32_t pyr_channel_pending(const struct pyr_channel *channel);     /* commands to receive */
-struct pyr_command pyr_channel_receive(struct pyr_channel *channel); /* only while one is pending */
+uint32_t pyr_channel_pending(const struct pyr_channel *channel); /* commands to receive */
+struct pyr_channel_command
+pyr_channel_receive(struct pyr_channel *channel); /* only while one is pending */
 void pyr_channel_give_done(struct pyr_channel *channel, uint32_t index);
 
 /* The sleeper: arm, look at the ring once more, sleep on `fd` (an eventfd, non-blocking) only when

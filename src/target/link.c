@@ -54,7 +54,7 @@ static void prepare_text(struct pyr_link *link, struct pyr_channel_entry *entry,
     entry->text_capacity = bytes;
 }
 
-static void send_command(struct pyr_link *link, struct pyr_command command) {
+static void send_command(struct pyr_link *link, struct pyr_channel_command command) {
     if (link->dead)
         return;
     pyr_channel_send(link->channel, command);
@@ -96,7 +96,7 @@ void pyr_link_submit(struct pyr_link *link, struct pyr_slot *slot) {
     entry->total_ns = slot->limits.total_ns;
     prepare_text(link, entry, slot);
     slot->record.sent_ns = entry->record.sent_ns = pyr_now_ns(link->clock);
-    send_command(link, (struct pyr_command){.entry = index, .kind = PYR_COMMAND_SUBMIT});
+    send_command(link, (struct pyr_channel_command){.entry = index, .kind = PYR_COMMAND_SUBMIT});
 }
 
 void pyr_link_cancel(struct pyr_link *link, struct pyr_slot *slot, enum pyr_outcome outcome) {
@@ -105,9 +105,9 @@ void pyr_link_cancel(struct pyr_link *link, struct pyr_slot *slot, enum pyr_outc
     if (mine->cancel_sent)
         return;
     mine->cancel_sent = true;
-    send_command(link, (struct pyr_command){.entry = (uint32_t)(mine - link->slots),
-                                            .kind = PYR_COMMAND_CANCEL,
-                                            .outcome = (uint8_t)outcome});
+    send_command(link, (struct pyr_channel_command){.entry = (uint32_t)(mine - link->slots),
+                                                    .kind = PYR_COMMAND_CANCEL,
+                                                    .outcome = (uint8_t)outcome});
 }
 
 /* Only what the target may write (target.h). */

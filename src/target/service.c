@@ -67,7 +67,7 @@ static void start_request(struct pyr_service *service, uint32_t index, uint64_t 
 
 static void take_commands(struct pyr_service *service, uint32_t pending, uint64_t now_ns) {
     for (; pending > 0; pending--) {
-        struct pyr_command command = pyr_channel_receive(service->channel);
+        struct pyr_channel_command command = pyr_channel_receive(service->channel);
         if (command.kind == PYR_COMMAND_SUBMIT)
             start_request(service, command.entry, now_ns);
         else

@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-static const struct pyr_plan usual = PYR_PLAN_DEFAULT;
+static const struct pyr_schedule usual = PYR_PLAN_DEFAULT;
 
 static void plans_are_read_and_rubbish_refused(void **state) {
     (void)state;
-    struct pyr_plan plan = usual;
+    struct pyr_schedule plan = usual;
     struct pyr_err err;
     const char *text = "ttft=5ms,itl=20ms,tokens=9,fault=reset,at=3,batch=1,status=429";
     assert_ok(err, pyr_plan_parse(text, strlen(text), &plan, &err));
@@ -30,7 +30,7 @@ static void plans_are_read_and_rubbish_refused(void **state) {
 
 static void tokens_are_due_by_the_schedule_alone(void **state) {
     (void)state;
-    struct pyr_plan plan = usual;
+    struct pyr_schedule plan = usual;
     plan.ttft_ns = 1000;
     plan.itl_ns = 300;
     assert_int_equal(pyr_plan_due_ns(&plan, 50, 7, 0), 1050);

@@ -125,15 +125,15 @@ static void theil_and_sen_know_the_slope_of_a_line(void **state) {
         y[i] = 3 - 2 * x[i];
     }
     y[7] = 1000; /* one wild value moves nothing */
-    struct pyr_trend trend = pyr_trend_of(x, y, 40);
+    struct pyr_slope trend = pyr_slope_of(x, y, 40);
     assert_true(fabs(trend.slope.value + 2) < 1e-9);
-    assert_true(pyr_trend_falls(&trend) && !pyr_trend_rises(&trend));
+    assert_true(pyr_slope_falls(&trend) && !pyr_slope_rises(&trend));
     assert_true(trend.p < 1e-6 && trend.tau < -0.8);
-    trend = pyr_trend_of(x, y, 9);
-    assert_true(isnan(trend.slope.value) && !pyr_trend_rises(&trend));
+    trend = pyr_slope_of(x, y, 9);
+    assert_true(isnan(trend.slope.value) && !pyr_slope_rises(&trend));
     for (size_t i = 0; i < 40; i++)
         x[i] = 1;
-    trend = pyr_trend_of(x, y, 40);
+    trend = pyr_slope_of(x, y, 40);
     assert_true(isnan(trend.slope.value));
 }
 
@@ -152,8 +152,8 @@ static void the_slope_of_noise_excludes_zero_about_as_often_as_it_should(void **
                 series[i] = z;
                 z = rhos[k] * z + keep * pyr_rng_normal(&rng);
             }
-            struct pyr_trend trend = pyr_trend_of(NULL, series, N);
-            wrong += pyr_trend_rises(&trend) || pyr_trend_falls(&trend);
+            struct pyr_slope trend = pyr_slope_of(NULL, series, N);
+            wrong += pyr_slope_rises(&trend) || pyr_slope_falls(&trend);
         }
         print_message("trend of AR(1) noise at lag-1 %.1f: %d of %d intervals exclude 0\n", rhos[k],
                       wrong, count);
@@ -170,9 +170,9 @@ static void growth_of_queue_and_latency_together_is_saturation(void **state) {
         rising[i] = 1 + 0.05 * (double)i + 0.1 * pyr_rng_normal(&rng);
         flat[i] = 1 + 0.1 * pyr_rng_normal(&rng);
     }
-    struct pyr_trend up = pyr_trend_of(NULL, rising, 100);
-    struct pyr_trend level = pyr_trend_of(NULL, flat, 100);
-    struct pyr_trend unknown = pyr_trend_of(NULL, flat, 3);
+    struct pyr_slope up = pyr_slope_of(NULL, rising, 100);
+    struct pyr_slope level = pyr_slope_of(NULL, flat, 100);
+    struct pyr_slope unknown = pyr_slope_of(NULL, flat, 3);
     assert_true(pyr_is_saturating(&up, &up));
     assert_false(pyr_is_saturating(&up, &level));
     assert_false(pyr_is_saturating(&level, &up));

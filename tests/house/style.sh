@@ -49,6 +49,20 @@ put low/a.c 'void *pyr_a(void) {' '    return /* ours */ malloc(1);' '}'
 expect 'src/low/a.c:3: malloc() outside base/mem.c; use base/mem.h or an arena'
 put low/a.c 'void pyr_a(char *b) {' '    strcpy(b, "x");' '}'
 expect 'src/low/a.c:3: strcpy() is banned: unbounded, hidden state or unchecked'
+# Tags: two in headers, or one in a header and one elsewhere; opaque ones are each file's own.
+for other in b.h b.c; do
+    put low/a.h 'struct pyr_thing {' '    int x;' '};' && put "low/$other" 'struct pyr_thing {' '    int y;' '};'
+    if said=$(tools/check-style --root "$tree"); then
+        echo "a tag that is defined twice was not seen ($other)" && exit 1
+    fi
+    grep -q ': struct pyr_thing is defined in src/low/[ab].[ch]:2 too; give one of them another name$' <<<"$said" ||
+        { echo "a tag twice: $said" && exit 1; }
+    rm "$tree/src/low/$other"
+done
+put low/a.h 'struct pyr_thing;'
+for own in b.c c.c; do put "low/$own" 'struct pyr_thing {' '    int y;' '};'; done
+tools/check-style --root "$tree"
+rm "$tree"/src/low/{a.h,b.c,c.c}
 put low/a.c "/* TO""DO: all of it */"
 expect 'src/low/a.c:2: a note to do something later; do it or leave it out'
 echo '[here](gone.md)' >"$tree/docs/x.md"

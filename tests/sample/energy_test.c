@@ -156,7 +156,7 @@ static void the_machine_probe_orders_what_it_found(void **state) {
     const struct pyr_clock clock = {0};
     const struct pyr_noise_config config = {
         .wakes = 20, .wake_gap_ns = 50 * PYR_NS_PER_US, .loops = 20, .loop_rounds = 2000};
-    struct pyr_noise noise;
+    struct pyr_machine_noise noise;
     pyr_noise_measure(&config, &live, &clock, &noise);
     assert_int_equal(noise.wakes, 20);
     assert_true(noise.wake_p50_ns <= noise.wake_p99_ns);

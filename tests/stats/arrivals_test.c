@@ -35,7 +35,7 @@ static void each_process_fits_itself(void **state) {
             pyr_rng_init(&rng, 40 + k);
             for (int r = 0; r < count; r++) {
                 make(times, sizes[s], cvs[k], &rng);
-                struct pyr_arrivals check = pyr_check_arrivals(times, sizes[s], cvs[k], 0.05);
+                struct pyr_arrival_check check = pyr_check_arrivals(times, sizes[s], cvs[k], 0.05);
                 assert_null(check.reason);
                 gaps_off += !check.cv_fits;
                 counts_off += !check.dispersion_fits;
@@ -53,7 +53,7 @@ static void one_process_does_not_fit_another(void **state) {
     struct pyr_rng rng;
     pyr_rng_init(&rng, 12);
     make(times, MOST, 0, &rng);
-    struct pyr_arrivals check = pyr_check_arrivals(times, MOST, 1, 0.05);
+    struct pyr_arrival_check check = pyr_check_arrivals(times, MOST, 1, 0.05);
     assert_false(check.cv_fits || check.dispersion_fits);
     assert_true(fabs(check.rate_per_s - 100) < 1e-6);
     make(times, MOST, 1, &rng);
@@ -70,7 +70,7 @@ static void too_few_arrivals_are_not_judged(void **state) {
     struct pyr_rng rng;
     pyr_rng_init(&rng, 12);
     make(times, MOST, 1, &rng);
-    struct pyr_arrivals check = pyr_check_arrivals(times, 30, 1, 0.05);
+    struct pyr_arrival_check check = pyr_check_arrivals(times, 30, 1, 0.05);
     assert_true(isnan(check.cv) && isnan(check.dispersion));
     assert_string_equal(check.reason, "n<31");
     check = pyr_check_arrivals(times, 199, 1, 0.05);
