@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/ci.h"
 
-#include "cli/judge.h"
+#include "cli/tell.h"
 #include "report/comparison.h"
 #include "report/formats.h"
 
@@ -75,8 +75,7 @@ bool pyr_ci_tell_comparison(struct pyr_cli *cli, const struct pyr_comparison *co
     struct pyr_buf summary = {0}, notes = {0};
     pyr_comparison_markdown(comparison, &options, &summary);
     pyr_comparison_github(comparison, &options, &notes);
-    bool fine =
-        pyr_judge_write_reports(cli, comparison, folder, err) && append_summary(&summary, err);
+    bool fine = pyr_tell_reports(cli, comparison, folder, err) && append_summary(&summary, err);
     if (fine)
         print(&notes);
     pyr_buf_deinit(&summary);

@@ -3,6 +3,7 @@
 #include "cli/ci.h"
 #include "cli/cmds.h"
 #include "cli/judge.h"
+#include "cli/tell.h"
 
 #include "base/fs.h"
 #include "judge/compare.h"
@@ -129,14 +130,14 @@ static bool tell(struct pyr_cli *cli, const struct pyr_comparison *comparison, c
     bool to_file = path && !is_folder(path);
     if (to_file && !format)
         format = strstr(path, ".json") ? "json" : strstr(path, ".xml") ? "junit" : "md";
-    if (to_file && !pyr_judge_tell(cli, comparison, format, path, err))
+    if (to_file && !pyr_tell_comparison(cli, comparison, format, path, err))
         return false;
-    if (!pyr_judge_tell(cli, comparison, to_file ? NULL : format, NULL, err))
+    if (!pyr_tell_comparison(cli, comparison, to_file ? NULL : format, NULL, err))
         return false;
     const char *folder = path && !to_file ? path : "benchmark_results";
     if (cli->shared.ci)
         return pyr_ci_tell_comparison(cli, comparison, folder, err);
-    return !report || to_file || pyr_judge_write_reports(cli, comparison, folder, err);
+    return !report || to_file || pyr_tell_reports(cli, comparison, folder, err);
 }
 
 /* What only one way of comparing knows. */

@@ -3,6 +3,7 @@
 
 #include "cli/ab.h"
 #include "cli/ci.h"
+#include "cli/tell.h"
 #include "cli/typed.h"
 
 #include "base/buf.h"
@@ -152,27 +153,6 @@ bool pyr_judge_confirm(struct pyr_cli *cli, const struct pyr_compare_words *word
     return true;
 }
 
-bool pyr_judge_tell(struct pyr_cli *cli, const struct pyr_comparison *comparison,
-                    const char *format, const char *path, struct pyr_err *err) {
-    const struct pyr_comparison_format *chosen =
-        pyr_comparison_format_find(format ? format : "terminal");
-    if (!chosen)
-        return pyr_fail(err, PYR_E_USAGE,
-                        "--format %s: there is no such format of a comparison; formats: terminal, "
-                        "json, html, md, junit, github",
-                        format);
-    const struct pyr_report_options options = {.color = cli->color && !path, .width = cli->width};
-    struct pyr_buf text = {0};
-    chosen->write(comparison, &options, &text);
-    bool fine = true;
-    if (path)
-        fine = pyr_fs_write_whole(path, pyr_buf_text(&text), text.length, err);
-    else
-        fwrite(pyr_buf_text(&text), 1, text.length, stdout);
-    pyr_buf_deinit(&text);
-    return fine;
-}
-
 int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct pyr_err *err) {
     const char *baseline = cli->shared.baseline;
     struct pyr_comparison *comparison;
@@ -185,28 +165,9 @@ int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct
     snprintf(folder, sizeof folder, "%s", current);
     char *slash = strrchr(folder, '/');
     snprintf(slash ? slash : folder, slash ? 1 : sizeof folder, "%s", slash ? "" : ".");
-    bool fine = pyr_judge_tell(cli, comparison, NULL, NULL, err) &&
+    bool fine = pyr_tell_comparison(cli, comparison, NULL, NULL, err) &&
                 pyr_ci_tell_comparison(cli, comparison, folder, err);
     int judged = pyr_comparison_exit_code(comparison, cli->shared.strict);
     pyr_comparison_destroy(comparison);
     return !fine ? PYR_CLI_FAILED : code ? code : judged;
-}
-
-bool pyr_judge_write_reports(struct pyr_cli *cli, const struct pyr_comparison *comparison,
-                             const char *folder, struct pyr_err *err) {
-    static const char *const formats[] = {"md", "json", "junit", "html"};
-    size_t length = strlen(folder);
-    while (length > 1 && folder[length - 1] == '/')
-        length--;
-    folder = pyr_arena_strndup(cli->arena, folder, length);
-    if (!pyr_fs_make_dirs(folder, err))
-        return false;
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        const char *path = pyr_arena_printf(cli->arena, "%s/comparison_report%s", folder,
-                                            pyr_comparison_format_find(formats[i])->extension);
-        if (!pyr_judge_tell(cli, comparison, formats[i], path, err))
-            return false;
-        fprintf(stderr, "written: %s\n", path);
-    }
-    return true;
 }

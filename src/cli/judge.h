@@ -38,17 +38,8 @@ bool pyr_judge_confirm(struct pyr_cli *cli, const struct pyr_compare_words *word
                        const char *baseline, const char *current,
                        struct pyr_comparison **comparison, struct pyr_err *err);
 
-/* Prints it in `format` (NULL: terminal) on standard output, or writes it to `path`. */
-bool pyr_judge_tell(struct pyr_cli *cli, const struct pyr_comparison *comparison,
-                    const char *format, const char *path, struct pyr_err *err);
-
 /* With --baseline: compares what `current` names with it and prints that. The exit code of a run
  * that ended with `code`: its own where that is not 0, else the comparison's. */
 int pyr_judge_against(struct pyr_cli *cli, const char *current, int code, struct pyr_err *err);
-
-/* Writes comparison_report.md, .json, .xml and .html into the folder, and names them on standard
- * error. */
-bool pyr_judge_write_reports(struct pyr_cli *cli, const struct pyr_comparison *comparison,
-                             const char *folder, struct pyr_err *err);
 
 #endif

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 /* One stream leaves a core's line-fill buffers idle between pages; four, fetched ahead by 1 KiB,
- * were the fastest of the shapes tried (docs/method/bandwidth.md). */
+ * were the fastest of the shapes tried (docs/method/machine.md). */
 enum { STREAMS = 4, LINE_BYTES = 64, AHEAD_BYTES = 1024, DEFAULT_REPETITIONS = 7 };
 #define DEFAULT_BYTES (UINT64_C(512) << 20)
 #define GRAIN_BYTES ((uint64_t)STREAMS << 21) /* a huge page for each stream */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Target http: any OpenAI-compatible server. docs/targets/http.md
+ * Target http: any OpenAI-compatible server. docs/http.md
  */
 #include "base/mem.h"
 #include "codec/escape.h"
@@ -190,7 +190,7 @@ static bool http_attach(struct pyr_target *base, const struct pyr_attach *attach
     pyr_stamp_clock_measure(&handle->stamp_clock);
     handle->stamp_keeper = pyr_stamps_keep();
     if (!handle->holds || !handle->capture || !pyr_loop_open(&handle->loop, err) ||
-        !pyr_http_open_pool(handle, err)) {
+        !pyr_http_open_pool(handle, pyr_http_on_event, err)) {
         http_detach(&handle->base);
         return false;
     }

@@ -115,8 +115,9 @@ bool pyr_http_open_conn(struct http_conn *conn, uint64_t now_ns);
 void pyr_http_close_conn(struct http_conn *conn, bool reset, uint64_t again_ns);
 /* As many file descriptors as the connections need; false when this process may not have them. */
 bool pyr_http_raise_limit(const struct http_handle *handle, struct pyr_err *err);
-/* Opens all, within the time-out. */
-bool pyr_http_open_pool(struct http_handle *handle, struct pyr_err *err);
+/* Opens all, within the time-out. `idle` is told what happens meanwhile on those that are open. */
+bool pyr_http_open_pool(struct http_handle *handle,
+                        void (*idle)(struct http_conn *conn, uint32_t events), struct pyr_err *err);
 /* The best connection for one more request, or NULL when all are busy. */
 struct http_conn *pyr_http_choose_conn(struct http_handle *handle);
 /* Goes on with a set-up after its descriptor became ready; true once READY. False also on failure,

@@ -238,7 +238,9 @@ static bool settle_pool(struct http_handle *handle, const bool *ready, struct py
     return true;
 }
 
-bool pyr_http_open_pool(struct http_handle *handle, struct pyr_err *err) {
+bool pyr_http_open_pool(struct http_handle *handle,
+                        void (*idle)(struct http_conn *conn, uint32_t events),
+                        struct pyr_err *err) {
     uint64_t deadline_ns = pyr_clock_real_ns() + handle->target->options.connect_timeout_ns;
     bool ready[PYR_HTTP_ENDPOINTS_MAX] = {false};
     uint32_t next = 0;
@@ -258,7 +260,7 @@ bool pyr_http_open_pool(struct http_handle *handle, struct pyr_err *err) {
             if (conn->place == HTTP_OPENING)
                 settle_opening(conn, ready);
             else if (conn->place == HTTP_IDLE) /* TLS tickets, or its end */
-                pyr_http_on_event(conn, events[i].events);
+                idle(conn, events[i].events);
         }
     }
     return settle_pool(handle, ready, err);

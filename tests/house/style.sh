@@ -67,6 +67,8 @@ put low/a.c "/* TO""DO: all of it */"
 expect 'src/low/a.c:2: a note to do something later; do it or leave it out'
 echo '[here](gone.md)' >"$tree/docs/x.md"
 expect './docs/x.md:1: the link to gone.md leads nowhere'
+put low/a.c '/* docs/gone.md says why. */'
+expect 'src/low/a.c:2: there is no docs/gone.md'
 printf 'int pyr_fine;\nint other;\n' | gcc -x c -c - -o "$tree/low.o"
 ar rc "$tree/low.a" "$tree/low.o"
 expect 'libpyr_core.a:1: extern symbol other does not begin with pyr_' "$tree/low.a"
