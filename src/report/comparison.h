@@ -31,7 +31,11 @@ void pyr_comparison_put_side(struct pyr_buf *buf, const struct pyr_compared_metr
                              const struct pyr_estimate *side);
 /* "+14.8 % [+11.9, +17.7]": the change, with the sign of the number itself (not of worse). */
 void pyr_comparison_put_change(struct pyr_buf *buf, const struct pyr_compared_metric *metric);
+/* Decimals of a percentage: of a change by more than the whole, tenths say nothing. */
+int pyr_comparison_digits(const struct pyr_estimate *ratio);
 /* "TTFT (from sent) p50" */
 void pyr_comparison_put_name(struct pyr_buf *buf, const struct pyr_compared_metric *metric);
+/* Both sides, the change and what it was held against, as one sentence's part. */
+void pyr_comparison_put_all(struct pyr_buf *text, const struct pyr_compared_metric *metric);
 
 #endif
