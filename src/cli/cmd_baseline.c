@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "estimate/predict.h"
 #include "judge/baseline.h"
+#include "report/baseline.h"
 #include "suite/bench_options.h"
 #include "target/http_options.h"
 
@@ -58,11 +59,12 @@ static bool read_targets(const struct pyr_cli *cli, struct pyr_buf *text, struct
 }
 
 static void tell(struct pyr_cli *cli, const struct pyr_repeat *repeat,
-                 const struct pyr_repeated *repeated) {
+                 const struct pyr_repeated *repeated, const struct pyr_run_spread *spreads,
+                 size_t count) {
     struct pyr_buf text = {0};
     const struct pyr_paper paper = {&text, cli->width < 60 ? 60 : cli->width, cli->color, false};
     printf("Baseline of %zu runs, each in a process of its own\n\n", repeated->count);
-    pyr_baseline_terminal(repeated->runs, repeated->count, &paper);
+    pyr_report_baseline_terminal(spreads, count, repeated->count, &paper);
     printf("%s\nWritten  %s/baseline_results.json, performance_targets.json, "
            "baseline_report.md\nHistory  group:%s\nNext     pyrometer bench ..., then "
            "pyrometer compare %s benchmark_results\n",
@@ -72,14 +74,17 @@ static void tell(struct pyr_cli *cli, const struct pyr_repeat *repeat,
 
 static bool leave_files(struct pyr_cli *cli, const struct pyr_repeat *repeat,
                         const struct pyr_repeated *repeated, struct pyr_err *err) {
-    struct pyr_buf targets = {0};
-    bool fine =
-        read_targets(cli, &targets, err) &&
-        pyr_baseline_write(repeat->output, repeated->results, repeated->runs, repeated->count,
-                           targets.length ? pyr_buf_text(&targets) : NULL, err);
+    struct pyr_buf targets = {0}, report = {0};
+    const struct pyr_run_spread *spreads;
+    size_t count = pyr_baseline_spreads(cli->arena, repeated->runs, repeated->count, &spreads);
+    pyr_report_baseline_markdown(repeated->results, spreads, count, &report);
+    bool fine = read_targets(cli, &targets, err) &&
+                pyr_baseline_write(repeat->output, repeated->results, pyr_buf_text(&report),
+                                   targets.length ? pyr_buf_text(&targets) : NULL, err);
     if (fine)
-        tell(cli, repeat, repeated);
+        tell(cli, repeat, repeated, spreads, count);
     pyr_buf_deinit(&targets);
+    pyr_buf_deinit(&report);
     return fine;
 }
 

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "judge/baseline.h"
+#include "report/baseline.h"
 
 #include "suite/bench_options.h"
 #include "target/http_options.h"
@@ -31,7 +32,9 @@ static bool leave_runs(struct pyr_cli *cli, const struct pyr_repeat *repeat,
     pyr_baseline_json(repeated->results, &text);
     bool fine = pyr_fs_write_whole(path, pyr_buf_text(&text), text.length, err);
     pyr_buf_clear(&text);
-    pyr_baseline_markdown(repeated->results, repeated->runs, repeated->count, &text);
+    const struct pyr_run_spread *spreads;
+    size_t count = pyr_baseline_spreads(cli->arena, repeated->runs, repeated->count, &spreads);
+    pyr_report_baseline_markdown(repeated->results, spreads, count, &text);
     if (fine)
         printf("%s\nWritten  %s, with all %zu runs\n", pyr_buf_text(&text), path, repeated->count);
     pyr_buf_deinit(&text);
