@@ -272,6 +272,18 @@ static void open_loops_give_their_rate(void **state) {
     }
 }
 
+/* With the second in which it fills it would seem to give 190/s. */
+static void an_open_loop_is_not_judged_while_it_fills(void **state) {
+    (void)state;
+    struct pyr_rng rng;
+    struct pyr_flow flow;
+    pyr_rng_init(&rng, 11);
+    const struct open run = {200, 10, CONSTANT, false};
+    assert_true(run_open(&run, 0, &rng, &flow));
+    assert_near((double)flow.from_ns, 11e9, 1e8);
+    assert_near(pyr_flow_rate(&flow, ones).value, 200, 0.5);
+}
+
 static void an_overloaded_server_gives_what_it_can(void **state) {
     (void)state;
     count = 0;
@@ -340,6 +352,7 @@ int main(void) {
         cmocka_unit_test(counts_at_the_edges_would_not),
         cmocka_unit_test(amounts_follow_their_requests),
         cmocka_unit_test(open_loops_give_their_rate),
+        cmocka_unit_test(an_open_loop_is_not_judged_while_it_fills),
         cmocka_unit_test(an_overloaded_server_gives_what_it_can),
         cmocka_unit_test(a_request_that_hangs_is_seen_in_littles_ratio),
         cmocka_unit_test(what_is_no_rate_says_so),
