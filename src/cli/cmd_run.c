@@ -170,6 +170,7 @@ static bool open_target(struct run *run, struct pyr_err *err) {
         .timeout_ns = o->timeout_ns,
         .timeout_connect_ns = o->timeout_connect_ns,
         .seed = o->seed,
+        .attempt = true,
         .virtual_now_ns =
             strncmp(run->resolved.target, "sim:", 4) == 0 ? &run->virtual_now_ns : NULL};
     if (!pyr_target_open(&config, o->isolate, &run->target, err))

@@ -206,7 +206,7 @@ static bool load(struct pyr_cli *cli, const char *target, struct pyr_loaded *loa
         options[count++] = (struct pyr_option){.key = "engine_dir", .value = o->engine_dir};
     const struct pyr_target_config config = {
         .spec = target, .options = options, .option_count = count};
-    if (!pyr_loaded_open(&config, loaded, err))
+    if (!pyr_target_attempt(&config, err) || !pyr_loaded_open(&config, loaded, err))
         return false;
     if (!loaded->info.virtual_time)
         return true;

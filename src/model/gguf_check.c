@@ -221,7 +221,8 @@ static bool is_byte_token(const struct pyr_gguf_string *token, unsigned *byte) {
     return true;
 }
 
-/* llama.cpp keeps the tokens in a map and asserts that none was lost. */
+/* llama.cpp keeps the tokens in a map and asserts that none was lost. It reads each as a C string,
+ * so that one with a zero byte is what stands before it. */
 static bool check_unique_tokens(const struct checker *c, const struct pyr_gguf_value *tokens) {
     struct pyr_arena *arena = pyr_arena_create();
     uint64_t slot_count = 2 * tokens->count + 1;
@@ -229,6 +230,7 @@ static bool check_unique_tokens(const struct checker *c, const struct pyr_gguf_v
     struct pyr_gguf_cursor cursor = {0};
     bool unique = true;
     while (unique && pyr_gguf_next_string(tokens, &cursor, &token)) {
+        token.length = strnlen(token.text, token.length);
         if (token.length == 0)
             continue; /* llama.cpp gives each empty token a name of its own */
         uint64_t slot = hash_bytes(token.text, token.length) % slot_count;
@@ -272,6 +274,47 @@ static bool check_bytes(const struct checker *c, const struct pyr_gguf_value *to
     return true;
 }
 
+/* A token at the begin or the end that is asked for must be there: llama.cpp asserts it when the
+ * first text comes. Its own defaults are the ids that a kind of vocabulary usually has. */
+static bool check_ends(const struct checker *c, const struct pyr_gguf_value *model,
+                       uint64_t count) {
+    static const struct {
+        const char *model;
+        uint64_t least;  /* of tokens, for the defaults to exist */
+        bool begin, end; /* has a default */
+    } kinds[] = {{"llama", 3, true, true},      {"gpt2", 12, false, true},
+                 {"bert", 104, true, true},     {"t5", 3, false, true},
+                 {"rwkv", 1, false, false},     {"plamo2", 4, true, true},
+                 {"hybriddna", 12, false, true}};
+    static const char *const asked[] = {"tokenizer.ggml.add_bos_token",
+                                        "tokenizer.ggml.add_eos_token"};
+    static const char *const named[] = {"tokenizer.ggml.bos_token_id",
+                                        "tokenizer.ggml.eos_token_id"};
+    size_t kind = 0, kind_count = sizeof kinds / sizeof *kinds;
+    while (kind < kind_count && !text_is(model, kinds[kind].model))
+        kind++;
+    if (kind == kind_count)
+        return true; /* of a later llama.cpp: a worker tries it */
+    if (count < kinds[kind].least)
+        return pyr_fail(c->err, PYR_E_UNSUPPORTED,
+                        "%s: a vocabulary of the kind '%s' with %" PRIu64
+                        " tokens lacks those that "
+                        "llama.cpp takes for granted (%" PRIu64 ")",
+                        c->name, kinds[kind].model, count, kinds[kind].least);
+    for (int end = 0; end < 2; end++) {
+        bool add = false, usual = end ? kinds[kind].end : kinds[kind].begin;
+        uint64_t id;
+        pyr_gguf_bool(pyr_gguf_find(c->gguf, asked[end]), &add);
+        bool there = pyr_gguf_u64(pyr_gguf_find(c->gguf, named[end]), 0, &id) && id < count;
+        if (add && !there && !usual)
+            return pyr_fail(c->err, PYR_E_INPUT,
+                            "%s: damaged: %s token is asked for and none is named; download it "
+                            "again",
+                            c->name, end ? "an end" : "a begin");
+    }
+    return true;
+}
+
 static bool check_tokenizer(const struct checker *c) {
     const struct pyr_gguf_value *model = pyr_gguf_find(c->gguf, "tokenizer.ggml.model");
     const struct pyr_gguf_value *tokens = pyr_gguf_find(c->gguf, "tokenizer.ggml.tokens");
@@ -288,14 +331,8 @@ static bool check_tokenizer(const struct checker *c) {
                         "small (at least %d)",
                         c->name, tokens->count, TOKENS_MIN);
     c->shape->vocabulary = (uint32_t)tokens->count;
-    bool add_begin = false;
-    uint64_t begin;
-    pyr_gguf_bool(pyr_gguf_find(c->gguf, "tokenizer.ggml.add_bos_token"), &add_begin);
-    if (add_begin && text_is(model, "gpt2") &&
-        (!pyr_gguf_u64(pyr_gguf_find(c->gguf, "tokenizer.ggml.bos_token_id"), 0, &begin) ||
-         begin >= tokens->count))
-        return fail(c, "a begin token is asked for and none is named");
-    return check_unique_tokens(c, tokens) && check_bytes(c, tokens);
+    return check_ends(c, model, tokens->count) && check_unique_tokens(c, tokens) &&
+           check_bytes(c, tokens);
 }
 
 static void sum_tensors(const struct checker *c) {
@@ -306,6 +343,8 @@ static void sum_tensors(const struct checker *c) {
         bool embedding = strcmp(tensor->name, "token_embd.weight") == 0;
         bool expert = strstr(tensor->name, "_exps.") != NULL;
         shape->parameters += tensor->elements;
+        if (i == 0 || tensor->offset < shape->first_weight)
+            shape->first_weight = tensor->offset;
         shape->weight_bytes += tensor->bytes;
         if (tensor->type->repacked && tensor->dim_count > 1 && (!embedding || shape->tied))
             shape->repacked_bytes += tensor->bytes;

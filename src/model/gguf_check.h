@@ -27,6 +27,7 @@ struct pyr_gguf_shape {
     bool tied;      /* output weights are the embedding */
     bool synthetic; /* random weights, made by `pyrometer model synth` */
     uint64_t parameters, weight_bytes;
+    uint64_t first_weight;   /* where the first one lies in the file */
     uint64_t repacked_bytes; /* of the matrices that llama.cpp may copy into another order */
     /* Weights read for one token of one sequence: all but the rows that are only looked up, of
      * experts the share that is used. */

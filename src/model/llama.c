@@ -100,6 +100,18 @@ static bool check_cache_types(const struct pyr_llama_options *options,
                     cache_choices[options->cache_type_v]);
 }
 
+/* The library takes a file's pages for a buffer and asserts that it begins at such an address. */
+static bool check_alignment(const char *path, const struct pyr_llama_options *options,
+                            const struct pyr_gguf_shape *shape, struct pyr_err *err) {
+    enum { TENSOR_ALIGNMENT = 32 };
+    return !options->mmap || shape->first_weight % TENSOR_ALIGNMENT == 0 ||
+           pyr_fail(err, PYR_E_UNSUPPORTED,
+                    "%s: its weights begin at byte %llu, which is no multiple of %d, and cannot be "
+                    "mapped: add mmap=off (--engine-option), or convert it again with "
+                    "general.alignment 32",
+                    path, (unsigned long long)shape->first_weight, TENSOR_ALIGNMENT);
+}
+
 static bool check_file(const char *path, struct pyr_gguf_shape *shape, struct pyr_err *err) {
     struct pyr_gguf_file file;
     if (!pyr_gguf_open(path, &file, err))
@@ -169,6 +181,7 @@ static bool llama_load(const struct pyr_model_config *config, struct pyr_model *
     model->system_root = pyr_xstrdup(config->system_root ? config->system_root : "");
     if (!parse_options(config, &model->options, err) ||
         !check_file(model->path, &model->shape, err) ||
+        !check_alignment(model->path, &model->options, &model->shape, err) ||
         !check_cache_types(&model->options, &model->shape, err) ||
         !load_weights(model, config, err)) {
         llama_unload(model);

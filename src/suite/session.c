@@ -82,6 +82,10 @@ static uint64_t resident_bytes(const struct pyr_session *s, pid_t pid) {
 bool pyr_session_open_target(struct pyr_session *s, uint32_t variant, struct pyr_err *err) {
     struct pyr_target_config config = pyr_session_target_config(s, variant);
     s->harness_bytes = resident_bytes(s, getpid());
+    /* Once for each way of loading it; beyond the 64th each time. */
+    uint64_t bit = variant < 64 ? UINT64_C(1) << variant : 0;
+    config.attempt = !(s->attempted & bit);
+    s->attempted |= bit;
     if (!pyr_target_open(&config, s->options->isolate, &s->target, err))
         return false;
     s->target->ops->describe(s->target, &s->info);

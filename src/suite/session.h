@@ -52,6 +52,7 @@ struct pyr_session {
     struct pyr_target *target;
     struct pyr_target_info info;
     uint32_t variant;
+    uint64_t attempted; /* variants that were loaded in a process of their own first: a bit each */
     uint64_t harness_bytes, engine_bytes; /* resident, before and after opening it; 0 unknown */
     double bandwidth;                     /* bytes/s; 0: not measured */
 

@@ -111,6 +111,59 @@ bool pyr_loaded_open(const struct pyr_target_config *config, struct pyr_loaded *
     return ok;
 }
 
+enum { ATTEMPT_TOKENS = 16, ATTEMPT_CONTEXT = 64 };
+
+static bool attempt_steps(const struct pyr_loaded *loaded, struct pyr_context *context,
+                          const int32_t *tokens, uint32_t count, struct pyr_err *err) {
+    int32_t positions[ATTEMPT_TOKENS + 1], sequences[ATTEMPT_TOKENS + 1] = {0}, next;
+    uint8_t want[ATTEMPT_TOKENS + 1] = {0};
+    for (uint32_t i = 0; i <= count; i++)
+        positions[i] = (int32_t)i;
+    want[count - 1] = 1;
+    next = tokens[count - 1];
+    const struct pyr_batch first = {count, (int32_t *)tokens, positions, sequences, want};
+    const struct pyr_batch second = {1, &next, &positions[count], sequences, &want[count - 1]};
+    uint64_t done_ns;
+    return loaded->engine->decode(context, &first, 0, &done_ns, err) == PYR_DECODE_OK &&
+           loaded->engine->decode(context, &second, 0, &done_ns, err) == PYR_DECODE_OK;
+}
+
+bool pyr_loaded_attempt(const struct pyr_loaded *loaded, const struct pyr_target_config *config,
+                        struct pyr_err *err) {
+    static const char text[] = "Once upon a time, 1 + 1 = 2.\n";
+    static const struct pyr_message hello = {"user", "hello"};
+    const struct pyr_engine *engine = loaded->engine;
+    int32_t tokens[4 * ATTEMPT_TOKENS];
+    if (engine->chat)
+        engine->chat(loaded->model, &hello, 1, tokens, 4 * ATTEMPT_TOKENS);
+    char bytes[256]; /* each once, most of them no UTF-8: prompts are foreign text */
+    for (int i = 0; i < 256; i++)
+        bytes[i] = (char)(i ? i : 'a');
+    engine->tokenize(loaded->model, bytes, sizeof bytes, false, tokens, 4 * ATTEMPT_TOKENS);
+    int count =
+        engine->tokenize(loaded->model, text, strlen(text), true, tokens, 4 * ATTEMPT_TOKENS);
+    if (count <= 0)
+        return pyr_fail(err, PYR_E_INPUT, "%s: its tokenizer makes no tokens of a plain text",
+                        config->spec);
+    const struct pyr_context_config wanted = {.sequences = 1,
+                                              .tokens_per_sequence = ATTEMPT_CONTEXT,
+                                              .batch_tokens = ATTEMPT_TOKENS,
+                                              .threads = config->threads ? config->threads : 1};
+    struct pyr_context *context;
+    if (!engine->context_create(loaded->model, &wanted, &context, err))
+        return false;
+    uint32_t used = count < ATTEMPT_TOKENS ? (uint32_t)count : ATTEMPT_TOKENS;
+    bool ok = attempt_steps(loaded, context, tokens, used, err);
+    engine->context_destroy(context);
+    return ok;
+}
+
+bool pyr_loaded_is_file(const char *spec) {
+    const char *rest;
+    const struct pyr_engine *engine = pyr_engine_for_target(spec, &rest);
+    return !engine || engine->extension;
+}
+
 void pyr_loaded_close(struct pyr_loaded *loaded) {
     pyr_pieces_destroy(loaded->pieces);
     loaded->engine->unload(loaded->model);

@@ -30,6 +30,14 @@ bool pyr_loaded_open(const struct pyr_target_config *config, struct pyr_loaded *
                      struct pyr_err *err);
 void pyr_loaded_close(struct pyr_loaded *loaded);
 
+/* Has the engine do a little of all that it will be asked for: tokens of a text and of a
+ * conversation, two steps of a small context. A file that would end the process ends it here, so
+ * call it in one that may end (pyr_target_attempt). */
+bool pyr_loaded_attempt(const struct pyr_loaded *loaded, const struct pyr_target_config *config,
+                        struct pyr_err *err);
+/* Whether the TARGET names a file, whose contents may break an engine. */
+bool pyr_loaded_is_file(const char *spec);
+
 /* The context's limits and size as the config asks for them: what the load does not say is taken
  * from the model. `in_flight`: as attach says. */
 void pyr_loaded_serving_config(const struct pyr_loaded *loaded,

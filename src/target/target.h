@@ -78,6 +78,7 @@ struct pyr_target_config {
     /* Of a request, and of its connection; also before the start. 0: none was set. */
     uint64_t timeout_ns, timeout_connect_ns;
     uint64_t seed;
+    bool attempt; /* a model's file is tried in a process of its own first (pyr_target_attempt) */
     uint64_t *virtual_now_ns; /* the clock that a virtual-time driver moves; NULL: real time */
 };
 
@@ -180,5 +181,11 @@ extern const struct pyr_target_ops *const pyr_targets[];
  * files, folders, "sim:", "null:" -> local, or worker with `isolate`. */
 bool pyr_target_open(const struct pyr_target_config *config, bool isolate,
                      struct pyr_target **target, struct pyr_err *err);
+
+/* Loads a model's file and has the engine make a few steps in a process that may end by it: an
+ * engine aborts on what it does not expect of a file, and with it whoever loaded it. Fails with the
+ * process's last words. True at once for what is no file. The program must be its own worker
+ * (target/worker_main.h); starts a process, from any thread. */
+bool pyr_target_attempt(const struct pyr_target_config *config, struct pyr_err *err);
 
 #endif

@@ -28,6 +28,8 @@ bool pyr_target_open(const struct pyr_target_config *config, bool isolate,
         kind = "http";
     else if (strcmp(spec, "null:direct") == 0)
         kind = "null";
+    else if (config->attempt && !isolate && !pyr_target_attempt(config, err))
+        return false;
     const struct pyr_target_ops *ops = find(kind);
     if (!ops)
         return pyr_fail(err, PYR_E_UNSUPPORTED, "%s: this build has no target of the kind %s", spec,

@@ -32,6 +32,7 @@ struct pyr_wire_open {
     uint32_t threads, sequences, tokens_per_sequence, queue_limit;
     uint64_t seed;
     uint32_t option_count;
+    uint32_t attempt; /* 1: only see whether the engine survives the file (pyr_loaded_attempt) */
     /* then NUL-terminated: the spec, and each option's key and value */
 };
 

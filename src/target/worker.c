@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "target/kinds.h"
 #include "target/link.h"
+#include "target/loaded.h"
 #include "target/wire.h"
 #include "target/worker_main.h"
 
@@ -35,7 +36,8 @@ enum {
     STEP_SLOTS = CHUNK_SLOTS / 4,
     TEXT_BYTES_MOST = 1 << 20,
     CONTROL_FD = 3, /* in the child */
-    LAST_WORDS_BYTES = 2048
+    LAST_WORDS_BYTES = 2048,
+    ATTEMPT_OPTIONS = 64
 };
 
 struct worker_target {
@@ -202,7 +204,7 @@ static bool spawn(struct worker_target *worker, struct pyr_err *err) {
 }
 
 static bool open_model(struct worker_target *worker, const struct pyr_target_config *config,
-                       struct pyr_err *err) {
+                       bool attempt, struct pyr_err *err) {
     struct pyr_wire_open wire = {
         .threads = config->threads,
         .sequences = config->sequences,
@@ -210,6 +212,7 @@ static bool open_model(struct worker_target *worker, const struct pyr_target_con
         .queue_limit = config->queue_limit,
         .seed = config->seed,
         .option_count = (uint32_t)config->option_count,
+        .attempt = attempt,
     };
     struct pyr_buf strings = {0};
     struct pyr_wire_frame reply = {0};
@@ -247,18 +250,45 @@ static void worker_close(struct pyr_target *target) {
     pyr_free(worker);
 }
 
-static bool worker_open(const struct pyr_target_config *config, struct pyr_target **target,
-                        struct pyr_err *err) {
+static struct worker_target *make_worker(const char *spec) {
     struct worker_target *worker = pyr_xcalloc(1, sizeof *worker);
     worker->base.ops = &pyr_target_worker;
-    worker->spec = pyr_xstrdup(config->spec);
+    worker->spec = pyr_xstrdup(spec);
     worker->pidfd = worker->control = worker->log_fd = -1;
-    if (spawn(worker, err) && open_model(worker, config, err)) {
+    return worker;
+}
+
+static bool worker_open(const struct pyr_target_config *config, struct pyr_target **target,
+                        struct pyr_err *err) {
+    struct worker_target *worker = make_worker(config->spec);
+    if (spawn(worker, err) && open_model(worker, config, false, err)) {
         *target = &worker->base;
         return true;
     }
     worker_close(&worker->base);
     return false;
+}
+
+bool pyr_target_attempt(const struct pyr_target_config *config, struct pyr_err *err) {
+    if (!pyr_loaded_is_file(config->spec))
+        return true;
+    /* Weights are copied into another order without looking at them: not worth the time twice. */
+    struct pyr_option options[ATTEMPT_OPTIONS];
+    struct pyr_target_config quick = *config;
+    if (config->option_count < ATTEMPT_OPTIONS) {
+        quick.options = options;
+        quick.option_count = 0;
+        for (size_t i = 0; i < config->option_count; i++)
+            if (strcmp(config->options[i].key, "repack") != 0)
+                options[quick.option_count++] = config->options[i];
+        options[quick.option_count++] = (struct pyr_option){"repack", "off"};
+    }
+    struct pyr_err ignored;
+    struct worker_target *worker = make_worker(config->spec);
+    /* Where no process can be started there is nothing to be had from one. */
+    bool ok = !spawn(worker, &ignored) || open_model(worker, &quick, true, err);
+    worker_close(&worker->base);
+    return ok;
 }
 
 /* --- describe, text

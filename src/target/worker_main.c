@@ -83,6 +83,8 @@ static bool open_model(struct worker *worker, const struct pyr_buf *payload) {
     if (!pyr_loaded_open(&worker->config, &worker->loaded, &err))
         return fail(worker, &err);
     worker->is_open = true;
+    if (wire.attempt && !pyr_loaded_attempt(&worker->loaded, &worker->config, &err))
+        return fail(worker, &err);
     if (worker->loaded.info.virtual_time) {
         pyr_fail(&err, PYR_E_USAGE,
                  "%s: runs in virtual time, which a worker process cannot share; add real=1 or "

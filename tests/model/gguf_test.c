@@ -122,6 +122,10 @@ static void what_is_wrong_is_named(void **state) {
     tiny = pyr_tiny_gguf_valid;
     tiny.second_token = "<0x41>";
     assert_refused(&tiny, PYR_E_INPUT, "occurs twice");
+    /* As C strings, which the library reads, these are the same. */
+    tiny = pyr_tiny_gguf_valid;
+    tiny.zero_byte = true;
+    assert_refused(&tiny, PYR_E_INPUT, "occurs twice");
     tiny = pyr_tiny_gguf_valid;
     tiny.missing_byte = 10;
     assert_refused(&tiny, PYR_E_UNSUPPORTED, "byte 10");
@@ -135,6 +139,31 @@ static void what_is_wrong_is_named(void **state) {
     assert_refused(&tiny, PYR_E_INPUT, "unaligned");
     tiny.tensor_offset = UINT64_MAX - 31 - 261 * 8 * 4;
     assert_refused(&tiny, PYR_E_INPUT, "truncated");
+}
+
+/* The library asserts them when the first text comes. */
+static void a_begin_token_that_is_asked_for_must_be_there(void **state) {
+    (void)state;
+    static const struct {
+        const char *vocabulary;
+        bool refused;
+    } kinds[] = {{"llama", false}, {"gpt2", true},  {"t5", true},
+                 {"rwkv", true},   {"bert", false}, {"of next year", false}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct pyr_tiny_gguf tiny = pyr_tiny_gguf_valid;
+        tiny.adds_begin = true;
+        tiny.vocabulary = kinds[i].vocabulary;
+        if (kinds[i].refused) {
+            assert_refused(&tiny, PYR_E_INPUT, "a begin token is asked for and none is named");
+            continue;
+        }
+        struct pyr_buf buf = {0};
+        struct pyr_gguf_shape shape;
+        struct pyr_err err;
+        pyr_tiny_gguf_write(&tiny, &buf);
+        assert_ok(err, accept(buf.data, buf.length, &shape, &err));
+        pyr_buf_deinit(&buf);
+    }
 }
 
 static void foreign_files_are_named(void **state) {
@@ -240,6 +269,7 @@ int main(void) {
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(any_damage_is_refused_or_read_without_harm),
         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(a_begin_token_that_is_asked_for_must_be_there),
         cmocka_unit_test(foreign_files_are_named),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(an_unwritable_folder_is_named),

@@ -11,6 +11,7 @@ const struct pyr_tiny_gguf pyr_tiny_gguf_valid = {
     .kv_heads = 2,
     .architecture = "llama",
     .missing_byte = -1,
+    .vocabulary = "llama",
 };
 
 enum { TOKENS = 3 + 256 + 2, DIM = 8 };
@@ -53,7 +54,11 @@ static void put_tokens(const struct pyr_tiny_gguf *tiny, struct pyr_buf *out) {
         snprintf(text, sizeof text, i == tiny->missing_byte ? "gap%d" : "<0x%02X>", i);
         put_text(out, text);
     }
-    put_text(out, "\xe2\x96\x81");
+    if (tiny->zero_byte) {
+        put_u64(out, 3);
+        pyr_buf_append(out, "a\0b", 3);
+    } else
+        put_text(out, "\xe2\x96\x81");
     put_text(out, tiny->second_token ? tiny->second_token : "a");
     put_text(out, "tokenizer.ggml.token_type");
     put_u32(out, 9);
@@ -78,7 +83,7 @@ void pyr_tiny_gguf_write(const struct pyr_tiny_gguf *tiny, struct pyr_buf *out) 
     pyr_buf_puts(out, "GGUF");
     put_u32(out, tiny->version);
     put_u64(out, 2);
-    put_u64(out, tiny->scaling ? 11 : 10);
+    put_u64(out, (tiny->scaling ? 11 : 10) + (uint64_t)tiny->adds_begin);
     put_string(out, "general.architecture", tiny->architecture);
     const struct {
         const char *suffix;
@@ -96,7 +101,12 @@ void pyr_tiny_gguf_write(const struct pyr_tiny_gguf *tiny, struct pyr_buf *out) 
     snprintf(key, sizeof key, "%s.rope.scaling.type", tiny->architecture);
     if (tiny->scaling)
         put_string(out, key, tiny->scaling);
-    put_string(out, "tokenizer.ggml.model", "llama");
+    put_string(out, "tokenizer.ggml.model", tiny->vocabulary);
+    if (tiny->adds_begin) {
+        put_text(out, "tokenizer.ggml.add_bos_token");
+        put_u32(out, 7);
+        pyr_buf_putc(out, 1);
+    }
     put_tokens(tiny, out);
     put_tensor(out, "token_embd.weight", TOKENS, 0);
     put_tensor(out, "blk.0.attn_q.weight", DIM, TOKENS * DIM * 4 + tiny->tensor_offset);

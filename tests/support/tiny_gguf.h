@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct pyr_tiny_gguf {
@@ -17,6 +18,9 @@ struct pyr_tiny_gguf {
     const char *scaling;      /* rope.scaling.type, NULL: not written */
     const char *second_token; /* NULL: all tokens differ */
     int missing_byte;         /* a byte without a token, -1: none */
+    const char *vocabulary;   /* tokenizer.ggml.model */
+    bool adds_begin;          /* asks for a begin token, and names none */
+    bool zero_byte;           /* a token "a", a zero byte, "b" beside the token "a" */
     uint64_t tensor_offset;   /* added to the only matrix's offset */
 };
 

@@ -4,6 +4,7 @@
  */
 #include "support/support.h"
 
+#include "base/fs.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "record/recorder.h"
@@ -16,8 +17,25 @@
 #include <string.h>
 #include <unistd.h>
 
+static struct pyr_engine file_engine; /* the fake one for files called N.fake */
+
+/* "2.fake" aborts at its second decode, as "fake:2" does. */
+static bool load_file(const struct pyr_model_config *config, struct pyr_model **model,
+                      struct pyr_err *err) {
+    const char *slash = strrchr(config->path, '/');
+    const struct pyr_model_config plain = {.path = slash ? slash + 1 : config->path};
+    return fake_engine.load(&plain, model, err);
+}
+
 /* In place of model/engines.c. */
 const struct pyr_engine *pyr_engine_for_target(const char *target, const char **path) {
+    if (strstr(target, ".fake")) {
+        file_engine = fake_engine;
+        file_engine.extension = ".fake";
+        file_engine.load = load_file;
+        *path = target;
+        return &file_engine;
+    }
     *path = target + strlen("fake:");
     return strncmp(target, "fake:", strlen("fake:")) == 0 ? &fake_engine : NULL;
 }
@@ -258,6 +276,32 @@ static void a_model_that_cannot_be_opened_says_why(void **state) {
     assert_non_null(strstr(err.text, "/nowhere/model.gguf"));
 }
 
+/* A file that breaks the engine breaks a process that is there for it, and not this one. */
+static void a_file_is_tried_where_it_can_do_no_harm(void **state) {
+    (void)state;
+    char folder[256], path[300];
+    struct pyr_err err;
+    struct pyr_target *target;
+    assert_non_null(pyr_test_temp_dir(folder, sizeof folder));
+    for (int at = 0; at < 3; at++) {
+        snprintf(path, sizeof path, "%s/%d.fake", folder, at);
+        assert_ok(err, pyr_fs_write_whole(path, "x", 1, &err));
+        const struct pyr_target_config config = {
+            .spec = path, .threads = 1, .attempt = true, .tokens_per_sequence = 64};
+        err = (struct pyr_err){0};
+        bool ok = pyr_target_open(&config, false, &target, &err);
+        assert_true(ok == (at == 0)); /* the others abort at their first and second step */
+        if (ok)
+            target->ops->close(target);
+        else
+            assert_non_null(strstr(err.text, "SIGABRT, its last words: fake.c"));
+        unlink(path);
+    }
+    rmdir(folder);
+    /* What is no file is opened at once: this one would abort. */
+    assert_ok(err, pyr_target_attempt(&(struct pyr_target_config){.spec = "fake:abort"}, &err));
+}
+
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], PYR_WORKER_WORD) == 0)
         return pyr_worker_main(argc, argv);
@@ -269,6 +313,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_worker_that_is_killed_while_idle_is_noticed),
         cmocka_unit_test(two_workers_live_side_by_side),
         cmocka_unit_test(a_model_that_cannot_be_opened_says_why),
+        cmocka_unit_test(a_file_is_tried_where_it_can_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
