@@ -105,16 +105,25 @@ static bool counts_more(const struct pyr_goal_result *held, enum pyr_goal_verdic
     return seen->value > held->seen.value;
 }
 
+/* Everything that was sent to it failed: whatever else was measured there (memory, our own load) is
+ * of a target that did no work. */
+static bool did_no_work(const struct pyr_case_result *one) {
+    return one->ok == 0 && one->total > one->outcomes[PYR_OUTCOME_CANCELLED];
+}
+
 static void judge(const struct pyr_goal *goal, const struct pyr_result *result,
                   struct pyr_goal_result *out) {
     enum pyr_metric metric = pyr_metric_find(goal->metric);
     *out = (struct pyr_goal_result){.goal = goal, .verdict = PYR_GOAL_UNKNOWN};
     out->seen = pyr_estimate_unknown("not measured in this run");
+    const struct pyr_case_result *idle = NULL;
     for (size_t s = 0; s < result->suite_count; s++) {
         for (size_t c = 0; c < result->suites[s].case_count; c++) {
             const struct pyr_case_result *one = &result->suites[s].cases[c];
             const struct pyr_metric_result *row =
                 pyr_goal_applies(goal, one->plan) ? pyr_case_metric(one, metric) : NULL;
+            if (pyr_goal_applies(goal, one->plan) && did_no_work(one))
+                idle = one;
             if (!row)
                 continue;
             struct pyr_estimate seen = statistic(row, goal->statistic);
@@ -126,6 +135,12 @@ static void judge(const struct pyr_goal *goal, const struct pyr_result *result,
             }
         }
     }
+    /* What is to hold everywhere does not hold where there is nothing to see. */
+    if (!idle || out->verdict != PYR_GOAL_MET || (goal->at_least && out->case_id != idle->plan->id))
+        return;
+    out->case_id = idle->plan->id;
+    out->verdict = PYR_GOAL_UNKNOWN;
+    out->seen = pyr_estimate_unknown("every request of one case failed");
 }
 
 /* Three significant digits: more would be read as more than is known. */

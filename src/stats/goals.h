@@ -27,7 +27,9 @@ enum pyr_goal_verdict pyr_goal_decide(const struct pyr_goal *goal,
                                       const struct pyr_case_result *one);
 
 /* Judges every goal over all cases of the result, an "at most" by its worst case and an "at least"
- * by its best (what the target can do), and sets the grade:
+ * by its best (what the target can do), and sets the grade. A case whose every request failed meets
+ * nothing: a goal that only such a case, or at most all but such a case, would meet is unknown.
+ * The grade:
  * of the decided goals at least 90 % met is EXCELLENT, 80 % GOOD, 60 % ACCEPTABLE, below POOR;
  * UNGRADED when simulated, partial or without a decided goal. */
 void pyr_goals_judge(const struct pyr_goal *goals, size_t count, struct pyr_result *result);
