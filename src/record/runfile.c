@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,9 +37,15 @@ struct pyr_runfile {
     char partial[160];
 };
 
+/* The first that went wrong is what is told. */
+static void note_partial(struct pyr_runfile *file, const char *what) {
+    if (!file->partial[0])
+        snprintf(file->partial, sizeof file->partial, "block %u: %s", file->begun - 1, what);
+}
+
 /* What went wrong ends the reading; the blocks before it stand. */
 static bool stop(struct pyr_runfile *file, const char *what) {
-    snprintf(file->partial, sizeof file->partial, "block %u: %s", file->begun - 1, what);
+    note_partial(file, what);
     file->ended = true;
     return false;
 }
@@ -60,8 +67,9 @@ static bool read_block(struct pyr_runfile *file, uint32_t *type, size_t *bytes) 
     uint32_t header[4];
     uint64_t left = file->size_bytes - file->offset;
     if (left == 0) {
-        snprintf(file->partial, sizeof file->partial,
-                 "no end block: the run was killed or is still running");
+        if (!file->partial[0])
+            snprintf(file->partial, sizeof file->partial,
+                     "no end block: the run was killed or is still running");
         file->ended = true;
         return false;
     }
@@ -184,27 +192,34 @@ static size_t take_cases(struct pyr_runfile *file, size_t count) {
     return count;
 }
 
+/* A goal names its metric. */
 static size_t take_goals(struct pyr_runfile *file, size_t count) {
     struct pyr_goal *items = (void *)file->buffer;
+    size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        struct pyr_goal *goal = &items[i];
+        struct pyr_goal *goal = &items[kept];
+        *goal = items[i];
         goal->metric[sizeof goal->metric - 1] = '\0';
         goal->statistic[sizeof goal->statistic - 1] = '\0';
         goal->suite[sizeof goal->suite - 1] = '\0';
         goal->label[sizeof goal->label - 1] = '\0';
+        kept += pyr_metric_find(goal->metric) != PYR_METRIC_COUNT && isfinite(goal->limit);
     }
-    return count;
+    return kept;
 }
 
 static size_t take_requests(struct pyr_runfile *file, size_t count) {
-    const struct pyr_request *items = (const void *)file->buffer;
-    for (size_t i = 0; i < count; i++)
-        if (items[i].outcome >= PYR_OUTCOME_COUNT) {
-            stop(file, "an outcome unknown here: written by a newer version");
-            return 0;
-        }
+    struct pyr_request *items = (void *)file->buffer;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        items[kept] = items[i];
+        kept += items[i].outcome < PYR_OUTCOME_COUNT;
+    }
+    /* Shares of failures cannot be known without these. */
+    if (kept < count)
+        note_partial(file, "an outcome unknown here: written by a newer version");
     file->requests += count;
-    return count;
+    return kept;
 }
 
 static size_t take_chunks(struct pyr_runfile *file, size_t count) {

@@ -60,7 +60,7 @@ struct pyr_block {
  * checked: texts end in NUL, outcomes and mark kinds are known ones, a step ends after it starts, a
  * histogram has as many bytes as it says (what they mean is the caller's to check). Metric numbers
  * in observations, samples and histograms are already those of this program; items with a metric
- * unknown here are left out and counted. */
+ * unknown here (goals too) are left out and counted. */
 bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block);
 void pyr_runfile_rewind(struct pyr_runfile *file);
 

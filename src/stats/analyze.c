@@ -539,9 +539,15 @@ static void run_warnings(struct pyr_result *result, const struct pyr_collected *
     if (collected->signal)
         note(&notes, "partial: ended by signal %d (%s)", collected->signal,
              strsignal(collected->signal));
-    if (collected->orphan_chunks > 0 && result->partial)
+    if (collected->orphan_chunks > 0 && result->partial && !pyr_runfile_left_out(collected->file))
         note(&notes, "%llu tokens belong to requests that were in flight when the run was killed",
              (unsigned long long)collected->orphan_chunks);
+    uint64_t left_out = pyr_runfile_left_out(collected->file);
+    if (left_out > 0)
+        note(&notes,
+             "%llu of its records are of kinds or metrics that this program (%s) does not know and "
+             "were left out: a newer pyrometer wrote the file, and it tells more",
+             (unsigned long long)left_out, PYR_VERSION);
     for (size_t i = 0; i < collected->loose_mark_count; i++) {
         const struct pyr_mark *mark = &collected->loose_marks[i];
         if (mark->kind == PYR_MARK_WARNING)

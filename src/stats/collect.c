@@ -231,7 +231,7 @@ static void share_out_marks(struct collection *c) {
         for (; i < count && marks[i].case_index == data->marks->case_index; i++)
             data->mark_count++;
     }
-    c->out.loose_marks = marks + i;
+    c->out.loose_marks = marks ? marks + i : NULL;
     c->out.loose_mark_count = count - i;
 }
 
@@ -400,6 +400,21 @@ static void find_phases(struct collection *c, struct pyr_case_data *data) {
         pyr_arena_array(c->out.arena, data->timeline_bins, sizeof *data->timeline_tokens);
 }
 
+/* Some of what comes later takes memory by the second; no run lasts this long, and a damaged stamp
+ * says that one lasted centuries. */
+static bool check_span(const struct pyr_case_data *data, struct pyr_err *err) {
+    const double longest_s = 400 * 86400.0;
+    double seconds = (double)(data->measured.end_ns - data->measured.start_ns) * 1e-9;
+    for (size_t k = 0; k < data->phase_count; k++) {
+        const struct pyr_span *span = &data->phases[k].span;
+        double phase_s =
+            span->end_ns > span->start_ns ? (double)(span->end_ns - span->start_ns) * 1e-9 : 0;
+        seconds = phase_s > seconds ? phase_s : seconds;
+    }
+    return seconds <= longest_s ||
+           pyr_fail(err, PYR_E_INPUT, "case %s lasts %.3g days", data->plan->id, seconds / 86400);
+}
+
 static void end_texts(struct collection *c) {
     struct pyr_mark *marks = (struct pyr_mark *)c->marks.items;
     for (size_t i = 0; i < c->marks.count; i++) {
@@ -434,9 +449,12 @@ static bool arrange(struct collection *c, struct pyr_err *err) {
     share_out_samples(c);
     if (!share_out_histograms(c, err))
         return false;
-    for (size_t i = 0; i < out->case_count; i++)
+    bool fine = true;
+    for (size_t i = 0; i < out->case_count && fine; i++) {
         find_phases(c, &out->cases[i]);
-    return true;
+        fine = check_span(&out->cases[i], err);
+    }
+    return fine;
 }
 
 bool pyr_collect_open(const char *run_path, uint32_t only_case, struct pyr_collected **collected,

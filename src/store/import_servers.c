@@ -81,9 +81,9 @@ static const char *vllm_id(struct pyr_import *import, const json_t *run) {
 /* What must be the same on both sides for their numbers to be compared. */
 static const char *vllm_params(struct pyr_import *import, const json_t *run) {
     static const char *const keys[] = {
-        "dataset_name",       "random_input_len",  "random_output_len",
-        "random_range_ratio", "random_prefix_len", "sharegpt_output_len",
-        "input_len",          "output_len",        "ignore_eos"};
+        "dataset_name",      "random_input_len", "random_output_len",   "random_range_ratio",
+        "random_prefix_len", "fixed_output_len", "sharegpt_output_len", "input_len",
+        "output_len",        "ignore_eos"};
     struct pyr_buf text = {0};
     pyr_import_settings(import, run, keys, COUNT(keys), ';', &text);
     const char *params = pyr_arena_strdup(import->arena, pyr_buf_text(&text));

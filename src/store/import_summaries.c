@@ -99,6 +99,8 @@ static const char *guidellm_params(struct pyr_import *import, const json_t *root
                                    const json_t *one) {
     const json_t *data = pyr_import_search(json_object_get(one, "config"), "data");
     if (!data)
+        data = json_object_get(json_object_get(one, "request_loader"), "data");
+    if (!data)
         data = pyr_import_search(json_object_get(root, "args"), "data");
     if (json_array_size(data) == 1)
         data = json_array_get(data, 0);

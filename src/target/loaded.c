@@ -111,7 +111,8 @@ bool pyr_loaded_open(const struct pyr_target_config *config, struct pyr_loaded *
     return ok;
 }
 
-enum { ATTEMPT_TOKENS = 16, ATTEMPT_CONTEXT = 64 };
+/* A step of several tokens and one of a single: what an engine does with each differs. */
+enum { ATTEMPT_TOKENS = 2, ATTEMPT_CONTEXT = 64, ATTEMPT_ROOM = 64 };
 
 static bool attempt_steps(const struct pyr_loaded *loaded, struct pyr_context *context,
                           const int32_t *tokens, uint32_t count, struct pyr_err *err) {
@@ -133,22 +134,21 @@ bool pyr_loaded_attempt(const struct pyr_loaded *loaded, const struct pyr_target
     static const char text[] = "Once upon a time, 1 + 1 = 2.\n";
     static const struct pyr_message hello = {"user", "hello"};
     const struct pyr_engine *engine = loaded->engine;
-    int32_t tokens[4 * ATTEMPT_TOKENS];
+    int32_t tokens[ATTEMPT_ROOM];
     if (engine->chat)
-        engine->chat(loaded->model, &hello, 1, tokens, 4 * ATTEMPT_TOKENS);
+        engine->chat(loaded->model, &hello, 1, tokens, ATTEMPT_ROOM);
     char bytes[256]; /* each once, most of them no UTF-8: prompts are foreign text */
     for (int i = 0; i < 256; i++)
         bytes[i] = (char)(i ? i : 'a');
-    engine->tokenize(loaded->model, bytes, sizeof bytes, false, tokens, 4 * ATTEMPT_TOKENS);
-    int count =
-        engine->tokenize(loaded->model, text, strlen(text), true, tokens, 4 * ATTEMPT_TOKENS);
+    engine->tokenize(loaded->model, bytes, sizeof bytes, false, tokens, ATTEMPT_ROOM);
+    int count = engine->tokenize(loaded->model, text, strlen(text), true, tokens, ATTEMPT_ROOM);
     if (count <= 0)
         return pyr_fail(err, PYR_E_INPUT, "%s: its tokenizer makes no tokens of a plain text",
                         config->spec);
     const struct pyr_context_config wanted = {.sequences = 1,
                                               .tokens_per_sequence = ATTEMPT_CONTEXT,
                                               .batch_tokens = ATTEMPT_TOKENS,
-                                              .threads = config->threads ? config->threads : 1};
+                                              .threads = 1};
     struct pyr_context *context;
     if (!engine->context_create(loaded->model, &wanted, &context, err))
         return false;

@@ -417,8 +417,12 @@ static void metrics_of_another_version_are_found_by_name(void **state) {
     struct pyr_mark marks[2] = {{.kind = 12345}, {.kind = PYR_MARK_FREEZE}};
     memset(marks[1].text, 'x', sizeof marks[1].text);
     put_block(&buf, PYR_BLOCK_MARKS, 6, marks, sizeof marks);
+    struct pyr_goal goals[3] = {{.metric = "of_the_future", .statistic = "p99", .limit = 1},
+                                {.metric = "load_time", .statistic = "mean", .limit = 2},
+                                {.metric = "load_time", .statistic = "mean", .limit = INFINITY}};
+    put_block(&buf, PYR_BLOCK_GOALS, 7, goals, sizeof goals);
     uint64_t counts[2] = {0, 0};
-    put_block(&buf, PYR_BLOCK_END, 7, counts, sizeof counts);
+    put_block(&buf, PYR_BLOCK_END, 8, counts, sizeof counts);
     write_file(path, buf.data, buf.length);
     pyr_buf_deinit(&buf);
 
@@ -437,9 +441,12 @@ static void metrics_of_another_version_are_found_by_name(void **state) {
     struct pyr_err err;
     struct pyr_block block;
     assert_ok(err, pyr_runfile_open(path, &file, &err));
-    while (pyr_runfile_next(file, &block)) {
-    }
-    assert_int_equal(pyr_runfile_left_out(file), 7);
+    while (pyr_runfile_next(file, &block))
+        if (block.type == PYR_BLOCK_GOALS) {
+            assert_int_equal(block.count, 1);
+            assert_true(((const struct pyr_goal *)block.items)->limit == 2);
+        }
+    assert_int_equal(pyr_runfile_left_out(file), 9);
     pyr_runfile_close(file);
 }
 

@@ -628,6 +628,34 @@ static void a_goal_is_decided_only_by_a_bound(void **state) {
     pyr_result_destroy(result);
 }
 
+static bool warns(const struct pyr_result *result, const char *of) {
+    for (size_t i = 0; i < result->warning_count; i++)
+        if (strstr(result->warnings[i], of))
+            return true;
+    return false;
+}
+
+static void what_a_newer_version_wrote_is_left_out_and_counted(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "newer");
+    struct pyr_goal known = goal("latency_sent", "p50", 20e6);
+    struct pyr_goal newer = goal("of_the_future", "p99", 20e6);
+    pyr_lane_goal(run.lane, &newer);
+    pyr_lane_goal(run.lane, &known);
+    begin_case(&run, 0, "concurrent", "c2");
+    for (uint64_t i = 0; i < 20; i++)
+        add_request(&run, 0, run.now_ns + i * 10 * MS, PYR_OUTCOME_OK);
+    run.now_ns += 200 * MS;
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    struct pyr_result *result = finish(&run);
+    assert_int_equal(result->goal_count, 1);
+    assert_int_equal(result->goals[0].verdict, PYR_GOAL_MET);
+    assert_true(warns(result, "1 of its records are of kinds or metrics"));
+    assert_null(result->partial);
+    pyr_result_destroy(result);
+}
+
 static void a_reading_of_memory_decides_its_goal_by_itself(void **state) {
     (void)state;
     struct run run;
@@ -794,6 +822,7 @@ int main(void) {
         cmocka_unit_test(a_freeze_of_the_generator_makes_the_run_invalid_wherever_it_lies),
         cmocka_unit_test(a_slow_target_makes_a_run_invalid_only_where_our_own_slots_held_it_back),
         cmocka_unit_test(a_goal_is_decided_only_by_a_bound),
+        cmocka_unit_test(what_a_newer_version_wrote_is_left_out_and_counted),
         cmocka_unit_test(a_reading_of_memory_decides_its_goal_by_itself),
         cmocka_unit_test(a_run_without_its_end_is_partial_and_still_read),
         cmocka_unit_test(observations_become_metrics_of_their_case),
