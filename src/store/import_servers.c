@@ -67,6 +67,9 @@ static const char *vllm_id(struct pyr_import *import, const json_t *run) {
     const char *model = pyr_import_member_text(import, run, "model_id");
     const char *rate = pyr_import_member_text(import, run, "request_rate");
     const char *level = pyr_import_member_text(import, run, "max_concurrency");
+    if (!rate && !level && json_object_get(run, "completed"))
+        pyr_import_caution(import, "a result in it does not say its load: only you can know that "
+                                   "two such are of the same");
     struct pyr_buf others = {0};
     bool poisson = json_number_value(json_object_get(run, "burstiness")) == 1;
     pyr_import_settings(import, run, more + poisson, COUNT(more) - poisson, ',', &others);

@@ -275,6 +275,10 @@ static void the_load_is_part_of_the_name(void **state) {
         "{\"model_name\": \"m\", \"avg_latency_ms\": 9, \"concurrency\": 8}]";
     struct pyr_kept_run *run = read_text(arena, array, strlen(array), 2);
     assert_string_equal(run->cases[1].id, "?/m concurrency=8");
+    static const char silent[] =
+        "{\"completed\": 5, \"request_throughput\": 5, \"mean_ttft_ms\": 10}";
+    run = read_text(arena, silent, strlen(silent), 1);
+    assert_non_null(strstr(run->cautions, "does not say its load"));
     static const char llmperf[] =
         "{\"model\": \"m\", \"num_concurrent_requests\": 4, \"mean_input_tokens\": 550,"
         "\"results_ttft_s_mean\": 0.2, \"results_num_requests_started\": 100,"
