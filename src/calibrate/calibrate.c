@@ -275,7 +275,7 @@ static void take_requests(struct analysis *a, const struct pyr_request *list, si
         a->requests[r->ordinal] = *r;
         if (r->phase != PYR_PHASE_MEASURED)
             continue;
-        a->tokens += r->output_tokens;
+        a->tokens += pyr_request_tokens(r);
         uint64_t sent = sent_ns(&a->sends, r->prompt_hash, 0);
         if (sent)
             add(&a->out->ttft, (double)r->first_content_ns - (double)sent);

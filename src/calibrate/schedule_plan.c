@@ -32,6 +32,8 @@ static const char *const fault_names[] = {
     [PYR_FAULT_PINGS] = "pings",
     [PYR_FAULT_HANG] = "hang",
     [PYR_FAULT_EMPTY] = "empty",
+    [PYR_FAULT_ERROR_FIELD] = "error_field",
+    [PYR_FAULT_DONE_ALONE] = "done_alone",
     [PYR_FAULT_HANG_UP] = "hang_up",
 };
 
@@ -61,6 +63,7 @@ static bool parse_key(const char *key, const char *value, struct pyr_schedule *p
                   {"at", &plan->at},
                   {"eos", &plan->eos},
                   {"retry_after", &plan->retry_after},
+                  {"loading", &plan->loading},
                   {"template", &plan->template_tokens}};
     const struct {
         const char *key;

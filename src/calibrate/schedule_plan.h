@@ -36,6 +36,8 @@ enum pyr_fault {
     PYR_FAULT_PINGS,        /* comments without end */
     PYR_FAULT_HANG,         /* no answer at all */
     PYR_FAULT_EMPTY,        /* an answer without a token */
+    PYR_FAULT_ERROR_FIELD,  /* the field "error" in the stream, then its end (llama-server) */
+    PYR_FAULT_DONE_ALONE,   /* [DONE] and nothing else: an engine that died behind its server */
     PYR_FAULT_HANG_UP       /* a whole answer, then FIN though the connection was to live on */
 };
 
@@ -50,6 +52,7 @@ struct pyr_schedule {
     uint32_t at;        /* the fault comes before this token */
     uint32_t eos;       /* ends after so many tokens unless ignore_eos was asked; 0: never */
     uint32_t retry_after;
+    uint32_t loading;         /* so many first requests are answered 503; models are listed */
     uint32_t template_tokens; /* more of a chat's prompt, by usage, than its text has */
     uint16_t status;
     bool batch;     /* all streams step together, on a grid of itl */
@@ -69,8 +72,8 @@ struct pyr_schedule {
     }
 
 /* "key=value,...": ttft, itl, hold (durations), tokens, burst, multi, reasoning, at, eos,
- * retry_after, template, status (counts), batch, spread, role, usage, tokenizer, strict, glue (0 or
- * 1), fault=NAME. Keys change the plan given. */
+ * retry_after, template, loading, status (counts), batch, spread, role, usage, tokenizer, strict,
+ * glue (0 or 1), fault=NAME. Keys change the plan given. */
 bool pyr_plan_parse(const char *text, size_t bytes, struct pyr_schedule *plan, struct pyr_err *err);
 
 /* When the write that begins with token number `token` of stream number `stream` is due. */

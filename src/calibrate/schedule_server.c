@@ -338,6 +338,17 @@ static bool misbehave(struct schedule_server *server, struct stream *stream) {
         pyr_http_end(exchange);
         forget(server, stream);
         return true;
+    case PYR_FAULT_ERROR_FIELD:
+        write_text(stream, "error: {\"code\":400,\"message\":\"planned failure\"}\n\n"
+                           "data: [DONE]\n\n");
+        pyr_http_end(exchange);
+        forget(server, stream);
+        return true;
+    case PYR_FAULT_DONE_ALONE:
+        write_text(stream, "data: [DONE]\n\n");
+        pyr_http_end(exchange);
+        forget(server, stream);
+        return true;
     case PYR_FAULT_LONG_LINE:
         write_long_line(server, stream);
         return true;
@@ -476,7 +487,11 @@ static void handle(void *user, struct pyr_http_exchange *exchange,
                    const struct pyr_http_request *request) {
     struct schedule_server *server = user;
     char text[256];
-    if (strcmp(request->path, "/v1/chat/completions") == 0) {
+    if (server->plan.loading && strcmp(request->method, "POST") == 0) {
+        server->plan.loading--;
+        pyr_http_reply_text(exchange, 503, "application/json",
+                            "{\"error\":{\"message\":\"Loading model\",\"code\":503}}");
+    } else if (strcmp(request->path, "/v1/chat/completions") == 0) {
         take_completion(server, exchange, request, true);
     } else if (strcmp(request->path, "/v1/completions") == 0) {
         take_completion(server, exchange, request, false);

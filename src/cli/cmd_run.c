@@ -171,6 +171,7 @@ static bool open_target(struct run *run, struct pyr_err *err) {
         .timeout_connect_ns = o->timeout_connect_ns,
         .seed = o->seed,
         .attempt = true,
+        .temperature = o->temperature,
         .virtual_now_ns =
             strncmp(run->resolved.target, "sim:", 4) == 0 ? &run->virtual_now_ns : NULL};
     if (!pyr_target_open(&config, o->isolate, &run->target, err))
@@ -332,14 +333,14 @@ static void write_timings(const struct run *run) {
         if (r->outcome != PYR_OUTCOME_OK || r->first_content_ns == 0)
             continue;
         prompt_tokens = r->prompt_tokens;
-        tokens += r->output_tokens;
+        tokens += pyr_request_tokens(r);
         start_ns = r->sent_ns < start_ns ? r->sent_ns : start_ns;
         end_ns = r->last_content_ns > end_ns ? r->last_content_ns : end_ns;
         first[first_count++] = (double)(r->first_content_ns - r->sent_ns);
         all[all_count++] = (double)(r->last_content_ns - r->sent_ns);
-        if (r->output_tokens > 1)
-            gap[gap_count++] =
-                (double)(r->last_content_ns - r->first_content_ns) / (r->output_tokens - 1);
+        uint32_t streamed = pyr_request_streamed_tokens(r);
+        if (streamed > 1 && r->chunks > 1)
+            gap[gap_count++] = (double)(r->last_content_ns - r->first_content_ns) / (streamed - 1);
     }
     if (all_count == 0)
         return;

@@ -51,7 +51,17 @@ static void take_data(struct pyr_sse *sse, const char *value, size_t bytes, bool
     sse->has_data = true;
 }
 
+static void keep_name(struct pyr_sse *sse, const char *name, size_t bytes) {
+    size_t kept = bytes < sizeof sse->next_name ? bytes : sizeof sse->next_name - 1;
+    memcpy(sse->next_name, name, kept);
+    sse->next_name[kept] = '\0';
+}
+
 static void take_line(struct pyr_sse *sse, const char *line, size_t bytes, bool in_hold) {
+    if (*line == '{') { /* never the name of a field: an object whose "data:" was forgotten */
+        take_data(sse, line, bytes, in_hold);
+        return;
+    }
     const char *colon = memchr(line, ':', bytes);
     size_t field = colon ? (size_t)(colon - line) : bytes;
     const char *value = colon ? colon + 1 : line + bytes;
@@ -63,9 +73,10 @@ static void take_line(struct pyr_sse *sse, const char *line, size_t bytes, bool 
     if (field == 4 && memcmp(line, "data", 4) == 0) {
         take_data(sse, value, value_bytes, in_hold);
     } else if (field == 5 && memcmp(line, "event", 5) == 0) {
-        size_t kept = value_bytes < sizeof sse->next_name ? value_bytes : sizeof sse->next_name - 1;
-        memcpy(sse->next_name, value, kept);
-        sse->next_name[kept] = '\0';
+        keep_name(sse, value, value_bytes);
+    } else if (field == 5 && memcmp(line, "error", 5) == 0) {
+        take_data(sse, value, value_bytes, in_hold);
+        keep_name(sse, "error", 5);
     }
 }
 

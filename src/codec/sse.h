@@ -9,8 +9,10 @@
  *         use(sse.data, sse.data_bytes);      // valid until the next call
  *
  * Lines may end in CR, LF or CRLF; a byte order mark at the very start, comments, "id" and "retry"
- * are passed over; several data lines are joined by LF. The events found do not depend on how the
- * bytes were split.
+ * are passed over; several data lines are joined by LF. Two things are taken that the standard
+ * knows as unknown fields: "error: ..." is an event called error, and a line that begins with '{'
+ * is data (servers that fail forget "data:"). The events found do not depend on how the bytes were
+ * split.
  */
 #ifndef PYR_CODEC_SSE_H
 #define PYR_CODEC_SSE_H

@@ -54,10 +54,11 @@ static void gather(void *context, const struct pyr_slot *slot) {
         return;
     g->ttft[g->ok] = (double)(r->first_content_ns - r->sent_ns);
     g->latency[g->ok] = (double)(r->last_content_ns - r->sent_ns);
-    if (r->output_tokens > 1)
+    uint32_t streamed = pyr_request_streamed_tokens(r);
+    if (streamed > 1)
         g->tpot[g->tpots++] =
-            (double)(r->last_content_ns - r->first_content_ns) / (double)(r->output_tokens - 1);
-    g->tokens += r->output_tokens;
+            (double)(r->last_content_ns - r->first_content_ns) / (double)(streamed - 1);
+    g->tokens += pyr_request_tokens(r);
     g->outputs_hash += pyr_mix64(r->prompt_hash ^ pyr_mix64(r->text_hash));
     g->ok++;
 }

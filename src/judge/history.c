@@ -98,7 +98,8 @@ static bool is_run_file(const char *path) {
         return false;
     size_t got = fread(magic, 1, sizeof PYR_RUN_MAGIC - 1, file);
     fclose(file);
-    return got == sizeof PYR_RUN_MAGIC - 1 && strcmp(magic, PYR_RUN_MAGIC) == 0;
+    return got == sizeof PYR_RUN_MAGIC - 1 &&
+           strncmp(magic, PYR_RUN_MAGIC, PYR_RUN_VERSION_AT) == 0;
 }
 
 static bool from_run_file(struct pyr_arena *arena, const char *path, struct pyr_kept_run **runs,

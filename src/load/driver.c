@@ -51,6 +51,8 @@ struct pyr_load {
     uint64_t measured_sent, measured_in_flight, last_closed_ns;
     uint64_t next_tick_ns, expected_ns;
     bool closing; /* nothing more goes out */
+    bool cautioned;
+    char short_text[80];
     /* Closed loop. */
     struct pyr_due_heap due;
     uint32_t users, users_asked;
@@ -343,6 +345,15 @@ static void keep_error(struct pyr_load *load, const struct pyr_slot *slot) {
     pyr_lane_mark(load->config.lane, PYR_MARK_WARNING, load->plan->case_index, 0, sentence);
 }
 
+/* The first one of a load: the others are like it. */
+static void keep_caution(struct pyr_load *load, const struct pyr_slot *slot) {
+    if (load->cautioned)
+        return;
+    load->cautioned = true;
+    pyr_lane_mark(load->config.lane, PYR_MARK_WARNING, load->plan->case_index, 0,
+                  slot->caution_text);
+}
+
 static void count_measured(struct pyr_load *load, const struct pyr_request *record) {
     struct pyr_load_live *live = &load->live;
     load->measured_in_flight--;
@@ -351,7 +362,7 @@ static void count_measured(struct pyr_load *load, const struct pyr_request *reco
         return;
     uint64_t from_ns = load->plan->open_loop ? record->scheduled_ns : record->sent_ns;
     live->prompt_tokens += record->prompt_tokens;
-    live->output_tokens += record->output_tokens;
+    live->output_tokens += pyr_request_tokens(record);
     if (record->first_content_ns >= from_ns)
         pyr_hist_record(load->ttft_ns, record->first_content_ns - from_ns);
     if (record->last_content_ns >= from_ns)
@@ -373,6 +384,14 @@ static uint64_t user_due(struct pyr_load *load, const struct pyr_slot *slot) {
     return due_ns;
 }
 
+static void fail_short(struct pyr_load *load, struct pyr_slot *slot) {
+    struct pyr_request *record = &slot->record;
+    record->outcome = PYR_OUTCOME_SHORT;
+    snprintf(load->short_text, sizeof load->short_text, "%u tokens of the %u asked for",
+             pyr_request_tokens(record), slot->output_tokens);
+    slot->error_text = load->short_text;
+}
+
 static void end_request(struct pyr_load *load, struct pyr_slot *slot, uint64_t now_ns) {
     const struct pyr_load_plan *plan = load->plan;
     struct pyr_request *record = &slot->record;
@@ -381,17 +400,17 @@ static void end_request(struct pyr_load *load, struct pyr_slot *slot, uint64_t n
     load->busy[index] = false;
     if (record->closed_ns == 0 || record->closed_ns > now_ns)
         record->closed_ns = now_ns;
-    if (record->outcome == PYR_OUTCOME_OK && record->output_tokens < slot->output_tokens) {
-        record->flags |= PYR_REQUEST_SHORT;
-        if (plan->short_is_error)
-            record->outcome = PYR_OUTCOME_SHORT;
-    }
+    if (record->outcome == PYR_OUTCOME_OK && (record->flags & PYR_REQUEST_SHORT) &&
+        plan->short_is_error)
+        fail_short(load, slot);
     pyr_lane_request(load->config.lane, record);
     load->live.in_flight--;
     load->live.ended++;
     load->live.outcomes[record->outcome]++;
     if (record->outcome != PYR_OUTCOME_OK)
         keep_error(load, slot);
+    else if (slot->caution_text)
+        keep_caution(load, slot);
     if (record->phase == PYR_PHASE_MEASURED)
         count_measured(load, record);
     if (record->closed_ns > load->last_closed_ns)
@@ -625,7 +644,7 @@ static void prepare(struct pyr_load *load, const struct pyr_load_plan *plan,
     load->starved_until_ns = 0;
     load->next_arrival_ns = PYR_NEVER;
     load->curve_points_marked = 0;
-    load->closing = false;
+    load->closing = load->cautioned = false;
     load->due = (struct pyr_due_heap){.items = load->due_items};
     load->users = load->users_asked = 0;
     prepare_slots(load);

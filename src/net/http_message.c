@@ -191,8 +191,19 @@ bool pyr_http_response_is_between_chunks(const struct pyr_http_response *respons
 }
 
 const char *pyr_http_response_packing(const struct pyr_http_response *response) {
-    const char *packing = response->content_encoding;
-    return *packing && strcasecmp(packing, "identity") != 0 ? packing : NULL;
+    /* The last ones are met as names of what is no packing, or no encoding of content at all. */
+    static const char *const plain[] = {"identity", "none", "utf-8", "utf8", "binary", "8bit"};
+    const char *packing = response->content_encoding, *at = packing;
+    while (*at) {
+        size_t length = strcspn(at, ", \t");
+        bool known = length == 0;
+        for (size_t i = 0; i < sizeof plain / sizeof *plain && !known; i++)
+            known = strlen(plain[i]) == length && strncasecmp(at, plain[i], length) == 0;
+        if (!known)
+            return packing;
+        at += length + (at[length] != '\0');
+    }
+    return NULL;
 }
 
 /* The first bytes of a server that speaks something else. */

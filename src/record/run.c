@@ -30,3 +30,10 @@ const char *pyr_outcome_name(enum pyr_outcome outcome) {
     assert(outcome < PYR_OUTCOME_COUNT);
     return names[outcome];
 }
+
+const char *pyr_request_kind_name(int bit) {
+    static const char *const names[PYR_KIND_COUNT] = {"content", "reasoning", "tool_call",
+                                                      "refusal", "media",     "choices"};
+    assert(bit >= 0 && bit < PYR_KIND_COUNT);
+    return names[bit];
+}

@@ -14,6 +14,7 @@
 #ifndef PYR_RECORD_RUN_H
 #define PYR_RECORD_RUN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* How a request ended. Failures are never latencies and never dropped. docs/outcomes.md */
@@ -52,10 +53,27 @@ enum pyr_request_flag {
     PYR_REQUEST_USAGE = 1 << 3,          /* the server reported token counts */
     PYR_REQUEST_ESTIMATED = 1 << 4,      /* prompt_tokens is our estimate, not a count */
     PYR_REQUEST_NEW_CONNECTION = 1 << 5, /* a connection was made for it after the start */
-    PYR_REQUEST_WAITED = 1 << 6          /* no slot of ours was free at its scheduled time */
+    PYR_REQUEST_WAITED = 1 << 6,         /* no slot of ours was free at its scheduled time */
+    PYR_REQUEST_CACHED = 1 << 7,         /* usage_cached_tokens was said */
+    PYR_REQUEST_REASONED = 1 << 8,       /* usage_reasoning_tokens was said */
+    PYR_REQUEST_BAD_USAGE = 1 << 9       /* a count of the server's cannot be: none is used */
 };
 
-/* One finished request, 160 bytes, stored as it is (little endian). */
+/* What the output of a request was made of. */
+enum pyr_request_kind {
+    PYR_KIND_CONTENT = 1 << 0,
+    PYR_KIND_REASONING = 1 << 1,
+    PYR_KIND_TOOL_CALL = 1 << 2,
+    PYR_KIND_REFUSAL = 1 << 3,
+    PYR_KIND_MEDIA = 1 << 4,  /* audio or images */
+    PYR_KIND_CHOICES = 1 << 5 /* more than one answer to the prompt */
+};
+enum { PYR_KIND_COUNT = 6 };
+/* By number of the bit, the name in files and JSON: "content", "reasoning", "tool_call", ... */
+const char *pyr_request_kind_name(int bit);
+
+/* One finished request, 176 bytes, stored as it is (little endian). Files of version 1 end at
+ * prompt_hash. */
 struct pyr_request {
     uint32_t ordinal; /* dense from 0 over the run, in order of dispatch */
     uint32_t case_index;
@@ -63,10 +81,10 @@ struct pyr_request {
     uint16_t prompt_class; /* index into the workload's classes */
     uint16_t worker;       /* which load thread */
     uint8_t outcome;       /* enum pyr_outcome */
-    uint8_t reserved;
-    uint16_t flags;       /* enum pyr_request_flag */
-    uint16_t http_status; /* 0: none */
-    uint16_t session;     /* turn number in a multi-turn session, 0 for none or the first */
+    uint8_t kinds;         /* enum pyr_request_kind; 0: not known */
+    uint16_t flags;        /* enum pyr_request_flag */
+    uint16_t http_status;  /* 0: none */
+    uint16_t session;      /* turn number in a multi-turn session, 0 for none or the first */
 
     /* Stamps, in the order in which they happen; 0 unknown. */
     uint64_t scheduled_ns;  /* open loop: the plan's instant; closed: slot free + think time */
@@ -75,22 +93,52 @@ struct pyr_request {
     uint64_t admitted_ns;   /* the engine began to work on it */
     uint64_t prefilled_ns;  /* the step that held its last prompt token is over */
     uint64_t first_byte_ns;
-    uint64_t first_content_ns; /* first non-empty content or reasoning */
-    uint64_t first_output_ns;  /* first non-reasoning content */
+    uint64_t first_content_ns; /* first non-empty output of any kind */
+    uint64_t first_output_ns;  /* first that the user sees: no reasoning, no tool call */
     uint64_t last_content_ns;
     uint64_t usage_ns;
     uint64_t closed_ns;
 
     uint32_t prompt_tokens; /* as the target counted, or our estimate (flag) */
     uint32_t asked_tokens;  /* output tokens asked for */
-    uint32_t output_tokens; /* our own count */
+    uint32_t output_tokens; /* our own count: see pyr_request_tokens */
     uint32_t usage_prompt_tokens, usage_output_tokens; /* the server's word, with flag USAGE */
     uint32_t chunks;                                   /* content chunks recorded for it */
     uint64_t output_bytes;
     uint64_t text_hash; /* FNV-1a 64 of the output bytes; 0 when there is no output */
     uint64_t
         prompt_hash; /* the same of the prompt, so that runs can be matched request by request */
+    uint32_t events; /* of the stream, with output; 0 unknown or none */
+    uint32_t usage_cached_tokens, usage_reasoning_tokens; /* with their flags */
+    uint32_t reserved;
 };
+
+/* Events that a token may be spread over (a server that streams letters); fewer tokens than that
+ * would make are no count of this output. */
+enum { PYR_EVENTS_PER_TOKEN_MAX = 8 };
+
+/* Whether the server's count is one of this output: it is not where it says none of some, or cannot
+ * be. */
+static inline bool pyr_request_is_counted(const struct pyr_request *request) {
+    return (request->flags & PYR_REQUEST_USAGE) && !(request->flags & PYR_REQUEST_BAD_USAGE) &&
+           request->usage_output_tokens > 0 &&
+           (uint64_t)request->usage_output_tokens * PYR_EVENTS_PER_TOKEN_MAX >= request->events;
+}
+
+/* Output tokens: by the server's count where there is one, else by our own. An event may hold
+ * several tokens (speculative decoding), and then only the server knows how many. */
+static inline uint32_t pyr_request_tokens(const struct pyr_request *request) {
+    return pyr_request_is_counted(request) ? request->usage_output_tokens : request->output_tokens;
+}
+
+/* Those of them that came over the wire: without the reasoning that a server counts and hides. */
+static inline uint32_t pyr_request_streamed_tokens(const struct pyr_request *request) {
+    uint32_t tokens = pyr_request_tokens(request);
+    bool hidden = pyr_request_is_counted(request) && (request->flags & PYR_REQUEST_REASONED) &&
+                  !(request->kinds & PYR_KIND_REASONING) &&
+                  request->usage_reasoning_tokens < tokens;
+    return hidden ? tokens - request->usage_reasoning_tokens : tokens;
+}
 
 /* One content chunk, 16 bytes. Chunks of a request are chained: its first gap is from sent_ns, each
  * later one from the previous chunk (or advance) of the same request. */
@@ -105,7 +153,7 @@ struct pyr_chunk {
 
 #define PYR_LAG_UNKNOWN UINT32_MAX
 enum {
-    PYR_CHUNK_REASONING = 1 << 14,
+    PYR_CHUNK_REASONING = 1 << 14, /* nothing that the user sees: reasoning, tool calls */
     /* Not a chunk of its own: carries what did not fit (a gap of over 4.29 s, over 255 tokens or
      * 16383 bytes) of the chunk that follows it. */
     PYR_CHUNK_CARRY = 1 << 15,

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,7 +18,7 @@
 
 enum {
     MAGIC_BYTES = 8,
-    VERSION_AT = 6,     /* of the digit in the magic */
+    REQUEST_BYTES_V1 = 160,
     METRICS_MAX = 4096, /* names in a file's table */
     BUFFER_BYTES_MIN = 64 * 1024
 };
@@ -33,7 +34,8 @@ struct pyr_runfile {
     uint32_t *metrics; /* (metric_count) this program's number of the file's metric */
     uint32_t metric_count;
     uint64_t requests, chunks, left_out;
-    bool ended; /* nothing more comes */
+    char version; /* '1' or '2' */
+    bool ended;   /* nothing more comes */
     char partial[160];
 };
 
@@ -208,7 +210,24 @@ static size_t take_goals(struct pyr_runfile *file, size_t count) {
     return kept;
 }
 
+/* Requests of version 1 get the fields that came later, unknown. The last one first: each moves to
+ * where the next one stood. */
+static void widen_requests(struct pyr_runfile *file, size_t count) {
+    size_t bytes = count * sizeof(struct pyr_request) + 1;
+    if (bytes > file->buffer_bytes) {
+        file->buffer = pyr_xrealloc(file->buffer, bytes);
+        file->buffer_bytes = bytes;
+    }
+    for (size_t i = count; i-- > 0;) {
+        unsigned char *wide = file->buffer + i * sizeof(struct pyr_request);
+        memmove(wide, file->buffer + i * REQUEST_BYTES_V1, REQUEST_BYTES_V1);
+        memset(wide + REQUEST_BYTES_V1, 0, sizeof(struct pyr_request) - REQUEST_BYTES_V1);
+    }
+}
+
 static size_t take_requests(struct pyr_runfile *file, size_t count) {
+    if (file->version == '1')
+        widen_requests(file, count);
     struct pyr_request *items = (void *)file->buffer;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
@@ -243,7 +262,8 @@ static void take_end(struct pyr_runfile *file, size_t bytes) {
 
 /* The sizes are the format (docs/formats/run.md). */
 _Static_assert(sizeof(struct pyr_case) == 720, "format");
-_Static_assert(sizeof(struct pyr_request) == 160, "format");
+_Static_assert(sizeof(struct pyr_request) == 176, "format");
+_Static_assert(offsetof(struct pyr_request, events) == REQUEST_BYTES_V1, "format");
 _Static_assert(sizeof(struct pyr_chunk) == 16, "format");
 _Static_assert(sizeof(struct pyr_observation) == 32, "format");
 _Static_assert(sizeof(struct pyr_reading) == 24, "format");
@@ -268,6 +288,11 @@ static const struct {
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
+static size_t item_bytes(const struct pyr_runfile *file, uint32_t type) {
+    return type == PYR_BLOCK_REQUESTS && file->version == '1' ? REQUEST_BYTES_V1
+                                                              : kinds[type].item_bytes;
+}
+
 bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block) {
     uint32_t type = 0;
     size_t bytes = 0;
@@ -282,10 +307,10 @@ bool pyr_runfile_next(struct pyr_runfile *file, struct pyr_block *block) {
             take_metrics(file, bytes);
         } else if (type >= KINDS || !kinds[type].take) {
             file->left_out++;
-        } else if (bytes % kinds[type].item_bytes != 0) {
+        } else if (bytes % item_bytes(file, type) != 0) {
             stop(file, "its length is no multiple of its items'");
         } else {
-            size_t count = bytes / kinds[type].item_bytes;
+            size_t count = bytes / item_bytes(file, type);
             size_t kept = kinds[type].take(file, count);
             assert(kept <= count);
             file->left_out += (type == PYR_BLOCK_HISTOGRAMS ? 1 : count) - kept;
@@ -315,17 +340,17 @@ static bool check_magic(struct pyr_runfile *file, const char *path, struct pyr_e
                         "%s: is empty: the run was ended before it wrote anything; measure again",
                         path);
     if (file->size_bytes < MAGIC_BYTES || !read_fully(file, 0, magic, sizeof magic) ||
-        memcmp(magic, PYR_RUN_MAGIC, VERSION_AT) != 0)
+        memcmp(magic, PYR_RUN_MAGIC, PYR_RUN_VERSION_AT) != 0 || magic[MAGIC_BYTES - 1] != '\n')
         return pyr_fail(
             err, PYR_E_INPUT,
             "%s: is not a run file of pyrometer; give a run.pyr, its folder, or a run's name",
             path);
-    if (memcmp(magic, PYR_RUN_MAGIC, MAGIC_BYTES) != 0)
-        return pyr_fail(err, PYR_E_UNSUPPORTED,
-                        "%s: is a run file of version '%.1s', this program reads version 1; use "
-                        "the pyrometer that wrote it",
-                        path, magic + VERSION_AT);
-    return true;
+    file->version = magic[PYR_RUN_VERSION_AT];
+    return (file->version == '1' || file->version == '2') ||
+           pyr_fail(err, PYR_E_UNSUPPORTED,
+                    "%s: is a run file of version '%.1s', this program reads versions 1 and 2; use "
+                    "the pyrometer that wrote it",
+                    path, magic + PYR_RUN_VERSION_AT);
 }
 
 static bool open_file(struct pyr_runfile *file, const char *path, struct pyr_err *err) {

@@ -3,7 +3,7 @@
  * The run file (docs/formats/run.md): append-only, checksummed blocks. A file cut anywhere (kill
  * -9, a full disk) reads up to its last whole block, and says that it is partial.
  *
- *     file  = magic "PYRRUN1\n" , blocks
+ *     file  = magic "PYRRUN2\n" , blocks
  *     block = u32 type, u32 payload bytes, u32 sequence number, u32 CRC-32C, payload
  *
  * The checksum covers the three words before it and the payload.
@@ -34,9 +34,11 @@ enum pyr_block_type {
     PYR_BLOCK_HISTOGRAMS /* one struct pyr_histogram and its bytes */
 };
 
-#define PYR_RUN_MAGIC "PYRRUN1\n"
+/* Its digit is the version. Of version 1, which is read too, requests end at prompt_hash. */
+#define PYR_RUN_MAGIC "PYRRUN2\n"
 #define PYR_RUN_NAME "run.pyr" /* of the file in a run's folder */
 enum {
+    PYR_RUN_VERSION_AT = 6,
     PYR_BLOCK_HEADER_BYTES = 16,
     PYR_BLOCK_BYTES_MAX = 4 << 20 /* of a payload: what a reader must be ready to hold */
 };

@@ -315,6 +315,14 @@ static void put_load(json_t *object, const struct pyr_case *plan) {
                  *plan->prompt_class ? pyr_json_text(plan->prompt_class) : json_null());
 }
 
+static json_t *kinds_json(const struct pyr_case_result *result) {
+    json_t *object = json_object();
+    for (int bit = 0; bit < PYR_KIND_COUNT; bit++)
+        if (result->kinds[bit])
+            pyr_json_put(object, pyr_request_kind_name(bit), pyr_json_count(result->kinds[bit]));
+    return object;
+}
+
 static json_t *case_json(const struct pyr_result *whole, const struct pyr_suite_result *suite,
                          const struct pyr_case_result *result, const char *timestamp) {
     json_t *object = json_object();
@@ -336,6 +344,7 @@ static json_t *case_json(const struct pyr_result *whole, const struct pyr_suite_
     json_t *flags = json_object();
     pyr_json_put(flags, "short", pyr_json_count(result->flag_short));
     pyr_json_put(flags, "no_done", pyr_json_count(result->flag_no_done));
+    pyr_json_put(object, "kinds", kinds_json(result));
     pyr_json_put(object, "flags", flags);
     char hash[17];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)result->outputs_hash);

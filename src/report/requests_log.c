@@ -137,7 +137,7 @@ static void put_flags(struct pyr_buf *line, unsigned flags) {
         {PYR_REQUEST_SHORT, "short"},         {PYR_REQUEST_NO_DONE, "no_done"},
         {PYR_REQUEST_STREAMED, "streamed"},   {PYR_REQUEST_USAGE, "usage"},
         {PYR_REQUEST_ESTIMATED, "estimated"}, {PYR_REQUEST_NEW_CONNECTION, "new_connection"},
-        {PYR_REQUEST_WAITED, "waited"}};
+        {PYR_REQUEST_WAITED, "waited"},       {PYR_REQUEST_BAD_USAGE, "bad_usage"}};
     put_key(line, "flags");
     pyr_buf_putc(line, '[');
     bool first = true;
@@ -145,6 +145,19 @@ static void put_flags(struct pyr_buf *line, unsigned flags) {
         if (!(flags & names[i].flag))
             continue;
         pyr_buf_printf(line, "%s\"%s\"", first ? "" : ",", names[i].name);
+        first = false;
+    }
+    pyr_buf_putc(line, ']');
+}
+
+static void put_kinds(struct pyr_buf *line, unsigned kinds) {
+    put_key(line, "kinds");
+    pyr_buf_putc(line, '[');
+    bool first = true;
+    for (int i = 0; i < PYR_KIND_COUNT; i++) {
+        if (!(kinds >> i & 1))
+            continue;
+        pyr_buf_printf(line, "%s\"%s\"", first ? "" : ",", pyr_request_kind_name(i));
         first = false;
     }
     pyr_buf_putc(line, ']');
@@ -225,6 +238,12 @@ static void put_line(struct log *log, const struct pending *pending) {
     put_number(line, "output_tokens", record->output_tokens);
     put_known(line, "usage_prompt_tokens", record->usage_prompt_tokens, usage);
     put_known(line, "usage_output_tokens", record->usage_output_tokens, usage);
+    put_known(line, "usage_cached_tokens", record->usage_cached_tokens,
+              record->flags & PYR_REQUEST_CACHED);
+    put_known(line, "usage_reasoning_tokens", record->usage_reasoning_tokens,
+              record->flags & PYR_REQUEST_REASONED);
+    put_number(line, "events", record->events);
+    put_kinds(line, record->kinds);
     put_number(line, "output_bytes", record->output_bytes);
     put_hash(line, "text_hash", record->text_hash);
     put_hash(line, "prompt_hash", record->prompt_hash);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "estimate/sample.h"
 #include "estimate/steady.h"
+#include "stats/answers.h"
 #include "stats/capacity.h"
 #include "stats/collect.h"
 #include "stats/drift.h"
@@ -363,6 +364,10 @@ static void check_case(const struct pyr_case_data *data, struct pyr_case_result 
     if (result->unlevel)
         note(notes, "%s", result->unlevel);
     check_own_queue(data, result, notes);
+    const char *remarks[PYR_ANSWER_REMARKS_MAX];
+    size_t count = pyr_answers_remark(data, result, notes->arena, remarks);
+    for (size_t i = 0; i < count; i++)
+        note(notes, "%s", remarks[i]);
     check_marks(data, notes);
 }
 
@@ -473,6 +478,7 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
         pyr_window_metrics(&whole, arena, &result->whole, &result->whole_count);
     }
     count_outcomes(data, result);
+    pyr_answers_count(data, result);
     check_littles_law(arena, result);
     pyr_turns_make(data, arena, result);
     pyr_drift_make(data, arena, result);

@@ -490,9 +490,10 @@ bool pyr_collect_open(const char *run_path, uint32_t only_case, struct pyr_colle
 /* Where a request's chain of gaps stands. */
 struct chain {
     uint64_t at_ns;
-    uint64_t gap_ns; /* since the previous chunk, carries included */
-    uint32_t tokens;
-    uint32_t lag_ns; /* of the previous chunk; PYR_LAG_UNKNOWN */
+    uint64_t gap_ns;       /* since the previous chunk, carries included */
+    uint32_t tokens;       /* by our own count */
+    uint64_t own, counted; /* tokens so far: by that, and by the one that decides */
+    uint32_t lag_ns;       /* of the previous chunk; PYR_LAG_UNKNOWN */
     bool begun;
 };
 
@@ -549,6 +550,18 @@ static void use_kernel_stamps(struct chain *chain, const struct pyr_chunk *chunk
     chain->lag_ns = chunk->lag_ns;
 }
 
+/* What the chunk adds to the tokens that decide: those of the server's count are spread over the
+ * chunks by our own, and add up. */
+static uint64_t counted_tokens(struct chain *chain, const struct pyr_request *request) {
+    uint64_t before = chain->counted;
+    chain->own += chain->tokens;
+    chain->counted = chain->own;
+    if (request->output_tokens > 0)
+        chain->counted =
+            chain->own * (uint64_t)pyr_request_tokens(request) / request->output_tokens;
+    return chain->counted - before;
+}
+
 static void take_chunk(struct pyr_case_data *data, size_t index, struct chain *chain,
                        const struct pyr_chunk *chunk) {
     const struct pyr_request *request = &data->requests[index];
@@ -560,13 +573,13 @@ static void take_chunk(struct pyr_case_data *data, size_t index, struct chain *c
     if (chunk->bytes_bits & PYR_CHUNK_CARRY)
         return;
     use_kernel_stamps(chain, chunk);
+    uint64_t tokens = counted_tokens(chain, request);
     add_to_window(&data->in_measured, data->measured, request, chain, chunk);
     if (data->steady.start_ns != data->measured.start_ns ||
         data->steady.end_ns != data->measured.end_ns)
         add_to_window(&data->in_steady, data->steady, request, chain, chunk);
     if (data->timeline_bins && within(data->measured, chain->at_ns))
-        data->timeline_tokens[bin_of(data->measured, chain->at_ns, data->timeline_bins)] +=
-            chain->tokens;
+        data->timeline_tokens[bin_of(data->measured, chain->at_ns, data->timeline_bins)] += tokens;
     if (chain->begun && chain->gap_ns > data->stall_ns[index])
         data->stall_ns[index] = chain->gap_ns;
     chain->begun = true;

@@ -203,6 +203,28 @@ static const char *explain(struct pyr_arena *arena, const struct pyr_goal_result
     return pyr_arena_printf(arena, "%s, %s", wanted, pyr_goal_saw(goal->goal, &goal->seen, arena));
 }
 
+/* Why goals that were met say nothing, or NULL: a server that answers quickly with nothing meets
+ * every goal on errors. */
+static const char *lacks_evidence(const struct pyr_result *result) {
+    uint64_t ok = 0, with_output = 0;
+    for (size_t s = 0; s < result->suite_count; s++)
+        for (size_t c = 0; c < result->suites[s].case_count; c++) {
+            ok += result->suites[s].cases[c].ok;
+            with_output += result->suites[s].cases[c].with_output;
+        }
+    if (ok && !with_output)
+        return "no answer held any output";
+    if (result->goals_met < result->goals_decided || result->goals_decided == result->goal_count)
+        return NULL;
+    for (size_t i = 0; i < result->goal_count; i++) {
+        enum pyr_metric metric = pyr_metric_find(result->goals[i].goal->metric);
+        if (result->goals[i].verdict == PYR_GOAL_MET && metric != PYR_M_ERROR_RATE &&
+            metric != PYR_M_TIMEOUT_RATE)
+            return NULL;
+    }
+    return "of the goals only those on errors could be decided";
+}
+
 static void grade(struct pyr_result *result) {
     struct pyr_arena *arena = result->arena;
     result->grade = PYR_GRADE_UNGRADED;
@@ -221,6 +243,11 @@ static void grade(struct pyr_result *result) {
     if (result->goals_decided == 0) {
         result->grade_reason =
             result->goal_count ? "no goal could be decided" : "no goals were set";
+        return;
+    }
+    const char *evidence = lacks_evidence(result);
+    if (evidence) {
+        result->grade_reason = evidence;
         return;
     }
     double share = (double)result->goals_met / (double)result->goals_decided;

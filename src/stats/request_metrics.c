@@ -36,9 +36,10 @@ static double ttfo(const struct pyr_request *r, const struct pyr_case *plan) {
 static double tpot(const struct pyr_request *r, const struct pyr_case *plan) {
     (void)plan;
     /* A single chunk with all tokens says nothing about the time between them. */
-    if (r->output_tokens < 2 || r->chunks < 2)
+    uint32_t tokens = pyr_request_streamed_tokens(r);
+    if (tokens < 2 || r->chunks < 2)
         return NAN;
-    return between(r->first_content_ns, r->last_content_ns) / (r->output_tokens - 1);
+    return between(r->first_content_ns, r->last_content_ns) / (tokens - 1);
 }
 
 static double latency_sched(const struct pyr_request *r, const struct pyr_case *plan) {
@@ -85,7 +86,28 @@ static double prompt_tokens(const struct pyr_request *r, const struct pyr_case *
 
 static double output_tokens(const struct pyr_request *r, const struct pyr_case *plan) {
     (void)plan;
-    return r->output_tokens;
+    return pyr_request_tokens(r);
+}
+
+static double tokens_per_event(const struct pyr_request *r, const struct pyr_case *plan) {
+    (void)plan;
+    if (!pyr_request_is_counted(r) || r->events == 0)
+        return NAN;
+    return (double)pyr_request_streamed_tokens(r) / r->events;
+}
+
+static double cached_share(const struct pyr_request *r, const struct pyr_case *plan) {
+    (void)plan;
+    bool known = (r->flags & PYR_REQUEST_CACHED) && r->usage_prompt_tokens > 0 &&
+                 r->usage_cached_tokens <= r->usage_prompt_tokens;
+    return known ? (double)r->usage_cached_tokens / r->usage_prompt_tokens : (double)NAN;
+}
+
+static double reasoning_share(const struct pyr_request *r, const struct pyr_case *plan) {
+    (void)plan;
+    bool known = (r->flags & PYR_REQUEST_REASONED) && pyr_request_is_counted(r) &&
+                 r->usage_reasoning_tokens <= r->usage_output_tokens;
+    return known ? (double)r->usage_reasoning_tokens / r->usage_output_tokens : (double)NAN;
 }
 
 static double pacing_lateness(const struct pyr_request *r, const struct pyr_case *plan) {
@@ -109,6 +131,9 @@ const struct pyr_request_metric pyr_request_metrics[] = {
     {PYR_M_DECODE_RATE, false, true, false, false, decode_rate},
     {PYR_M_PROMPT_TOKENS, true, true, false, false, prompt_tokens},
     {PYR_M_OUTPUT_TOKENS, true, true, false, false, output_tokens},
+    {PYR_M_TOKENS_PER_EVENT, false, true, false, false, tokens_per_event},
+    {PYR_M_CACHED_SHARE, false, true, false, false, cached_share},
+    {PYR_M_REASONING_SHARE, false, true, false, false, reasoning_share},
     {PYR_M_PACING_LATENESS, true, false, false, false, pacing_lateness},
 };
 

@@ -115,9 +115,11 @@ struct pyr_case_result {
     const struct pyr_case *plan;
     uint64_t outcomes[PYR_OUTCOME_COUNT];
     uint64_t total, ok, flag_short, flag_no_done;
-    double whole_s, steady_s; /* lengths of the two windows */
-    double cut_s;             /* where the steady window begins within the measured phase */
-    double events_per_s;      /* content chunks that came in, over the measured phase */
+    uint64_t with_output;           /* ok ones that held any */
+    uint64_t kinds[PYR_KIND_COUNT]; /* ok ones that held it: by bit of enum pyr_request_kind */
+    double whole_s, steady_s;       /* lengths of the two windows */
+    double cut_s;                   /* where the steady window begins within the measured phase */
+    double events_per_s;            /* content chunks that came in, over the measured phase */
     enum pyr_steadiness steadiness;
     bool saturating;         /* queue and TTFT both still rising at the end */
     const char *saturation;  /* the evidence at one rate, else NULL (trends say it alone) */

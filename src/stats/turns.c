@@ -73,7 +73,7 @@ void pyr_turns_make(const struct pyr_case_data *data, struct pyr_arena *arena,
         turn->ok++;
         turn->prompt_tokens += request->flags & PYR_REQUEST_USAGE ? request->usage_prompt_tokens
                                                                   : request->prompt_tokens;
-        turn->output_tokens += request->output_tokens;
+        turn->output_tokens += pyr_request_tokens(request);
     }
     uint64_t *keys = pyr_xcalloc(3 * data->count, sizeof *keys);
     for (size_t row = 0; row < rows; row++) {

@@ -156,10 +156,24 @@ static bool is_inside(struct pyr_span span, uint64_t time_ns) {
     return time_ns >= span.start_ns && time_ns < span.end_ns;
 }
 
+/* One token in each event is what anybody expects. */
+static bool is_one(const struct builder *b, const struct pyr_request_metric *row) {
+    const struct pyr_case_data *data = b->window->data;
+    for (size_t i = 0; i < data->count; i++) {
+        double value = row->of(&data->requests[i], data->plan);
+        if (!isnan(value) && value != 1)
+            return false;
+    }
+    return true;
+}
+
 /* First byte and first output say something of their own only where they are not the first content
  * (headers that come early, a model that reasons first). */
-static bool is_redundant(const struct builder *b, enum pyr_metric metric) {
+static bool is_redundant(const struct builder *b, const struct pyr_request_metric *row) {
     const struct pyr_case_data *data = b->window->data;
+    enum pyr_metric metric = row->metric;
+    if (metric == PYR_M_TOKENS_PER_EVENT)
+        return is_one(b, row);
     if (metric != PYR_M_TTFB && metric != PYR_M_TTFO)
         return false;
     for (size_t i = 0; i < data->count; i++) {
@@ -228,7 +242,7 @@ static void add_request_metric(struct builder *b, const struct pyr_request_metri
     const struct pyr_case_data *data = b->window->data;
     const struct pyr_of_all_asked *of_all = row->awaited ? of_all_asked(b, row) : NULL;
     size_t n = 0;
-    if (is_redundant(b, row->metric))
+    if (is_redundant(b, row))
         return;
     for (size_t i = 0; i < data->count; i++) {
         const struct pyr_request *request = &data->requests[i];
@@ -385,7 +399,7 @@ static double amount_prompt(const void *unused, const struct pyr_request *reques
 
 static double amount_output(const void *unused, const struct pyr_request *request) {
     (void)unused;
-    return request->output_tokens;
+    return pyr_request_tokens(request);
 }
 
 static double amount_total(const void *unused, const struct pyr_request *request) {
@@ -513,7 +527,7 @@ static void add_errors(struct builder *b) {
             continue;
         failed[all] = r->outcome != PYR_OUTCOME_OK;
         timed_out[all++] = is_timeout(r->outcome);
-        if (r->outcome == PYR_OUTCOME_OK && (r->flags & PYR_REQUEST_USAGE)) {
+        if (r->outcome == PYR_OUTCOME_OK && pyr_request_is_counted(r)) {
             with_usage++;
             counted_tokens += r->output_tokens;
             usage_tokens += r->usage_output_tokens;

@@ -116,7 +116,7 @@ static void count_passed(struct passed *passed, const struct pyr_request *record
 
 static void on_ended(void *context, const struct pyr_slot *slot) {
     struct watch *watch = context;
-    watch->output_tokens += slot->record.output_tokens;
+    watch->output_tokens += pyr_request_tokens(&slot->record);
     count_passed(slot->record.phase == PYR_PHASE_WARMUP ? &watch->warmup : &watch->measured,
                  &slot->record);
     if (watch->one->watch)

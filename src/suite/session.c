@@ -65,6 +65,7 @@ struct pyr_target_config pyr_session_target_config(struct pyr_session *s, uint32
         .timeout_ns = o->timeout_ns,
         .timeout_connect_ns = o->timeout_connect_ns,
         .seed = o->seed,
+        .temperature = o->temperature,
         .virtual_now_ns = strncmp(o->target, "sim:", 4) == 0 ? &s->virtual_now_ns : NULL,
     };
 }

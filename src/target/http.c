@@ -202,7 +202,7 @@ static void http_submit(struct pyr_target_handle *base, struct pyr_slot *slot) {
     struct http_handle *handle = handle_of(base);
     struct pyr_request *record = &slot->record;
     record->asked_tokens = slot->output_tokens;
-    slot->error_text = NULL;
+    slot->error_text = slot->caution_text = NULL;
     slot->text = NULL;
     slot->text_bytes = 0;
     slot->target_data = NULL;

@@ -38,52 +38,130 @@ static const char *excerpt(const char *bytes, size_t count, char *out, size_t si
 
 /* --- events ---------------------------------------------------------------------------------- */
 
-/* Tokens of an event with text: by the server's running count where it sends one, by the log
- * probabilities where they were asked for, else one. */
+/* Tokens of an event with output: by the server's running count where it sends one, by the log
+ * probabilities where they were asked for, else one for each choice. */
 static uint32_t tokens_of(struct http_conn *conn, const struct pyr_delta *delta) {
     if (delta->usage && delta->usage_output_tokens > conn->usage_tokens) {
         uint64_t tokens = delta->usage_output_tokens - conn->usage_tokens;
         return (uint32_t)tokens;
     }
-    return delta->logprob_tokens ? delta->logprob_tokens : 1;
+    if (delta->logprob_tokens)
+        return delta->logprob_tokens;
+    return delta->choice_texts ? delta->choice_texts : 1;
 }
 
+/* A count that cannot be is told once, and then none of this answer's is used. */
+static void refuse_usage(struct http_conn *conn, const struct pyr_delta *delta) {
+    char count[40];
+    conn->slot->record.flags |= PYR_REQUEST_BAD_USAGE;
+    if (conn->failure == PYR_OUTCOME_OK && !conn->error_text[0])
+        snprintf(conn->error_text, sizeof conn->error_text,
+                 "the server's usage cannot be: %s is %s; tokens are counted by events",
+                 delta->bad_count_name,
+                 excerpt(delta->bad_count, delta->bad_count_bytes, count, sizeof count));
+}
+
+/* Counts run upward: an event with zeros, before the last or behind it, takes nothing back. */
 static void take_usage(struct http_conn *conn, const struct pyr_delta *delta) {
     struct pyr_request *record = &conn->slot->record;
-    record->flags |= PYR_REQUEST_USAGE;
-    record->usage_prompt_tokens = delta->usage_prompt_tokens;
-    record->usage_output_tokens = delta->usage_output_tokens;
-    record->usage_ns = conn->best_ns;
-    conn->usage_tokens = delta->usage_output_tokens;
+    if (delta->usage) {
+        record->flags |= PYR_REQUEST_USAGE;
+        record->usage_ns = conn->best_ns;
+    }
+    if (delta->usage_prompt_tokens)
+        record->usage_prompt_tokens = delta->usage_prompt_tokens;
+    if (delta->usage_output_tokens > record->usage_output_tokens) {
+        record->usage_output_tokens = delta->usage_output_tokens;
+        conn->usage_tokens = delta->usage_output_tokens;
+    }
+    if (delta->usage_cached) {
+        record->flags |= PYR_REQUEST_CACHED;
+        record->usage_cached_tokens = delta->usage_cached_tokens;
+    }
+    if (delta->usage_reasoning) {
+        record->flags |= PYR_REQUEST_REASONED;
+        record->usage_reasoning_tokens = delta->usage_reasoning_tokens;
+    }
+    if (delta->bad_count)
+        refuse_usage(conn, delta);
 }
 
-static void take_delta(struct http_conn *conn, const struct pyr_delta *delta) {
+/* An answer whole in a stream that has held it in parts says nothing new. */
+static bool is_repeated(const struct http_conn *conn, const struct pyr_delta *delta) {
+    return delta->message && (conn->slot->record.first_content_ns || conn->events);
+}
+
+static void fail_by_event(struct http_conn *conn, const struct pyr_delta *delta) {
     char text[160];
-    if (delta->error) {
-        pyr_http_fail(
-            conn, PYR_OUTCOME_STREAM_ERROR, "the stream holds an error: %s",
-            pyr_http_words_decoded(delta->error_text, delta->error_text_bytes, text, sizeof text));
+    pyr_http_words_decoded(delta->error_text, delta->error_text_bytes, text, sizeof text);
+    /* It works on short answers, so that the first request did not show it. */
+    bool forced = conn->slot->exact_output &&
+                  conn->handle->target->options.sends[PYR_HTTP_IGNORE_EOS] &&
+                  (conn->slot->record.first_content_ns || conn->events);
+    if (delta->failed && !delta->error)
+        pyr_http_fail(conn, PYR_OUTCOME_STREAM_ERROR,
+                      "the server gave the answer up (finish_reason %s)", text);
+    else
+        pyr_http_fail(conn, PYR_OUTCOME_STREAM_ERROR, "the stream holds an error: %s%s", text,
+                      forced ? "; ignore_eos was sent (--field ignore_eos=off leaves it out)" : "");
+}
+
+static void take_delta(struct http_conn *conn, const struct pyr_delta *delta,
+                       const struct pyr_text_sink *before) {
+    if (delta->error || delta->failed) {
+        fail_by_event(conn, delta);
         return;
     }
-    if (delta->content_bytes || delta->reasoning_bytes) {
-        bool reasoning = delta->content_bytes == 0;
+    uint32_t bytes = pyr_delta_output_bytes(delta);
+    if (bytes && is_repeated(conn, delta)) {
+        conn->sink = *before;
+        bytes = 0;
+    }
+    if (bytes) {
+        bool hidden = delta->content_bytes + delta->media_bytes == 0;
         conn->events++;
-        conn->event_tokens[reasoning] += tokens_of(conn, delta);
-        conn->event_bytes[reasoning] += delta->content_bytes + delta->reasoning_bytes;
+        conn->event_tokens[hidden] += tokens_of(conn, delta);
+        conn->event_bytes[hidden] += bytes;
+        conn->kinds |= delta->kinds;
         conn->more_behind = false;
     } else {
         conn->more_behind = true;
     }
     conn->finished |= delta->finished;
-    if (delta->usage)
+    if (delta->usage || delta->bad_count)
         take_usage(conn, delta);
+}
+
+/* Behind the end mark stands nothing that a client reads, but some send their counts there, and
+ * some that the answer failed. */
+static void take_late(struct http_conn *conn) {
+    struct pyr_delta delta;
+    struct pyr_text_sink sink = {.hash = PYR_FNV1A64_INIT};
+    if (pyr_delta_read(&conn->layout, conn->sse.data, conn->sse.data_bytes, &delta, &sink) !=
+        PYR_DELTA_JSON)
+        return;
+    if (delta.error || strcmp(conn->sse.name, "error") == 0)
+        fail_by_event(conn, &delta);
+    else if (delta.usage || delta.bad_count)
+        take_usage(conn, &delta);
+}
+
+/* A sign of life whose data may be anything. */
+static bool is_ping(const char *name) {
+    return strcmp(name, "ping") == 0 || strncmp(name, "keep", 4) == 0 ||
+           strcmp(name, "heartbeat") == 0;
 }
 
 static void take_event(struct http_conn *conn) {
     struct pyr_delta delta;
     char text[80];
-    if (conn->done || conn->failure != PYR_OUTCOME_OK)
+    if (conn->failure != PYR_OUTCOME_OK)
         return;
+    if (conn->done) {
+        take_late(conn);
+        return;
+    }
+    struct pyr_text_sink before = conn->sink;
     switch (
         pyr_delta_read(&conn->layout, conn->sse.data, conn->sse.data_bytes, &delta, &conn->sink)) {
     case PYR_DELTA_DONE:
@@ -91,14 +169,22 @@ static void take_event(struct http_conn *conn) {
         conn->done_ns = conn->best_ns;
         conn->more_behind = true;
         return;
+    case PYR_DELTA_EMPTY:
+        conn->more_behind = true;
+        return;
     case PYR_DELTA_BAD:
-        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "an event of the stream is not JSON: %s",
-                      excerpt(conn->sse.data, conn->sse.data_bytes, text, sizeof text));
+        conn->more_behind = true;
+        if (strcmp(conn->sse.name, "error") == 0)
+            pyr_http_fail(conn, PYR_OUTCOME_STREAM_ERROR, "the stream holds an error: %s",
+                          excerpt(conn->sse.data, conn->sse.data_bytes, text, sizeof text));
+        else if (!is_ping(conn->sse.name))
+            pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "an event of the stream is not JSON: %s",
+                          excerpt(conn->sse.data, conn->sse.data_bytes, text, sizeof text));
         return;
     case PYR_DELTA_JSON:
         if (strcmp(conn->sse.name, "error") == 0)
             delta.error = true;
-        take_delta(conn, &delta);
+        take_delta(conn, &delta, &before);
         return;
     }
 }
@@ -169,27 +255,28 @@ void pyr_http_answer_begin(struct http_conn *conn) {
     conn->done = conn->finished = conn->between = false;
     conn->unsettled = 0;
     conn->done_ns = conn->usage_tokens = 0;
+    conn->kinds = 0;
     conn->failure = PYR_OUTCOME_OK;
     conn->error_text[0] = '\0';
 }
 
 /* --- reads ----------------------------------------------------------------------------------- */
 
-static void record_chunk(struct http_conn *conn, bool reasoning, uint64_t bound_ns) {
+static void record_chunk(struct http_conn *conn, bool hidden, uint64_t bound_ns) {
     struct pyr_request *record = &conn->slot->record;
     struct http_handle *handle = conn->handle;
-    if (!conn->event_bytes[reasoning])
+    if (!conn->event_bytes[hidden])
         return;
     if (handle->lane)
         pyr_lane_content(handle->lane, record->ordinal, conn->last_chunk_user_ns, conn->user_ns,
-                         conn->kernel_ns, bound_ns, conn->event_bytes[reasoning],
-                         conn->event_tokens[reasoning], reasoning);
+                         conn->kernel_ns, bound_ns, conn->event_bytes[hidden],
+                         conn->event_tokens[hidden], hidden);
     conn->last_chunk_user_ns = conn->user_ns;
-    record->output_tokens += conn->event_tokens[reasoning];
+    record->output_tokens += conn->event_tokens[hidden];
     record->chunks++;
     if (!record->first_content_ns)
         record->first_content_ns = conn->best_ns;
-    if (!reasoning && !record->first_output_ns)
+    if (!hidden && !record->first_output_ns)
         record->first_output_ns = conn->best_ns;
     record->last_content_ns = conn->best_ns;
 }
@@ -201,6 +288,7 @@ static void record_read(struct http_conn *conn) {
     uint64_t bound_ns = exact ? 0 : conn->best_ns - conn->last_read_ns;
     record_chunk(conn, true, bound_ns);
     record_chunk(conn, false, bound_ns);
+    conn->slot->record.events += conn->events;
     conn->slot->record.flags |= PYR_REQUEST_STREAMED;
 }
 
@@ -232,7 +320,7 @@ static void begin_read(struct http_conn *conn, uint64_t kernel_ns) {
 static bool is_between(const struct http_conn *conn, const struct pyr_read *read) {
     const struct pyr_request *record = &conn->slot->record;
     return conn->body == HTTP_BODY_EVENTS && !conn->done && record->first_content_ns &&
-           (conn->layout.reasoning || record->first_output_ns) && pyr_sse_is_between(&conn->sse) &&
+           (conn->layout.hidden || record->first_output_ns) && pyr_sse_is_between(&conn->sse) &&
            pyr_http_response_is_between_chunks(&conn->response, read->bytes + read->count);
 }
 
@@ -316,7 +404,7 @@ bool pyr_http_answer_take_usual(struct http_conn *conn, const struct pyr_read *r
     uint64_t kernel_ns = sound_stamp(conn, read->kernel_ns, user_ns);
     if (handle->lane)
         pyr_lane_content(handle->lane, conn->ordinal, conn->last_chunk_user_ns, user_ns, kernel_ns,
-                         0, text_bytes, 1, conn->layout.reasoning);
+                         0, text_bytes, 1, conn->layout.hidden);
     conn->last_chunk_user_ns = user_ns;
     conn->last_read_ns = kernel_ns ? kernel_ns : user_ns;
     conn->unsettled++;
@@ -329,6 +417,7 @@ void pyr_http_answer_settle(struct http_conn *conn) {
     struct pyr_request *record = &conn->slot->record;
     record->output_tokens += conn->unsettled;
     record->chunks += conn->unsettled;
+    record->events += conn->unsettled;
     record->last_content_ns = conn->last_read_ns;
     conn->unsettled = 0;
 }
@@ -414,7 +503,7 @@ static void judge_whole(struct http_conn *conn) {
                       conn->response.content_type, excerpt(conn->hold, conn->hold_bytes, text, 80));
         return;
     }
-    if (delta.error) {
+    if (delta.error || delta.failed) {
         pyr_http_fail(
             conn, PYR_OUTCOME_ENGINE, "the answer is an error: %s",
             pyr_http_words_decoded(delta.error_text, delta.error_text_bytes, text, sizeof text));
@@ -425,14 +514,23 @@ static void judge_whole(struct http_conn *conn) {
                       excerpt(conn->hold, conn->hold_bytes, text, 80));
         return;
     }
-    if (delta.usage)
+    if (delta.usage || delta.bad_count)
         take_usage(conn, &delta);
+    uint32_t bytes = pyr_delta_output_bytes(&delta);
+    if (!bytes && !delta.embedding && !delta.finished) {
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL,
+                      "the answer holds no output and no finish_reason: %s",
+                      excerpt(conn->hold, conn->hold_bytes, text, 80));
+        return;
+    }
     conn->finished = true;
     conn->done = true;
     /* The server's count is the only one there is. */
-    conn->event_tokens[0] = delta.usage_output_tokens;
-    conn->event_bytes[0] = delta.content_bytes + delta.reasoning_bytes;
-    record_chunk(conn, false, 0);
+    bool hidden = delta.content_bytes + delta.media_bytes == 0;
+    conn->kinds = delta.kinds;
+    conn->event_tokens[hidden] = delta.usage_output_tokens;
+    conn->event_bytes[hidden] = bytes;
+    record_chunk(conn, hidden, 0);
     record->last_content_ns = conn->best_ns;
 }
 
@@ -449,8 +547,10 @@ static void judge_events(struct http_conn *conn) {
         return;
     if (!conn->done)
         record->flags |= PYR_REQUEST_NO_DONE;
-    if (!conn->done && !conn->finished && !record->first_content_ns)
-        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the stream ended without content");
+    /* An end mark is no work: a proxy sends it for an engine that died. */
+    if (!conn->finished && !record->first_content_ns)
+        pyr_http_fail(conn, PYR_OUTCOME_PROTOCOL, "the stream ended without output%s",
+                      conn->done ? " and without a finish_reason: [DONE] alone" : "");
 }
 
 enum pyr_outcome pyr_http_answer_outcome(struct http_conn *conn) {

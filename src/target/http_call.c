@@ -147,11 +147,16 @@ void pyr_http_finish(struct http_conn *conn, enum pyr_outcome outcome, uint64_t 
     record->closed_ns = now_ns;
     record->output_bytes = conn->sink.bytes;
     record->text_hash = conn->sink.bytes ? conn->sink.hash : 0;
+    record->kinds = conn->kinds;
     bool counted = record->flags & PYR_REQUEST_USAGE;
     record->prompt_tokens = counted && record->usage_prompt_tokens ? record->usage_prompt_tokens
                                                                    : slot->prompt.token_count;
-    uint32_t tokens = counted ? record->usage_output_tokens : record->output_tokens;
-    if (outcome == PYR_OUTCOME_OK && tokens < slot->output_tokens &&
+    /* Zeros beside an output, of the prompt too, are no counts. */
+    if (counted && conn->kinds && !record->usage_output_tokens && !record->usage_prompt_tokens)
+        record->flags &= (uint16_t)~PYR_REQUEST_USAGE;
+    uint32_t tokens = pyr_request_tokens(record);
+    bool unknown = conn->kinds && !tokens; /* a whole answer without usage */
+    if (outcome == PYR_OUTCOME_OK && tokens < slot->output_tokens && !unknown &&
         handle->target->options.api != PYR_HTTP_EMBEDDINGS)
         record->flags |= PYR_REQUEST_SHORT;
     slot->text = conn->sink.text;
@@ -168,7 +173,9 @@ void pyr_http_give_back(struct http_handle *handle, struct pyr_slot *slot, const
     /* A copy: the connection may serve another request before this one is looked at. */
     char *copy = handle->error_texts + (size_t)at * PYR_HTTP_ERROR_BYTES;
     snprintf(copy, PYR_HTTP_ERROR_BYTES, "%s", error_text);
-    slot->error_text = slot->record.outcome == PYR_OUTCOME_OK ? NULL : copy;
+    bool ok = slot->record.outcome == PYR_OUTCOME_OK;
+    slot->error_text = ok ? NULL : copy;
+    slot->caution_text = ok && *copy ? copy : NULL;
 }
 
 static void finish_answer(struct http_conn *conn, bool clean) {

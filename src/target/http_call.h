@@ -65,12 +65,14 @@ struct http_conn {
     size_t hold_bytes;
     bool done, finished; /* [DONE] or the end of a whole answer; a finish_reason */
     uint64_t submitted_ns, done_ns, usage_tokens;
+    uint8_t kinds;            /* enum pyr_request_kind */
     enum pyr_outcome failure; /* OK: none so far */
     char error_text[PYR_HTTP_ERROR_BYTES];
 
     /* Of the read that is being taken. */
     uint64_t user_ns, kernel_ns, best_ns;
-    uint32_t events, event_tokens[2], event_bytes[2]; /* [0] content, [1] reasoning */
+    /* [0] what the user sees, [1] what he does not: reasoning, tool calls */
+    uint32_t events, event_tokens[2], event_bytes[2];
     bool more_behind; /* something followed the last event with text */
 };
 
@@ -150,7 +152,8 @@ void pyr_http_answer_settle(struct http_conn *conn);
 /* Takes one read. True when the answer is over; *clean when the connection may be used again. */
 bool pyr_http_answer_take(struct http_conn *conn, const struct pyr_read *read, bool *clean);
 bool pyr_http_answer_eof(struct http_conn *conn);
-/* The outcome of an answer that is over; fills in error_text. */
+/* The outcome of an answer that is over; fills in error_text, of an ok one with what is wrong with
+ * it all the same. */
 enum pyr_outcome pyr_http_answer_outcome(struct http_conn *conn);
 void pyr_http_fail(struct http_conn *conn, enum pyr_outcome outcome, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -12,6 +12,8 @@
 #include <strings.h>
 #include <time.h>
 
+/* Nobody said how long to wait: so long for what may also be a wrong path. */
+#define PATIENCE_404_NS (60 * PYR_NS_PER_S)
 enum { NAMES_SHOWN = 20, WORDS_BYTES = 160 };
 
 void pyr_http_add_line(struct pyr_buf *lines, const char *text) {
@@ -47,13 +49,14 @@ bool pyr_http_get(struct http_target *target, unsigned endpoint, const char *pat
                      err);
 }
 
-bool pyr_http_post(struct http_target *target, const struct pyr_fetch *fetch,
+bool pyr_http_post(struct http_target *target, unsigned endpoint, const struct pyr_fetch *fetch,
                    struct pyr_fetched *fetched, struct pyr_err *err) {
     struct pyr_fetch whole = *fetch;
     whole.headers = pyr_buf_text(&target->options.headers);
     whole.body_bytes = strlen(fetch->body);
     whole.connect_timeout_ns = target->options.connect_timeout_ns;
-    return end_fetch(pyr_http_fetch(&target->endpoints[0], &whole, fetched, err), fetched, err);
+    return end_fetch(pyr_http_fetch(&target->endpoints[endpoint], &whole, fetched, err), fetched,
+                     err);
 }
 
 static bool is_type(const struct pyr_fetched *fetched, const char *type) {
@@ -100,10 +103,43 @@ static bool launch(struct http_target *target, const char *path, struct pyr_err 
     return pyr_launch_start(target->options.launch, &target->launched, err);
 }
 
-/* What a server that is starting does: refuses, resets, says that it is not ready. */
-static bool is_starting(const struct pyr_fetched *fetched, bool answered) {
+/* Where else the server lists models: the base path, or NULL. */
+static const char *find_list(struct http_target *target, unsigned endpoint) {
+    static const char *const candidates[] = {"/v1", "", "/api/v1", "/openai/v1", "/api"};
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        struct pyr_fetched fetched;
+        char other[300];
+        snprintf(other, sizeof other, "%s/models", candidates[i]);
+        bool there = pyr_http_get(target, endpoint, other, &fetched, NULL) &&
+                     fetched.status == 200 && is_type(&fetched, "application/json");
+        pyr_buf_deinit(&fetched.body);
+        if (there)
+            return candidates[i];
+    }
+    return NULL;
+}
+
+static bool has_empty_list(const struct pyr_fetched *fetched) {
+    json_t *root = json_loadb(pyr_buf_text(&fetched->body), fetched->body.length, 0, NULL);
+    const json_t *list = json_object_get(root, "data");
+    bool empty = json_is_array(list) && json_array_size(list) == 0;
+    json_decref(root);
+    return empty;
+}
+
+/* What a server that is starting does: refuses, resets, says that it is not ready, has no paths or
+ * no models yet. */
+static bool is_starting(struct http_target *target, unsigned endpoint,
+                        const struct pyr_fetched *fetched, bool answered) {
+    if (answered && !target->options.model[0] && target->options.wait_ready_ns) {
+        if (fetched->status == 404 && !find_list(target, endpoint))
+            return true;
+        if (fetched->status == 200 && has_empty_list(fetched))
+            return true;
+    }
     if (answered)
-        return fetched->status == 503 || fetched->status == 502;
+        return fetched->status == 503 || fetched->status == 502 || fetched->status == 504 ||
+               fetched->status == 425;
     return fetched->failure == PYR_CONN_REFUSED || fetched->failure == PYR_CONN_RESET ||
            fetched->failure == PYR_CONN_TIMEOUT;
 }
@@ -123,13 +159,6 @@ static bool fail_not_ready(struct http_target *target, const struct pyr_fetched 
                     words[0] ? "; its last words: " : "", words);
 }
 
-static void note_launch(struct http_target *target) {
-    char text[100];
-    snprintf(text, sizeof text, "The server was launched for this run and answered after %.3g s.",
-             (double)target->ready_ns / 1e9);
-    pyr_http_add_line(&target->notes, text);
-}
-
 static bool wait_ready(struct http_target *target, unsigned endpoint, const char *path,
                        struct pyr_fetched *fetched, struct pyr_err *err) {
     char how[300];
@@ -138,17 +167,18 @@ static bool wait_ready(struct http_target *target, unsigned endpoint, const char
     for (;;) {
         bool answered = pyr_http_get(target, endpoint, path, fetched, err);
         uint64_t waited_ns = pyr_clock_real_ns() - start_ns;
-        if (endpoint == 0)
+        if (endpoint == 0) {
             target->ready_ns = waited_ns;
+            target->wait_start_ns = start_ns;
+        }
         if (launched && !pyr_launch_is_alive(&target->launched, how, sizeof how))
             return pyr_fail(err, PYR_E_IO, "the launched server ended before it was ready, %s",
                             how);
-        if (!is_starting(fetched, answered)) {
-            if (launched && answered)
-                note_launch(target);
+        if (!is_starting(target, endpoint, fetched, answered))
             return answered;
-        }
-        if (waited_ns >= target->options.wait_ready_ns)
+        if (waited_ns >= target->options.wait_ready_ns ||
+            (answered && fetched->status == 404 && target->options.wait_is_usual &&
+             waited_ns >= PATIENCE_404_NS))
             return answered || fail_not_ready(target, fetched, err);
         pyr_buf_deinit(&fetched->body);
         /* Short beside any server's start, and no load on it. A signal ends the wait. */
@@ -164,21 +194,12 @@ static bool wait_ready(struct http_target *target, unsigned endpoint, const char
  * True when there is none and the path may be right all the same. */
 static bool check_other_paths(struct http_target *target, unsigned endpoint, const char *path,
                               struct pyr_err *err) {
-    static const char *const candidates[] = {"/v1", "", "/api/v1", "/openai/v1", "/api"};
     char host[600];
     origin(&target->endpoints[endpoint], host, sizeof host);
-    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
-        struct pyr_fetched fetched;
-        char other[300];
-        snprintf(other, sizeof other, "%s/models", candidates[i]);
-        bool there = pyr_http_get(target, endpoint, other, &fetched, NULL) &&
-                     fetched.status == 200 && is_type(&fetched, "application/json");
-        pyr_buf_deinit(&fetched.body);
-        if (there)
-            return pyr_fail(err, PYR_E_INPUT,
-                            "%s%s: no such path (404); this server's API is at %s%s", host, path,
-                            host, candidates[i]);
-    }
+    const char *elsewhere = find_list(target, endpoint);
+    if (elsewhere)
+        return pyr_fail(err, PYR_E_INPUT, "%s%s: no such path (404); this server's API is at %s%s",
+                        host, path, host, elsewhere);
     return target->options.model[0] ||
            pyr_fail(err, PYR_E_INPUT,
                     "%s%s: no such path (404), and none of /v1, /api/v1, /openai/v1, /api or / "
@@ -231,6 +252,16 @@ static void keep_owner(struct http_target *target, const char *owner) {
         pyr_plain_text(target->owner, sizeof target->owner, owner, strlen(owner));
 }
 
+/* Aliases, wildcards and models that are loaded on demand are in no list: the server has the last
+ * word, by its answer to the first request. */
+static void note_unlisted(struct http_target *target, unsigned endpoint, const char *names) {
+    snprintf(target->unlisted[endpoint], sizeof target->unlisted[endpoint], "%s", names);
+    if (endpoint == 0)
+        pyr_http_add_line(
+            &target->notes,
+            "The model is not in the server's list: that it serves it is its own word.");
+}
+
 static bool choose_model(struct http_target *target, unsigned endpoint, json_t *list,
                          struct pyr_err *err) {
     struct pyr_http_options *options = &target->options;
@@ -256,8 +287,7 @@ static bool choose_model(struct http_target *target, unsigned endpoint, json_t *
         pyr_buf_printf(&names, ", and %zu more", count - NAMES_SHOWN);
     bool good = true;
     if (options->model[0] && !found && first)
-        good = pyr_fail(err, PYR_E_INPUT, "%s: model %s is not served here; this server has: %s",
-                        where, options->model, pyr_buf_text(&names));
+        note_unlisted(target, endpoint, pyr_buf_text(&names));
     else if (!options->model[0] && first && count == 1)
         good = strlen(first) < sizeof options->model ||
                pyr_fail(err, PYR_E_UNSUPPORTED, "%s: the model's name is longer than %zu bytes",

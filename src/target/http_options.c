@@ -14,6 +14,13 @@ enum { KEY_BYTES_MAX = 8192, HEADER_FILE_BYTES_MAX = 65536 };
 /* Large models take minutes to load. */
 #define LAUNCH_WAIT_NS (300 * PYR_NS_PER_S)
 
+const char *const pyr_http_field_names[PYR_HTTP_FIELDS] = {[PYR_HTTP_IGNORE_EOS] = "ignore_eos",
+                                                           [PYR_HTTP_MIN_TOKENS] = "min_tokens",
+                                                           [PYR_HTTP_SEED] = "seed",
+                                                           [PYR_HTTP_STREAM_OPTIONS] =
+                                                               "stream_options",
+                                                           [PYR_HTTP_TEMPERATURE] = "temperature"};
+
 static bool add_header_line(struct pyr_http_options *options, const char *value, const char *from,
                             struct pyr_err *err) {
     const char *colon = strchr(value, ':');
@@ -54,6 +61,41 @@ static bool add_header(const char *value, void *into, struct pyr_arena *arena,
                          : add_header_line(options, value, "header", err);
 }
 
+/* NAME=on|off */
+static bool choose_field(const char *value, void *into, struct pyr_arena *arena,
+                         struct pyr_err *err) {
+    struct pyr_http_options *options = into;
+    (void)arena;
+    const char *equals = strchr(value, '=');
+    size_t length = equals ? (size_t)(equals - value) : strlen(value);
+    bool on = equals && strcmp(equals + 1, "on") == 0;
+    bool off = equals && strcmp(equals + 1, "off") == 0;
+    static const char *const limits[] = {"max_tokens", "max_completion_tokens"};
+    for (int i = 0; i < 2 && (on || off); i++)
+        if (strlen(limits[i]) == length && strncmp(value, limits[i], length) == 0) {
+            snprintf(options->max_tokens_field, sizeof options->max_tokens_field, "%s",
+                     limits[on ? i : 1 - i]);
+            return true;
+        }
+    for (int i = 0; i < PYR_HTTP_FIELDS && (on || off); i++)
+        if (strlen(pyr_http_field_names[i]) == length &&
+            strncmp(value, pyr_http_field_names[i], length) == 0) {
+            options->choice[i] = on ? PYR_HTTP_FIELD_ON : PYR_HTTP_FIELD_OFF;
+            return true;
+        }
+    return pyr_fail(err, PYR_E_USAGE,
+                    "field=%s: must be NAME=on or NAME=off, of ignore_eos, min_tokens, seed, "
+                    "stream_options, temperature, max_tokens or max_completion_tokens",
+                    value);
+}
+
+/* A field of the user's own is not sent twice. */
+static void yield_to(struct pyr_http_options *options, const struct pyr_json_scan *key) {
+    for (int i = 0; i < PYR_HTTP_FIELDS; i++)
+        if (pyr_json_scan_is(key, pyr_http_field_names[i]))
+            options->choice[i] = PYR_HTTP_FIELD_OFF;
+}
+
 /* The fields of an object, without its braces, behind a comma. */
 static bool add_body(const char *value, void *into, struct pyr_arena *arena, struct pyr_err *err) {
     struct pyr_http_options *options = into;
@@ -61,8 +103,12 @@ static bool add_body(const char *value, void *into, struct pyr_arena *arena, str
     struct pyr_json_scan scan;
     pyr_json_scan_init(&scan, value, strlen(value));
     enum pyr_json_token token = pyr_json_scan_next(&scan);
-    if (token != PYR_JSON_OBJECT || !pyr_json_scan_skip(&scan, token) ||
-        pyr_json_scan_next(&scan) != PYR_JSON_END)
+    bool good = token == PYR_JSON_OBJECT;
+    while (good && (token = pyr_json_scan_next(&scan)) == PYR_JSON_KEY) {
+        yield_to(options, &scan);
+        good = pyr_json_scan_skip(&scan, pyr_json_scan_next(&scan));
+    }
+    if (!good || token != PYR_JSON_OBJECT_END || pyr_json_scan_next(&scan) != PYR_JSON_END)
         return pyr_fail(err, PYR_E_USAGE, "body=%s: must be a JSON object", value);
     const char *open = strchr(value, '{') + 1, *close = strrchr(value, '}');
     while (open < close && strchr(" \t\r\n", *open))
@@ -181,6 +227,15 @@ static const struct pyr_option_row rows[] = {
      .argument = "JSON",
      .group = PYR_GROUP_SERVER,
      .help = "an object whose fields go into each request"},
+    {.name = "--field",
+     .key = "field",
+     .whole = true,
+     .kind = PYR_OPTION_OWN,
+     .read = choose_field,
+     .argument = "NAME=on|off",
+     .group = PYR_GROUP_SERVER,
+     .help = "always or never send ignore_eos, min_tokens, seed, stream_options, temperature, "
+             "max_tokens or max_completion_tokens (default: what the server takes)"},
     {.name = "--connections",
      .key = "connections",
      .kind = PYR_OPTION_WHOLE,
@@ -274,12 +329,15 @@ bool pyr_http_options_read(const struct pyr_target_config *config, struct pyr_ht
                                          .connect_timeout_ns = config->timeout_connect_ns
                                                                    ? config->timeout_connect_ns
                                                                    : 10 * PYR_NS_PER_S,
-                                         .sends_usage = true};
+                                         .temperature = config->temperature,
+                                         .choice[PYR_HTTP_TEMPERATURE] = PYR_HTTP_FIELD_ON};
     if (!pyr_options_apply(&pyr_http_option_table, config->options, config->option_count, options,
                            NULL, err))
         return false;
-    if (options->launch && !options->wait_ready_ns)
+    if (options->launch && !options->wait_ready_ns) {
         options->wait_ready_ns = LAUNCH_WAIT_NS;
+        options->wait_is_usual = true;
+    }
     options->answer_timeout_ns = config->timeout_ns;
     /* A key of another header is the user's word against the environment's. */
     const char *key = options->key_source[0] ? NULL : getenv("OPENAI_API_KEY");

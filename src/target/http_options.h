@@ -24,6 +24,18 @@ enum pyr_framing { PYR_FRAMING_CONSTANT, PYR_FRAMING_MESSAGES, PYR_FRAMING_TEMPL
 
 enum pyr_http_api { PYR_HTTP_CHAT, PYR_HTTP_COMPLETIONS, PYR_HTTP_EMBEDDINGS };
 
+/* Fields of a request that not every server takes. */
+enum pyr_http_extra {
+    PYR_HTTP_IGNORE_EOS,
+    PYR_HTTP_MIN_TOKENS,
+    PYR_HTTP_SEED,
+    PYR_HTTP_STREAM_OPTIONS,
+    PYR_HTTP_TEMPERATURE, /* what the user asks: left out only when he says so */
+    PYR_HTTP_FIELDS
+};
+extern const char *const pyr_http_field_names[PYR_HTTP_FIELDS];
+enum pyr_http_choice { PYR_HTTP_FIELD_FOUND, PYR_HTTP_FIELD_ON, PYR_HTTP_FIELD_OFF };
+
 struct pyr_http_options {
     enum pyr_http_api api;
     bool stream, probe;
@@ -31,6 +43,8 @@ struct pyr_http_options {
     struct pyr_tls_options tls;
     uint64_t connections; /* 0: one a slot */
     uint64_t connect_timeout_ns, wait_ready_ns;
+    bool wait_is_usual;         /* wait_ready_ns was not chosen by the user */
+    float temperature;          /* that requests will ask for */
     uint64_t answer_timeout_ns; /* of a request before the start; 0: as long as is usual for it */
     const char *launch;         /* NULL: the server runs already */
     struct pyr_buf headers;     /* lines, each ended by CRLF; holds the key: never printed */
@@ -38,7 +52,8 @@ struct pyr_http_options {
     struct pyr_buf body;        /* ",\"key\":value..." */
     /* Found by the probe, or set. */
     char max_tokens_field[32];
-    bool sends_ignore_eos, sends_min_tokens, sends_usage;
+    bool sends[PYR_HTTP_FIELDS];
+    enum pyr_http_choice choice[PYR_HTTP_FIELDS];
     bool hangs_up; /* the server closes a connection that it said it would keep */
 };
 
@@ -58,7 +73,10 @@ struct http_target {
     uint32_t framing_tokens;        /* PYR_FRAMING_CONSTANT: of a prompt, around its text */
     struct pyr_buf notes, cautions; /* see pyr_target_info */
     bool http2;                     /* the first endpoint chose it */
-    uint64_t ready_ns;              /* how long wait_ready took; with launch from its start */
+    uint64_t ready_ns;              /* until a request was answered; with launch from its start */
+    uint64_t wait_start_ns;         /* of that, on the real clock */
+    /* The server's list when it lacks the user's model, else "". */
+    char unlisted[PYR_HTTP_ENDPOINTS_MAX][400];
     struct pyr_launch launched;
     /* Constant parts of a request. */
     char *heads[PYR_HTTP_ENDPOINTS_MAX]; /* up to "Content-Length: " */
@@ -71,7 +89,8 @@ bool pyr_http_options_read(const struct pyr_target_config *config, struct pyr_ht
                            struct pyr_err *err);
 void pyr_http_options_free(struct pyr_http_options *options);
 
-/* Asks the first endpoint what it is and what it understands, and fills in what is not set. */
+/* Waits for the endpoints, asks what they are and what they understand, and fills in what is not
+ * set (http_dialect.c). */
 bool pyr_http_probe(struct http_target *target, struct pyr_err *err);
 /* The server's own count, or -1. */
 int64_t pyr_http_count_tokens(struct http_target *target, const char *text, size_t bytes);
@@ -89,7 +108,7 @@ struct pyr_http_writer {
     struct pyr_http_part parts[7];
     unsigned part;
     size_t offset;
-    char length_text[32], fields[192];
+    char length_text[32], fields[320];
 };
 
 /* Makes the constant parts; call again when the options have changed. */

@@ -47,7 +47,9 @@ void pyr_http_writer_prepare(struct http_target *target) {
     target->body_open = take(&open);
     if (options->stream)
         pyr_buf_printf(&close, ",\"stream\":true%s",
-                       options->sends_usage ? ",\"stream_options\":{\"include_usage\":true}" : "");
+                       options->sends[PYR_HTTP_STREAM_OPTIONS]
+                           ? ",\"stream_options\":{\"include_usage\":true}"
+                           : "");
     pyr_buf_puts(&close, pyr_buf_text(&options->body));
     pyr_buf_putc(&close, '}');
     target->body_close = take(&close);
@@ -61,15 +63,18 @@ static void write_fields(struct pyr_http_writer *writer, const struct http_targe
         snprintf(writer->fields, sizeof writer->fields, "%s", closing);
         return;
     }
-    char exact[64] = "";
-    if (slot->exact_output && options->sends_min_tokens)
+    char exact[64] = "", temperature[40] = "", seed[40] = "";
+    if (slot->exact_output && options->sends[PYR_HTTP_MIN_TOKENS])
         snprintf(exact, sizeof exact, ",\"min_tokens\":%u", slot->output_tokens);
-    snprintf(writer->fields, sizeof writer->fields,
-             "%s,\"%s\":%u,\"temperature\":%.9g,\"seed\":%llu%s%s", closing,
-             options->max_tokens_field, slot->output_tokens, (double)slot->temperature,
-             /* 31 bits are what every server takes. */
-             (unsigned long long)(slot->seed & INT32_MAX),
-             slot->exact_output && options->sends_ignore_eos ? ",\"ignore_eos\":true" : "", exact);
+    if (options->sends[PYR_HTTP_TEMPERATURE])
+        snprintf(temperature, sizeof temperature, ",\"temperature\":%.9g",
+                 (double)slot->temperature);
+    if (options->sends[PYR_HTTP_SEED]) /* 31 bits are what every server takes */
+        snprintf(seed, sizeof seed, ",\"seed\":%llu", (unsigned long long)(slot->seed & INT32_MAX));
+    bool past_end = slot->exact_output && options->sends[PYR_HTTP_IGNORE_EOS];
+    snprintf(writer->fields, sizeof writer->fields, "%s,\"%s\":%u%s%s%s%s", closing,
+             options->max_tokens_field, slot->output_tokens, temperature, seed,
+             past_end ? ",\"ignore_eos\":true" : "", exact);
 }
 
 void pyr_http_writer_init(struct pyr_http_writer *writer, const struct http_target *target,

@@ -44,8 +44,9 @@ struct pyr_limits { /* nanoseconds; PYR_NEVER: none */
 };
 
 /* A request in the hands of a target, from submit until poll gives it back. Owned by load; the
- * target writes `record`'s stamps (sent to closed), counts, outcome and text_hash and nothing else,
- * and may use `target_data` for itself. */
+ * target writes `record`'s stamps (sent to closed), counts, kinds, outcome, flags (SHORT, where it
+ * knows how many tokens came) and text_hash and nothing else, and may use `target_data` for itself.
+ */
 struct pyr_slot {
     struct pyr_request record; /* ordinal, case, scheduled and dispatched are load's */
     struct pyr_prompt prompt;
@@ -59,6 +60,7 @@ struct pyr_slot {
     uint64_t cancel_after_ns; /* after sent; PYR_NEVER: not cancelled */
     struct pyr_limits limits; /* counted from sent (between_tokens: from the last token) */
     const char *error_text;   /* a sentence for a failed request, valid until the next submit */
+    const char *caution_text; /* likewise of an ok one of which not all is right, or NULL */
     uint64_t retry_after_ns;  /* a rejected request: the pause that the target asks for; 0: none */
     char *text;               /* with capture_text: (text_bytes), owned by the target until reset */
     size_t text_bytes;
@@ -79,6 +81,7 @@ struct pyr_target_config {
     uint64_t timeout_ns, timeout_connect_ns;
     uint64_t seed;
     bool attempt; /* a model's file is tried in a process of its own first (pyr_target_attempt) */
+    float temperature;        /* that requests will ask for: the first one asks the same */
     uint64_t *virtual_now_ns; /* the clock that a virtual-time driver moves; NULL: real time */
 };
 

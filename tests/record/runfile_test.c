@@ -370,9 +370,9 @@ static void foreign_files_are_refused_by_name_and_cause(void **state) {
         {"", "empty"},
         {"PYR", "not a run file"},
         {"GGUF\3\0\0\0____", "not a run file"},
-        {"PYRRUN2\nrest", "version '2'"},
-        {"PYRRUN1\n", "does not begin with the plan"},
-        {"PYRRUN1\n\1\0\0\0\377\377\377\377xxxxxxxx", "length"},
+        {"PYRRUN3\nrest", "version '3'"},
+        {"PYRRUN2\n", "does not begin with the plan"},
+        {"PYRRUN2\n\1\0\0\0\377\377\377\377xxxxxxxx", "length"},
     };
     struct pyr_runfile *file;
     struct pyr_err err;

@@ -142,6 +142,8 @@ static void stamp_answer(struct fake_handle *handle, const struct job *job) {
     record->admitted_ns = job->start_ns;
     record->last_content_ns = record->closed_ns = job->finish_ns;
     record->output_tokens = record->chunks = tokens;
+    if (tokens < slot->output_tokens)
+        record->flags |= PYR_REQUEST_SHORT;
     record->flags |= PYR_REQUEST_STREAMED;
     record->outcome = PYR_OUTCOME_OK;
 }

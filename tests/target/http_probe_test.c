@@ -139,16 +139,43 @@ static void what_is_wrong_is_said_in_one_line(void **state) {
     const char *const missing[] = {key_path, NULL};
     expect_refusal(world.url, missing, "none");
 
-    struct pyr_target_config config = {.spec = world.url, .model = "llama-9"};
-    struct pyr_err err;
-    assert_false(pyr_target_open(&config, false, &world.target, &err));
-    assert_non_null(strstr(err.text, "llama-9 is not served here; this server has: scheduled"));
     snprintf(url, sizeof url, "%s", world.url);
     http_world_end(&world);
     /* Nobody listens there any more. */
     expect_refusal(url, NULL, "is it running?");
     static const char *const patient[] = {"wait_ready=300ms", NULL};
     expect_refusal(url, patient, "is it running?");
+}
+
+static void ready_is_when_a_request_works(void **state) {
+    (void)state;
+    static const char *const loading[] = {"--plan", "loading=3", NULL};
+    static const char *const patient[] = {"wait_ready=60s", NULL};
+    static const char *const short_of_it[] = {"wait_ready=1ms", NULL};
+    http_world_serve(&world, loading);
+    http_world_attach(&world, NULL, patient, 1);
+    struct pyr_target_info info = describe();
+    assert_non_null(strstr(info.notes, "The server answered a request after "));
+    /* The tokenizer and the dialect are asked of a server that is ready. */
+    assert_true(info.counts_tokens);
+    assert_non_null(strstr(info.notes, "by ignore_eos and min_tokens (asked 4 tokens, got 4)"));
+    assert_int_equal(http_world_one(&world, "", 3)->record.outcome, PYR_OUTCOME_OK);
+    http_world_end(&world);
+
+    http_world_serve(&world, loading);
+    expect_refusal(world.url, short_of_it,
+                   "has answered no request within 0.001 s (HTTP 503: Load");
+    http_world_end(&world);
+}
+
+static void a_name_that_is_not_listed_is_the_servers_to_refuse(void **state) {
+    (void)state;
+    struct pyr_err err;
+    http_world_serve(&world, NULL);
+    struct pyr_target_config config = {.spec = world.url, .model = "llama-9"};
+    assert_ok(err, pyr_target_open(&config, false, &world.target, &err));
+    assert_non_null(strstr(describe().notes, "not in the server's list"));
+    http_world_end(&world);
 }
 
 static void planned_refusals_of_the_first_request_are_told(void **state) {
@@ -344,6 +371,8 @@ int main(void) {
         cmocka_unit_test(a_server_without_a_tokenizer_weighs_prompts_by_its_usage),
         cmocka_unit_test(a_url_without_a_path_means_v1),
         cmocka_unit_test(what_is_wrong_is_said_in_one_line),
+        cmocka_unit_test(ready_is_when_a_request_works),
+        cmocka_unit_test(a_name_that_is_not_listed_is_the_servers_to_refuse),
         cmocka_unit_test(planned_refusals_of_the_first_request_are_told),
         cmocka_unit_test(keys_and_headers_are_sent_and_never_shown),
         cmocka_unit_test(answers_that_do_not_stream_are_one_chunk),
