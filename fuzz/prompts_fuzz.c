@@ -16,9 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct pyr_file_prompt *prompts;
         size_t count;
         struct pyr_err err;
+        struct pyr_left_out left = {.strict = size % 2};
         if (pyr_prompts_parse(arena, names[i % 3], (const char *)data, size,
                               i < 3 ? PYR_PROMPTS_SINGLE : PYR_PROMPTS_SESSIONS, &prompts, &count,
-                              &err))
+                              &left, &err))
             for (size_t k = 0; k < count; k++)
                 if (strlen(prompts[k].text) > prompts[k].text_bytes || prompts[k].text_bytes == 0)
                     abort();

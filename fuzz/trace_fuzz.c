@@ -13,7 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct pyr_arena *arena = pyr_arena_create();
     struct pyr_trace trace;
     struct pyr_err err;
-    if (pyr_trace_parse(arena, "trace", (const char *)data, size, 2, &trace, &err))
+    struct pyr_left_out left = {0};
+    if (pyr_trace_parse(arena, "trace", (const char *)data, size, 2, &trace,
+                        size % 2 ? &left : NULL, &err))
         for (size_t i = 0; i < trace.count; i++)
             if (trace.entries[i].prompt_tokens < 1 || trace.entries[i].output_tokens < 1 ||
                 trace.entries[i].prompt_tokens > trace.longest_prompt ||

@@ -220,6 +220,7 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
                                       .announce = !cli->shared.quiet};
     struct pyr_resolved resolved;
     struct pyr_plan plan;
+    options->strict = cli->shared.strict;
     fill_settings(cli, options);
     if (!check_paths(cli, options, err) || !fill_goals(cli, options, err) ||
         !fill_config(cli, config, options, &input.configured, err) ||

@@ -4,10 +4,12 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "codec/json_scan.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { FILE_BYTES_MAX = 1 << 30 };
 
@@ -17,6 +19,7 @@ struct list {
     size_t count, capacity;
     struct pyr_buf text; /* scratch */
     enum pyr_prompts_use use;
+    struct pyr_left_out *left;
 };
 
 static void add(struct list *list, struct pyr_file_prompt prompt) {
@@ -50,13 +53,30 @@ static const char *text_of(const json_t *object, const char *key) {
     return text ? text : "";
 }
 
+/* Who speaks, by the names that collections have for them; NULL for one that is unknown. */
 static const char *role_of(const json_t *turn) {
+    static const struct {
+        const char *from, *role;
+    } names[] = {
+        {"human", "user"},        {"user", "user"},
+        {"prompter", "user"},     {"observation", "user"},
+        {"tool", "user"},         {"function_response", "user"},
+        {"gpt", "assistant"},     {"assistant", "assistant"},
+        {"chatgpt", "assistant"}, {"bing", "assistant"},
+        {"bard", "assistant"},    {"bot", "assistant"},
+        {"chatbot", "assistant"}, {"model", "assistant"},
+        {"ai", "assistant"},      {"claude", "assistant"},
+        {"gemini", "assistant"},  {"llama", "assistant"},
+        {"palm", "assistant"},    {"function_call", "assistant"},
+        {"system", "system"},
+    };
     if (json_object_get(turn, "role"))
         return text_of(turn, "role");
     const char *from = text_of(turn, "from");
-    if (strcmp(from, "gpt") == 0 || strcmp(from, "chatgpt") == 0 || strcmp(from, "bing") == 0)
-        return "assistant";
-    return strcmp(from, "system") == 0 ? "system" : strcmp(from, "human") == 0 ? "user" : from;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(names[i].from, from) == 0)
+            return names[i].role;
+    return NULL;
 }
 
 static const json_t *content_of(const json_t *turn) {
@@ -64,41 +84,131 @@ static const json_t *content_of(const json_t *turn) {
     return content ? content : json_object_get(turn, "value");
 }
 
+/* What a turn says, as text: its content, and what it calls. */
+static void append_turn(struct pyr_buf *buf, const json_t *turn) {
+    append_content(buf, content_of(turn));
+    const json_t *calls = json_object_get(turn, "tool_calls"), *call;
+    size_t i;
+    json_array_foreach(calls, i, call) {
+        const json_t *function = json_object_get(call, "function");
+        pyr_buf_printf(buf, "%s %s", text_of(function, "name"), text_of(function, "arguments"));
+    }
+}
+
+/* --- as it stands in the file ----------------------------------------------------------------- */
+
+struct span {
+    const char *from;
+    size_t bytes;
+};
+
+/* The value that `token` begins, to its end. */
+static bool span_of(struct pyr_json_scan *scan, enum pyr_json_token token, struct span *span) {
+    bool open = token == PYR_JSON_OBJECT || token == PYR_JSON_ARRAY;
+    span->from = open ? scan->at - 1 : scan->text;
+    bool good = pyr_json_scan_skip(scan, token);
+    span->bytes = open ? (size_t)(scan->at - span->from) : scan->text_bytes;
+    return good;
+}
+
+/* The last value of a key of an object, as a JSON reader takes it. */
+static bool find_value(struct span object, const char *key, struct span *value) {
+    struct pyr_json_scan scan;
+    bool found = false, good = true;
+    pyr_json_scan_init(&scan, object.from, object.bytes);
+    if (pyr_json_scan_next(&scan) != PYR_JSON_OBJECT)
+        return false;
+    while (good && pyr_json_scan_next(&scan) == PYR_JSON_KEY) {
+        bool wanted = pyr_json_scan_is(&scan, key);
+        struct span one;
+        good = span_of(&scan, pyr_json_scan_next(&scan), &one);
+        if (good && wanted) {
+            *value = one;
+            found = true;
+        }
+    }
+    return good && found;
+}
+
+/* The element of an array, by its place. */
+struct elements {
+    struct pyr_json_scan scan;
+    bool good;
+};
+
+static struct elements begin_elements(const char *bytes, size_t count) {
+    struct elements elements;
+    pyr_json_scan_init(&elements.scan, bytes, count);
+    elements.good = pyr_json_scan_next(&elements.scan) == PYR_JSON_ARRAY;
+    return elements;
+}
+
+static bool next_element(struct elements *elements, struct span *span) {
+    if (!elements->good)
+        return false;
+    enum pyr_json_token token = pyr_json_scan_next(&elements->scan);
+    elements->good = token != PYR_JSON_ARRAY_END && span_of(&elements->scan, token, span);
+    return elements->good;
+}
+
 static int append_dumped(const char *bytes, size_t count, void *buf) {
     pyr_buf_append(buf, bytes, count);
     return 0;
 }
 
-/* OpenAI's form of the first `count` turns. */
-static const char *dump_turns(struct list *list, const json_t *turns, size_t count) {
-    json_t *out = json_array();
+/* ShareGPT's turn in OpenAI's form. */
+static void put_mapped(struct pyr_buf *out, const json_t *turn) {
+    json_t *message = json_object();
+    json_object_set_new(message, "role", json_string(role_of(turn)));
+    json_object_set(message, "content", (json_t *)(uintptr_t)content_of(turn));
+    (void)json_dump_callback(message, append_dumped, out, JSON_COMPACT);
+    json_decref(message);
+}
+
+/* The first `count` turns as a request holds them. `raw`: the array in the file. */
+static const char *write_turns(struct list *list, const json_t *turns, struct span raw,
+                               size_t count) {
+    struct pyr_buf out = {0};
+    struct elements elements = begin_elements(raw.from, raw.bytes);
+    pyr_buf_putc(&out, '[');
     for (size_t i = 0; i < count; i++) {
         const json_t *turn = json_array_get(turns, i);
-        json_t *message = json_object();
-        json_object_set_new(message, "role", json_string(role_of(turn)));
-        json_object_set(message, "content", (json_t *)(uintptr_t)content_of(turn));
-        json_array_append_new(out, message);
+        struct span span;
+        bool found = next_element(&elements, &span);
+        pyr_buf_puts(&out, i ? "," : "");
+        if (found && json_object_get(turn, "role"))
+            pyr_buf_append(&out, span.from, span.bytes);
+        else
+            put_mapped(&out, turn);
     }
-    struct pyr_buf dumped = {0};
-    bool ok = json_dump_callback(out, append_dumped, &dumped, JSON_COMPACT) == 0;
-    json_decref(out);
-    const char *kept =
-        ok ? pyr_arena_strndup(list->arena, pyr_buf_text(&dumped), dumped.length) : NULL;
-    pyr_buf_deinit(&dumped);
+    pyr_buf_putc(&out, ']');
+    const char *kept = pyr_arena_strndup(list->arena, pyr_buf_text(&out), out.length);
+    pyr_buf_deinit(&out);
     return kept;
 }
 
+/* --- entries ---------------------------------------------------------------------------------- */
+
 static bool is_answer(const json_t *turns, size_t i) {
-    return strcmp(role_of(json_array_get(turns, i)), "assistant") == 0;
+    const char *role = role_of(json_array_get(turns, i));
+    return role && strcmp(role, "assistant") == 0;
 }
 
+/* An entry that is read. */
+struct entry {
+    const json_t *turns;
+    struct span raw; /* of the turns */
+    uint32_t output_tokens;
+    const char *cause; /* of why it is none */
+};
+
 /* The first `count` turns as one prompt; the turn behind them, if there is one, is its answer. */
-static bool add_first_turns(struct list *list, const json_t *turns, size_t count, uint32_t turn,
-                            uint32_t output_tokens) {
-    struct pyr_file_prompt prompt = {.output_tokens = output_tokens, .turn = turn};
-    if (count < json_array_size(turns)) {
+static void add_first_turns(struct list *list, const struct entry *entry, size_t count,
+                            uint32_t turn) {
+    struct pyr_file_prompt prompt = {.output_tokens = entry->output_tokens, .turn = turn};
+    if (count < json_array_size(entry->turns)) {
         pyr_buf_clear(&list->text);
-        append_content(&list->text, content_of(json_array_get(turns, count)));
+        append_turn(&list->text, json_array_get(entry->turns, count));
         prompt.answer_bytes = list->text.length;
         prompt.answer =
             pyr_arena_strndup(list->arena, pyr_buf_text(&list->text), list->text.length);
@@ -107,59 +217,92 @@ static bool add_first_turns(struct list *list, const json_t *turns, size_t count
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             pyr_buf_puts(&list->text, "\n\n");
-        append_content(&list->text, content_of(json_array_get(turns, i)));
+        append_turn(&list->text, json_array_get(entry->turns, i));
     }
+    /* Images alone are a prompt too. */
     if (list->text.length == 0)
-        return false;
+        pyr_buf_putc(&list->text, '\n');
     prompt.text_bytes = list->text.length;
     prompt.text = pyr_arena_strndup(list->arena, list->text.data, list->text.length);
-    prompt.messages_json = dump_turns(list, turns, count);
+    prompt.messages_json = write_turns(list, entry->turns, entry->raw, count);
     add(list, prompt);
-    return true;
 }
 
 /* A turn ends where an answer follows, or the conversation ends without one. */
-static bool add_session(struct list *list, const json_t *turns, uint32_t output_tokens) {
-    size_t count = json_array_size(turns);
+static void add_session(struct list *list, const struct entry *entry) {
+    size_t count = json_array_size(entry->turns);
     uint32_t turn = 0;
     for (size_t i = 0; i < count; i++)
-        if (!is_answer(turns, i) && (i + 1 == count || is_answer(turns, i + 1)) &&
-            add_first_turns(list, turns, i + 1, turn, output_tokens))
-            turn++;
+        if (!is_answer(entry->turns, i) && (i + 1 == count || is_answer(entry->turns, i + 1)))
+            add_first_turns(list, entry, i + 1, turn++);
+}
+
+static bool holds_anything(const json_t *content) {
+    return json_is_string(content) ? json_string_length(content) > 0 : json_array_size(content) > 0;
+}
+
+/* A turn says who speaks, and says or calls something (an answer by calls has null content). */
+static bool check_turns(struct entry *entry) {
+    size_t i;
+    const json_t *turn;
+    bool any = false;
+    json_array_foreach(entry->turns, i, turn) {
+        const json_t *content = content_of(turn);
+        if (!role_of(turn)) {
+            entry->cause = "a turn of somebody unknown";
+            return false;
+        }
+        if (!content && !json_object_get(turn, "tool_calls") &&
+            !json_object_get(turn, "function_call")) {
+            entry->cause = "a turn without content";
+            return false;
+        }
+        any |= holds_anything(content) && !(i > 0 && is_answer(entry->turns, i));
+    }
+    entry->cause = "no text in it";
+    return any;
+}
+
+static bool add_turns(struct list *list, struct entry *entry) {
+    if (!check_turns(entry))
+        return false;
+    size_t count = json_array_size(entry->turns);
+    if (list->use == PYR_PROMPTS_SESSIONS)
+        add_session(list, entry);
+    else
+        add_first_turns(list, entry, count - (count > 1 && is_answer(entry->turns, count - 1)), 0);
     return true;
 }
 
-static bool add_turns(struct list *list, const json_t *turns, uint32_t output_tokens) {
-    size_t count = json_array_size(turns);
-    for (size_t i = 0; i < count; i++)
-        if (!content_of(json_array_get(turns, i)))
-            return false;
-    if (list->use == PYR_PROMPTS_SESSIONS)
-        return add_session(list, turns, output_tokens);
-    return add_first_turns(list, turns, count - (count > 1 && is_answer(turns, count - 1)), 0,
-                           output_tokens);
+static const json_t *either(const json_t *object, const char *one, const char *other) {
+    const json_t *value = json_object_get(object, one);
+    return value ? value : json_object_get(object, other);
 }
 
-static bool add_value(struct list *list, const json_t *value) {
+/* `raw`: the value as it stands in the file. False with a cause. */
+static bool add_value(struct list *list, const json_t *value, struct span raw, const char **cause) {
+    *cause = "no text in it";
     if (json_is_string(value)) {
         if (json_string_length(value) == 0)
             return false;
         add(list, text_prompt(list, json_string_value(value), json_string_length(value)));
         return true;
     }
-    const json_t *asked = json_object_get(value, "output_tokens");
-    if (!asked)
-        asked = json_object_get(value, "max_tokens");
-    json_int_t tokens = json_integer_value(asked);
+    const json_t *body = json_object_get(value, "body");
+    if (json_is_object(body) && find_value(raw, "body", &raw))
+        value = body;
+    json_int_t tokens = json_integer_value(either(value, "output_tokens", "max_tokens"));
     uint32_t output_tokens = tokens > 0 && tokens < 1 << 20 ? (uint32_t)tokens : 0;
-    const json_t *turns = json_object_get(value, "messages");
-    if (!turns)
-        turns = json_object_get(value, "conversations");
-    if (json_is_array(turns))
-        return add_turns(list, turns, output_tokens);
-    const json_t *text = json_object_get(value, "prompt");
-    if (!text)
-        text = json_object_get(value, "text");
+    struct entry entry = {.turns = either(value, "messages", "conversations"),
+                          .output_tokens = output_tokens};
+    if (json_is_array(entry.turns)) {
+        (void)find_value(raw, json_object_get(value, "messages") ? "messages" : "conversations",
+                         &entry.raw);
+        bool added = add_turns(list, &entry);
+        *cause = entry.cause;
+        return added;
+    }
+    const json_t *text = either(value, "prompt", "text");
     if (!json_is_string(text) || json_string_length(text) == 0)
         return false;
     struct pyr_file_prompt prompt =
@@ -169,11 +312,14 @@ static bool add_value(struct list *list, const json_t *value) {
     return true;
 }
 
-static bool not_a_prompt(const char *where, const char *cause, struct pyr_err *err) {
-    return pyr_fail(err, PYR_E_INPUT,
-                    "%s: no prompt (%s); one is \"text\", {\"prompt\": ...}, "
-                    "{\"messages\": [...]} or {\"conversations\": [...]}",
-                    where, cause);
+/* Left out, or the end. */
+static bool refuse(struct list *list, const char *where, const char *cause, struct pyr_err *err) {
+    struct pyr_err one = {0};
+    pyr_fail(&one, PYR_E_INPUT,
+             "%s: no prompt (%s); one is \"text\", {\"prompt\": ...}, {\"messages\": [...]} or "
+             "{\"conversations\": [...]}",
+             where, cause);
+    return pyr_left_out_add(list->left, &one) || pyr_fail(err, one.code, "%s", one.text);
 }
 
 static bool parse_array(struct list *list, const char *name, const char *bytes, size_t count,
@@ -182,22 +328,36 @@ static bool parse_array(struct list *list, const char *name, const char *bytes, 
     json_t *root = json_loadb(bytes, count, 0, &error);
     if (!root)
         return pyr_fail(err, PYR_E_INPUT, "%s:%d: %s", name, error.line, error.text);
+    struct elements elements = begin_elements(bytes, count);
     bool ok = true;
     size_t i;
     json_t *value;
     json_array_foreach(root, i, value) {
+        struct span raw = {"", 0};
+        const char *cause;
+        (void)next_element(&elements, &raw);
         /* Collections hold conversations without a single turn; they are no mistake. */
         const json_t *turns = json_object_get(value, "conversations");
-        if (json_is_array(turns) && json_array_size(turns) == 0)
+        if (!ok || (json_is_array(turns) && json_array_size(turns) == 0))
             continue;
-        if (ok && !add_value(list, value)) {
+        if (!add_value(list, value, raw, &cause)) {
             char where[600];
             snprintf(where, sizeof where, "%s: entry %zu", name, i + 1);
-            ok = not_a_prompt(where, "no text in it", err);
+            ok = refuse(list, where, cause, err);
         }
     }
     json_decref(root);
     return ok;
+}
+
+static bool parse_json_line(struct list *list, const char *where, struct span line,
+                            struct pyr_err *err) {
+    json_error_t error;
+    const char *cause = NULL;
+    json_t *value = json_loadb(line.from, line.bytes, JSON_DECODE_ANY, &error);
+    bool ok = value && add_value(list, value, line, &cause);
+    json_decref(value);
+    return ok || refuse(list, where, value ? cause : error.text, err);
 }
 
 static bool parse_lines(struct list *list, const char *name, const char *bytes, size_t count,
@@ -212,21 +372,16 @@ static bool parse_lines(struct list *list, const char *name, const char *bytes, 
             length--;
         if (length == 0)
             continue;
-        if (!json) {
-            if (memchr(line, '\0', length))
-                return pyr_fail(err, PYR_E_INPUT, "%s:%zu: not text", name, number);
-            add(list, text_prompt(list, line, length));
-            continue;
-        }
-        json_error_t error;
-        json_t *value = json_loadb(line, length, JSON_DECODE_ANY, &error);
-        bool ok = value && add_value(list, value);
-        json_decref(value);
-        if (!ok) {
+        if (json) {
             char where[600];
             snprintf(where, sizeof where, "%s:%zu", name, number);
-            return not_a_prompt(where, value ? "no text in it" : error.text, err);
+            if (!parse_json_line(list, where, (struct span){line, length}, err))
+                return false;
+            continue;
         }
+        if (memchr(line, '\0', length))
+            return pyr_fail(err, PYR_E_INPUT, "%s:%zu: not text", name, number);
+        add(list, text_prompt(list, line, length));
     }
     return true;
 }
@@ -263,8 +418,8 @@ static enum layout layout_of(const char *name, const char *bytes, size_t count) 
 
 bool pyr_prompts_parse(struct pyr_arena *arena, const char *name, const char *bytes, size_t count,
                        enum pyr_prompts_use use, struct pyr_file_prompt **prompts,
-                       size_t *prompt_count, struct pyr_err *err) {
-    struct list list = {.arena = arena, .use = use};
+                       size_t *prompt_count, struct pyr_left_out *left, struct pyr_err *err) {
+    struct list list = {.arena = arena, .use = use, .left = left};
     if (count >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
         bytes += 3;
         count -= 3;
@@ -274,7 +429,7 @@ bool pyr_prompts_parse(struct pyr_arena *arena, const char *name, const char *by
                   ? parse_array(&list, name, bytes, count, err)
                   : parse_lines(&list, name, bytes, count, layout == LAYOUT_LINES, err);
     if (ok && list.count == 0)
-        ok = pyr_fail(err, PYR_E_INPUT, "%s: holds no prompt", name);
+        ok = pyr_left_out_fail(left, name, "prompt", err);
     if (ok) {
         *prompts = pyr_arena_array(arena, list.count, sizeof **prompts);
         memcpy(*prompts, list.items, list.count * sizeof **prompts);
@@ -286,11 +441,12 @@ bool pyr_prompts_parse(struct pyr_arena *arena, const char *name, const char *by
 }
 
 bool pyr_prompts_read(struct pyr_arena *arena, const char *path, enum pyr_prompts_use use,
-                      struct pyr_file_prompt **prompts, size_t *prompt_count, struct pyr_err *err) {
+                      struct pyr_file_prompt **prompts, size_t *prompt_count,
+                      struct pyr_left_out *left, struct pyr_err *err) {
     struct pyr_buf buf = {0};
     bool ok = pyr_fs_read(NULL, path, FILE_BYTES_MAX, &buf, err) &&
               pyr_prompts_parse(arena, path, pyr_buf_text(&buf), buf.length, use, prompts,
-                                prompt_count, err);
+                                prompt_count, left, err);
     pyr_buf_deinit(&buf);
     return ok;
 }

@@ -30,6 +30,7 @@ struct reader {
     size_t count, capacity;
     uint64_t *blocks;
     size_t block_count, block_capacity;
+    struct pyr_left_out *left;
     int time_column, prompt_column, output_column; /* of a CSV */
 };
 
@@ -290,10 +291,17 @@ static bool read_lines(struct reader *reader, const char *bytes, size_t count,
             continue;
         if (first)
             json = line[0] == '{';
+        /* What is wrong with the first line may be wrong with all: a header that is none is. */
+        bool header = !json && reader->time_column < 0;
+        size_t blocks = reader->block_count;
+        struct pyr_err one = {0};
         first = false;
-        if (!(json ? take_json_line(reader, line, length, err)
-                   : take_csv_line(reader, line, length, err)))
-            return false;
+        if (json ? take_json_line(reader, line, length, &one)
+                 : take_csv_line(reader, line, length, &one))
+            continue;
+        reader->block_count = blocks;
+        if (header || !pyr_left_out_add(reader->left, &one))
+            return pyr_fail(err, one.code, "%s", one.text);
     }
     return true;
 }
@@ -329,9 +337,10 @@ static void make_trace(const struct reader *reader, struct pyr_arena *arena, dou
 }
 
 bool pyr_trace_parse(struct pyr_arena *arena, const char *name, const char *bytes, size_t count,
-                     double speed, struct pyr_trace *trace, struct pyr_err *err) {
+                     double speed, struct pyr_trace *trace, struct pyr_left_out *left,
+                     struct pyr_err *err) {
     struct reader reader = {
-        .name = name, .time_column = -1, .prompt_column = -1, .output_column = -1};
+        .name = name, .left = left, .time_column = -1, .prompt_column = -1, .output_column = -1};
     bool ok = speed > 0 && isfinite(speed);
     if (!ok)
         pyr_fail(err, PYR_E_USAGE, "%s cannot be played at %g times its speed; use one above 0",
@@ -342,7 +351,7 @@ bool pyr_trace_parse(struct pyr_arena *arena, const char *name, const char *byte
     }
     ok = ok && read_lines(&reader, bytes, count, err);
     if (ok && reader.count == 0)
-        ok = pyr_fail(err, PYR_E_INPUT, "%s: holds no request", name);
+        ok = pyr_left_out_fail(left, name, "request", err);
     if (ok) {
         qsort(reader.rows, reader.count, sizeof *reader.rows, by_time);
         make_trace(&reader, arena, speed, trace);
@@ -353,10 +362,10 @@ bool pyr_trace_parse(struct pyr_arena *arena, const char *name, const char *byte
 }
 
 bool pyr_trace_read(struct pyr_arena *arena, const char *path, double speed,
-                    struct pyr_trace *trace, struct pyr_err *err) {
+                    struct pyr_trace *trace, struct pyr_left_out *left, struct pyr_err *err) {
     struct pyr_buf buf = {0};
     bool ok = pyr_fs_read(NULL, path, FILE_BYTES_MAX, &buf, err) &&
-              pyr_trace_parse(arena, path, pyr_buf_text(&buf), buf.length, speed, trace, err);
+              pyr_trace_parse(arena, path, pyr_buf_text(&buf), buf.length, speed, trace, left, err);
     pyr_buf_deinit(&buf);
     return ok;
 }

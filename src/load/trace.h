@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "load/left_out.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -43,10 +44,12 @@ struct pyr_trace {
 };
 
 /* `speed`: 2 plays it twice as fast; above 0. Lines out of order are put in order. Everything lies
- * in the arena. Fails on a line that is malformed, naming it, and when there is no request. */
+ * in the arena. A malformed line is left out (left NULL: fails, naming it). Fails when there is no
+ * request. */
 bool pyr_trace_parse(struct pyr_arena *arena, const char *name, const char *bytes, size_t count,
-                     double speed, struct pyr_trace *trace, struct pyr_err *err);
+                     double speed, struct pyr_trace *trace, struct pyr_left_out *left,
+                     struct pyr_err *err);
 bool pyr_trace_read(struct pyr_arena *arena, const char *path, double speed,
-                    struct pyr_trace *trace, struct pyr_err *err);
+                    struct pyr_trace *trace, struct pyr_left_out *left, struct pyr_err *err);
 
 #endif

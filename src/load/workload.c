@@ -208,7 +208,9 @@ static bool take_texts(struct pyr_workload *workload, struct pyr_err *err) {
     size_t count = options->text_count;
     if (options->prompts_path) {
         enum pyr_prompts_use use = options->sessions ? PYR_PROMPTS_SESSIONS : PYR_PROMPTS_SINGLE;
-        if (!pyr_prompts_read(workload->arena, options->prompts_path, use, &prompts, &count, err))
+        workload->info.left_out.strict = options->strict;
+        if (!pyr_prompts_read(workload->arena, options->prompts_path, use, &prompts, &count,
+                              &workload->info.left_out, err))
             return false;
         if (options->sessions)
             count = plan_sessions(workload, prompts, count);

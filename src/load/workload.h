@@ -44,6 +44,7 @@ struct pyr_workload_options {
     const char *const *texts;
     size_t text_count;
     bool output_from_file;
+    bool strict; /* an entry of prompts_path that is no prompt is an error, else it is left out */
     /* prompts_path holds conversations, each a session of several turns. The requests of one slot
      * index (in closed loop: of one user) are the turns of one session in order, then those of the
      * next session that nobody has begun. A turn carries the earlier ones with the file's own
@@ -85,7 +86,8 @@ struct pyr_workload_info {
     uint32_t longest_prompt_tokens, longest_total_tokens; /* 0: unknown (text) */
     uint32_t asked_too_short; /* prompt tokens that no prompt here can be as short as; 0: none */
     uint32_t shortest;        /* with it: what was made instead */
-    bool estimated;           /* prompt lengths are estimates */
+    struct pyr_left_out left_out; /* of prompts_path */
+    bool estimated;               /* prompt lengths are estimates */
     bool token_prompts;
 };
 void pyr_workload_describe(const struct pyr_workload *workload, struct pyr_workload_info *info);

@@ -241,7 +241,7 @@ static bool take_sampling(struct parse *p) {
     json_t *seed = field(p, "seed");
     *sampling = (struct pyr_sampling){.temperature = 1}; /* OpenAI's own default */
     if (seed && !json_is_integer(seed))
-        return refuse(p, "seed", "wants a whole number");
+        return refuse(p, "seed", "wants a whole number of at most 63 bits");
     /* -1 is how some clients say "all". */
     if (json_integer_value(field(p, "top_k")) == -1)
         json_object_del(p->root, "top_k");
@@ -255,6 +255,27 @@ static bool take_sampling(struct parse *p) {
            take_real(p, "frequency_penalty", -2, 2, &sampling->frequency) &&
            take_real(p, "repeat_penalty", 0, 2, &sampling->repetition) &&
            take_real(p, "repetition_penalty", 0, 2, &sampling->repetition) && take_biases(p);
+}
+
+/* Whole numbers that were read as reals, as whole numbers again. Takes over `value`. */
+static json_t *narrow(json_t *value) {
+    const double exact = 9007199254740992; /* 2^53 */
+    double real = json_real_value(value);
+    if (json_is_real(value) && real == floor(real) && fabs(real) < exact) {
+        json_decref(value);
+        return json_integer((json_int_t)real);
+    }
+    for (size_t i = 0; i < json_array_size(value); i++)
+        json_array_set_new(value, i, narrow(json_incref(json_array_get(value, i))));
+    for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at))
+        json_object_iter_set_new(value, at, narrow(json_incref(json_object_iter_value(at))));
+    return value;
+}
+
+/* A body with a number that no json_int_t holds: the field that it stands in is to be told. */
+static json_t *load_wide(const char *body, size_t bytes, size_t flags, json_error_t *where) {
+    json_t *root = json_loadb(body, bytes, flags | JSON_DECODE_INT_AS_REAL, where);
+    return root ? narrow(root) : NULL;
 }
 
 /* Whether a value asks for what everybody gets: absent, null, false, 0, empty. */
@@ -412,7 +433,11 @@ bool pyr_openai_request_parse(struct pyr_arena *arena, enum pyr_openai_api api, 
     json_error_t where;
     *request = (struct pyr_openai_request){0};
     struct parse p = {.arena = arena, .request = request, .err = err};
-    p.root = json_loadb(body, bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, &where);
+    const size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    p.root = json_loadb(body, bytes, flags, &where);
+    /* Numbers beyond 63 bits are JSON too: as reals they reach the field that cannot take them. */
+    if (!p.root && json_error_code(&where) == json_error_numeric_overflow)
+        p.root = load_wide(body, bytes, flags, &where);
     if (!p.root)
         return pyr_fail(err, PYR_E_INPUT, "the body is not JSON: %s (line %d, column %d)",
                         where.text, where.line, where.column);

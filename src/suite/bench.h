@@ -84,6 +84,7 @@ struct pyr_bench_options {
     const struct pyr_setting *settings; /* what is not the preset's, and who said it */
     size_t setting_count;
     bool no_calibrate, color;
+    bool strict; /* an entry of a file that cannot be taken is an error, not a caution */
 
     const struct pyr_root *root; /* where the machine is read; NULL: this one */
 

@@ -183,6 +183,7 @@ static struct pyr_workload *make_workload(struct pyr_session *s, const struct py
                                           .prompts_path =
                                               o->sessions ? o->sessions : o->prompts_path,
                                           .sessions = o->sessions != NULL,
+                                          .strict = o->strict,
                                           .output_from_file = o->sessions && !o->output_tokens,
                                           .trace = s->plan->trace,
                                           .shared_prefix = s->options->shared_prefix,
@@ -198,6 +199,13 @@ static struct pyr_workload *make_workload(struct pyr_session *s, const struct py
         pyr_session_warn(s, PYR_NO_CASE,
                          "sessions: a turn carries the earlier turns with the file's own answers, "
                          "not with what the target said");
+    if (info.left_out.count && !s->warned_left_out) {
+        s->warned_left_out = true;
+        pyr_session_warn(s, PYR_NO_CASE,
+                         "%llu entries of the prompts were left out (--strict refuses them), the "
+                         "first: %s",
+                         (unsigned long long)info.left_out.count, info.left_out.first);
+    }
     if (info.asked_too_short)
         pyr_session_warn(s, one->record.index,
                          "prompts of %u tokens were asked for, but what the server puts around a "

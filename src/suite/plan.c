@@ -62,7 +62,10 @@ static bool plan_trace(struct pyr_planner *p, struct pyr_err *err) {
                         "--trace says when requests come and how long they are; leave --rate, "
                         "--arrival, --prompts, --prompt-tokens and --output-tokens out");
     struct pyr_trace *trace = pyr_arena_alloc(p->arena, sizeof *trace);
-    if (!pyr_trace_read(p->arena, o->trace, o->trace_speed != 0 ? o->trace_speed : 1, trace, err))
+    struct pyr_left_out *left = &p->plan->left_out;
+    left->strict = o->strict;
+    if (!pyr_trace_read(p->arena, o->trace, o->trace_speed != 0 ? o->trace_speed : 1, trace, left,
+                        err))
         return pyr_err_prefix(err, "--trace");
     p->plan->trace = trace;
     return true;

@@ -61,6 +61,7 @@ struct pyr_plan {
     bool needs_target;                      /* a suite of it does */
     const char *const *skipped;             /* sentences: suites that this version does not have */
     size_t skipped_count;
+    struct pyr_left_out left_out; /* of the trace */
 };
 
 /* The preset that the options mean; NULL, with err, when there is none of that name. */

@@ -190,6 +190,11 @@ static void record_plan(struct pyr_session *s) {
         pyr_lane_goal(pyr_session_lane(s), &s->plan->goals[i]);
     for (size_t i = 0; i < s->plan->skipped_count; i++)
         pyr_session_warn(s, PYR_NO_CASE, "%s", s->plan->skipped[i]);
+    if (s->plan->left_out.count)
+        pyr_session_warn(s, PYR_NO_CASE,
+                         "%llu lines of the trace were left out (--strict refuses them), the "
+                         "first: %s",
+                         (unsigned long long)s->plan->left_out.count, s->plan->left_out.first);
     const char *caution = s->info.cautions;
     while (*caution) {
         int length = (int)strcspn(caution, "\n");

@@ -113,7 +113,7 @@ static void a_trace_takes_no_memory_for_its_prompts(void **state) {
         struct pyr_err err;
         struct pyr_fake_target target;
         struct pyr_workload *workload;
-        assert_ok(err, pyr_trace_parse(arena, "t", lines, strlen(lines), 1, &trace, &err));
+        assert_ok(err, pyr_trace_parse(arena, "t", lines, strlen(lines), 1, &trace, NULL, &err));
         pyr_fake_target_init(&target, (struct pyr_fake_law){.text_only = text_only}, NULL);
         const struct pyr_prompt_class class = {"t", pyr_length_fixed(1), pyr_length_fixed(1), 1};
         const struct pyr_workload_options options = {

@@ -85,7 +85,7 @@ static const char recorded[] =
 static void replay(struct pyr_load_plan plan) {
     struct pyr_arena *arena = pyr_arena_create();
     struct pyr_trace trace;
-    assert_ok(err, pyr_trace_parse(arena, "t", recorded, strlen(recorded), 2, &trace, &err));
+    assert_ok(err, pyr_trace_parse(arena, "t", recorded, strlen(recorded), 2, &trace, NULL, &err));
     plan.open_loop = true;
     plan.arrivals = (struct pyr_arrival_options){.kind = &pyr_arrival_trace,
                                                  .rate = trace.rate,

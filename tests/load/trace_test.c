@@ -16,7 +16,7 @@ static struct pyr_trace trace;
 
 static bool parse(const char *text, double speed) {
     arena = pyr_arena_create();
-    return pyr_trace_parse(arena, "file", text, strlen(text), speed, &trace, &err);
+    return pyr_trace_parse(arena, "file", text, strlen(text), speed, &trace, NULL, &err);
 }
 
 static void json_lines_keep_their_times_lengths_and_blocks(void **state) {
@@ -192,12 +192,47 @@ static void text_is_about_as_long_and_says_that_it_is_an_estimate(void **state) 
     pyr_arena_destroy(arena);
 }
 
+static void a_bad_line_among_good_ones_is_left_out_and_told(void **state) {
+    (void)state;
+    static const char csv[] = "TIMESTAMP,ContextTokens,GeneratedTokens\n1,5,5\n2,many,5\n3,6,6\n";
+    static const char json[] =
+        "{\"timestamp\":0,\"input_length\":1,\"output_length\":1,\"hash_ids\":[1]}\n"
+        "{\"timestamp\":0,\"input_length\":1,\"output_length\":1,\"hash_ids\":[2,-1]}\n"
+        "{\"timestamp\":9,\"input_length\":2,\"output_length\":1,\"hash_ids\":[3]}\n";
+    static const struct {
+        const char *text, *first;
+    } cases[] = {{csv, "file:3: ContextTokens is no number"},
+                 {json, "file:2: \"hash_ids\" holds what is no whole number from 0"}};
+    for (size_t i = 0; i < 2; i++) {
+        struct pyr_left_out left = {0};
+        arena = pyr_arena_create();
+        assert_ok(err, pyr_trace_parse(arena, "file", cases[i].text, strlen(cases[i].text), 1,
+                                       &trace, &left, &err));
+        assert_true(trace.count == 2 && left.count == 1);
+        assert_string_equal(left.first, cases[i].first);
+        if (i == 1) /* the blocks of the line that was left out are gone with it */
+            assert_int_equal(trace.blocks[trace.entries[1].first_block], 3);
+        left.strict = true;
+        assert_false(pyr_trace_parse(arena, "file", cases[i].text, strlen(cases[i].text), 1, &trace,
+                                     &left, &err));
+        assert_string_equal(err.text, cases[i].first);
+        pyr_arena_destroy(arena);
+    }
+    /* A header that is none is the whole file's. */
+    struct pyr_left_out left = {0};
+    arena = pyr_arena_create();
+    assert_false(pyr_trace_parse(arena, "file", "a,b\n1,2\n", 8, 1, &trace, &left, &err));
+    assert_non_null(strstr(err.text, "TIMESTAMP,ContextTokens,GeneratedTokens"));
+    pyr_arena_destroy(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_lines_keep_their_times_lengths_and_blocks),
         cmocka_unit_test(csv_dates_are_instants),
         cmocka_unit_test(in_quotes_a_comma_is_a_comma),
         cmocka_unit_test(a_malformed_line_is_named),
+        cmocka_unit_test(a_bad_line_among_good_ones_is_left_out_and_told),
         cmocka_unit_test(the_same_blocks_are_the_same_tokens_and_no_others),
         cmocka_unit_test(text_is_about_as_long_and_says_that_it_is_an_estimate),
     };

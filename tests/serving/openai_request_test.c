@@ -186,6 +186,10 @@ static void each_bad_body_is_refused_with_its_reason(void **state) {
         {PYR_OPENAI_CHAT, "{" HI ",\"top_logprobs\":2}", "wants logprobs too", "top_logprobs"},
         {PYR_OPENAI_CHAT, "{" HI ",\"tools\":[{}]}", "not served", "tools"},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"seed\":1.5}", "whole number", "seed"},
+        {PYR_OPENAI_CHAT,
+         "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_tokens\":3,\"seed\":"
+         "18446744073709551615}",
+         "at most 63 bits", "seed"},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"response_format\":{\"type\":\"xml\"}}",
          "wants the type", "response_format"},
         {PYR_OPENAI_COMPLETIONS,
