@@ -89,8 +89,9 @@ static const struct pyr_option_row rows[] = {
      .kind = PYR_OPTION_FLAG,
      .offset = AT(strict),
      .group = PYR_GROUP_JUDGING,
-     .help = "a goal that cannot be decided is exit 5; an entry of --prompts, --sessions or --trace "
-             "that cannot be taken is the end (else it is left out and told)"},
+     .help =
+         "a goal that cannot be decided is exit 5; an entry of --prompts, --sessions or --trace "
+         "that cannot be taken is the end (else it is left out and told)"},
     {.name = "--strict",
      .commands = PYR_CMD_DOCTOR,
      .kind = PYR_OPTION_FLAG,

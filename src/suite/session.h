@@ -35,7 +35,7 @@ struct pyr_session {
     void *progress_context;
 
     const struct pyr_root *root; /* where the machine is read */
-    bool warned_left_out; /* each case reads the prompts anew */
+    bool warned_left_out;        /* each case reads the prompts anew */
     uint64_t virtual_now_ns;
     struct pyr_clock clock;
     struct pyr_recorder *recorder;
