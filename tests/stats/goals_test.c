@@ -25,6 +25,7 @@ static void make(struct fixture *f, size_t count, const uint64_t *ok) {
         f->cases[i] = (struct pyr_case_result){.plan = &f->plans[i],
                                                .total = 10,
                                                .ok = ok[i],
+                                               .with_output = ok[i],
                                                .metrics = &f->metrics[i],
                                                .metric_count = 1};
     }
