@@ -102,16 +102,26 @@ static size_t own_figures(const struct pyr_suite_result *suite,
     return count;
 }
 
+/* Each median with the farthest tail, and no tail of the latency: the columns that people compare,
+ * within a hundred characters. */
+static bool in_short(const struct pyr_figure *figure) {
+    return figure->quantile <= PYR_Q_P50 ||
+           (figure->quantile == PYR_Q_P99 && figure->closed != PYR_M_LATENCY_SENT);
+}
+
 size_t pyr_figures_choose(const struct pyr_suite_result *suite, enum pyr_figure_group group,
                           struct pyr_figure figures[PYR_FIGURES_MAX]) {
     if (suite->column_count)
-        return group == PYR_FIGURES_SPEED ? own_figures(suite, figures) : 0;
+        return group <= PYR_FIGURES_SPEED ? own_figures(suite, figures) : 0;
+    int set = group == PYR_FIGURES_SHORT ? PYR_FIGURES_SPEED : (int)group;
     enum pyr_use_kind apart = one_at_a_time(suite) ? PYR_USE_OF_MANY : PYR_USE_OF_ONE;
     struct pyr_use uses[PYR_USES_MAX];
     size_t all = pyr_uses_of(PYR_USE_SHOWN, uses), count = 0;
     for (size_t i = 0; i < all && count < PYR_FIGURES_MAX; i++) {
         struct pyr_figure figure = pyr_figure_of_use(&uses[i]);
-        if (uses[i].set == (int)group && !pyr_metric_is(uses[i].metric, apart) &&
+        if (group == PYR_FIGURES_SHORT && !in_short(&figure))
+            continue;
+        if (uses[i].set == set && !pyr_metric_is(uses[i].metric, apart) &&
             worth_a_column(suite, &figure))
             figures[count++] = figure;
     }

@@ -13,12 +13,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* How much a report for people says. */
+enum pyr_report_detail {
+    PYR_DETAIL_SCREEN, /* the answer, and a table a suite: a screen */
+    PYR_DETAIL_BRIEF,  /* the answer alone */
+    PYR_DETAIL_ALL     /* whatever is known */
+};
+
 /* How a report is to look; every field may be zero. Formats ignore what does not concern them. */
 struct pyr_report_options {
-    bool color;               /* terminal: escape sequences are welcome */
-    bool ascii;               /* terminal: nothing beyond ASCII */
-    unsigned width;           /* terminal: columns; 0: 80, less than 60 counts as 60 */
-    const char *const *files; /* terminal: what was written, in the order to show */
+    bool color;                    /* terminal: escape sequences are welcome */
+    bool ascii;                    /* terminal: nothing beyond ASCII */
+    enum pyr_report_detail detail; /* terminal */
+    unsigned width;                /* terminal: columns; 0: 80, less than 60 counts as 60 */
+    const char *const *files;      /* terminal: what was written, in the order to show */
     size_t file_count;
     const char *commit; /* csv, bmf, gobench: what was measured, in the user's own words; or NULL */
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "report/answer.h"
 #include "report/calibration.h"
 #include "report/figures.h"
 #include "report/formats.h"
@@ -53,6 +54,10 @@ static void wrapf(struct writer *writer, enum pyr_style style, const char *mark,
 
 /* --- what was measured ----------------------------------------------------------------------- */
 
+static bool detailed(const struct writer *writer) {
+    return writer->options->detail == PYR_DETAIL_ALL;
+}
+
 static void put_target(struct writer *writer, const struct pyr_report_meta *meta) {
     struct pyr_buf line = {0};
     const char *name = meta->name ? meta->name : meta->spec;
@@ -78,7 +83,7 @@ static void put_target(struct writer *writer, const struct pyr_report_meta *meta
         wrapf(writer, PYR_STYLE_PLAIN, "  ", "The model was %s.", meta->note);
     if (meta->description)
         pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", meta->description);
-    if (meta->notes && *meta->notes)
+    if (detailed(writer) && meta->notes && *meta->notes)
         pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", meta->notes);
 }
 
@@ -239,7 +244,7 @@ static void put_figures(struct writer *writer, const struct pyr_suite_result *su
         return;
     struct pyr_column columns[PYR_FIGURES_MAX + 2] = {{"case", "", true}, {"ok", "", false}};
     struct pyr_scale scales[PYR_FIGURES_MAX];
-    bool counts = group == PYR_FIGURES_SPEED && pyr_suite_has_requests(suite);
+    bool counts = group <= PYR_FIGURES_SPEED && pyr_suite_has_requests(suite);
     size_t fixed = counts ? 2 : 1, column_count = fixed + count;
     for (size_t i = 0; i < count; i++) {
         scales[i] = pyr_scale_of_figure(suite, &figures[i]);
@@ -267,7 +272,7 @@ static void put_figures(struct writer *writer, const struct pyr_suite_result *su
             cell[fixed + j] = estimate_cell(writer, &at, scales[j]);
         }
     }
-    if (group != PYR_FIGURES_SPEED)
+    if (group > PYR_FIGURES_SPEED)
         pyr_buf_putc(writer->paper.out, '\n');
     if (!pyr_paper_table(&writer->paper, &(struct pyr_table){columns, cells, column_count, rows}))
         writer->compact_used = true;
@@ -427,6 +432,53 @@ static void put_machine(struct writer *writer, const struct pyr_suite_result *su
     pyr_buf_deinit(&text);
 }
 
+/* "startup: cold load 635 [612, 648] ms, warm load ..., n 6": a case without requests in a line. */
+static void put_still_lines(struct writer *writer, const struct pyr_suite_result *suite) {
+    for (size_t i = 0; i < suite->case_count; i++) {
+        const struct pyr_case_result *one = &suite->cases[i];
+        if (pyr_case_in_table(suite, one) || !one->metric_count)
+            continue;
+        struct pyr_buf text = {0};
+        for (size_t j = 0; j < one->metric_count; j++) {
+            const struct pyr_metric_info *info = pyr_metric_info(one->metrics[j].metric);
+            struct pyr_estimate at = pyr_metric_headline(&one->metrics[j]);
+            struct pyr_scale scale = pyr_scale_for(info->unit, at.value);
+            pyr_buf_printf(&text, "%s%s ", j ? ", " : "", info->label);
+            pyr_put_interval(&text, &at, scale);
+            pyr_buf_printf(&text, " %s", unit_of(writer, scale));
+        }
+        pyr_buf_printf(&text, " (n %llu)", (unsigned long long)one->metrics[0].n);
+        wrapf(writer, PYR_STYLE_PLAIN, "  ", "%s: %s", pyr_case_short_id(suite, one),
+              pyr_buf_text(&text));
+        pyr_buf_deinit(&text);
+    }
+}
+
+/* One table a suite, and what is wrong with its cases, shortly. */
+static void put_suite_short(struct writer *writer, const struct pyr_suite_result *suite) {
+    enum { TOLD = 3 };
+    heading(writer, clean(writer, suite->name), suite_summary(writer, suite));
+    put_still_lines(writer, suite);
+    if (pyr_terminal_is_levels(suite)) {
+        writer->compact_used = true;
+        return;
+    }
+    put_figures(writer, suite, PYR_FIGURES_SHORT);
+    pyr_terminal_load_parts(&writer->paper, writer->arena, suite, writer->plus_minus);
+    put_case_notes(writer, suite, "  ~ ", "never steady, so the figures mix warm-up and run",
+                   is_unsteady);
+    put_case_notes(writer, suite, "  ^ ", "saturating: queue and TTFT were still rising at the end",
+                   is_saturating);
+    size_t count = 0;
+    for (size_t i = 0; i < suite->case_count; i++)
+        for (size_t j = 0; j < suite->cases[i].warning_count; j++, count++)
+            if (count < TOLD)
+                wrapf(writer, PYR_STYLE_WARN, "  ! ", "%s: %s",
+                      pyr_case_short_id(suite, &suite->cases[i]), suite->cases[i].warnings[j]);
+    if (count > TOLD)
+        wrapf(writer, PYR_STYLE_WARN, "  ! ", "and %zu more (--details)", count - TOLD);
+}
+
 static void put_suite(struct writer *writer, const struct pyr_suite_result *suite,
                       const struct pyr_report_meta *meta) {
     heading(writer, clean(writer, suite->name), suite_summary(writer, suite));
@@ -505,28 +557,55 @@ static void put_legend(struct writer *writer) {
     if (writer->open_used)
         pyr_buf_puts(&text, "?: an end that so few values cannot bound. ");
     pyr_buf_puts(&text, "A number alone is a single reading; -: not measured.");
+    if (!detailed(writer))
+        pyr_buf_puts(&text, " The rest: --details, and the page.");
     pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  ", pyr_buf_text(&text));
     pyr_buf_deinit(&text);
 }
 
 static void put_end(struct writer *writer, const struct pyr_report_meta *meta) {
     const struct pyr_result *result = writer->result;
-    if (result->recommendation_count)
-        heading(writer, "Recommendations", NULL);
-    for (size_t i = 0; i < result->recommendation_count; i++)
-        pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  - ", result->recommendations[i]);
-    pyr_buf_putc(writer->paper.out, '\n');
-    wrapf(writer, PYR_STYLE_BOLD, "Grade    ", "%s: %s", pyr_grade_name(result->grade),
-          result->grade_reason ? result->grade_reason : "no goal was set");
+    if (detailed(writer)) {
+        if (result->recommendation_count)
+            heading(writer, "Recommendations", NULL);
+        for (size_t i = 0; i < result->recommendation_count; i++)
+            pyr_paper_wrap(&writer->paper, PYR_STYLE_PLAIN, "  - ", result->recommendations[i]);
+        pyr_buf_putc(writer->paper.out, '\n');
+        wrapf(writer, PYR_STYLE_BOLD, "Grade     ", "%s: %s", pyr_grade_name(result->grade),
+              result->grade_reason ? result->grade_reason : "no goal was set");
+    }
     for (size_t i = 0; i < writer->options->file_count; i++)
-        pyr_paper_wrap(&writer->paper, PYR_STYLE_BOLD, i ? "         " : "Written  ",
+        pyr_paper_wrap(&writer->paper, PYR_STYLE_BOLD, i ? "          " : "Written   ",
                        writer->options->files[i]);
     const char *command = meta->repeat_command ? meta->repeat_command : meta->command;
     if (command) {
         /* Never wrapped: it is there to be copied. */
-        pyr_paper_put(&writer->paper, PYR_STYLE_BOLD, "Repeat   ");
+        pyr_paper_put(&writer->paper, PYR_STYLE_BOLD, "Repeat    ");
         pyr_buf_printf(writer->paper.out, "%s\n", clean(writer, command));
     }
+}
+
+/* Whatever is known. */
+static void put_details(struct writer *writer, const struct pyr_report_meta *meta) {
+    const struct pyr_result *result = writer->result;
+    put_settings(writer, meta);
+    put_banners(writer);
+    put_warnings(writer);
+    put_goals(writer);
+    for (size_t i = 0; i < result->suite_count; i++)
+        put_suite(writer, &result->suites[i], meta);
+    pyr_terminal_levels(&writer->paper, writer->arena, result, writer->plus_minus);
+    put_instrument(writer);
+    put_legend(writer);
+}
+
+/* A screen: a table a suite, and what is left to tell elsewhere. */
+static void put_screen(struct writer *writer) {
+    const struct pyr_result *result = writer->result;
+    for (size_t i = 0; i < result->suite_count; i++)
+        put_suite_short(writer, &result->suites[i]);
+    pyr_terminal_levels(&writer->paper, writer->arena, result, writer->plus_minus);
+    put_legend(writer);
 }
 
 bool pyr_report_terminal(const struct pyr_result *result, const struct pyr_report_options *options,
@@ -543,17 +622,11 @@ bool pyr_report_terminal(const struct pyr_result *result, const struct pyr_repor
     struct pyr_report_meta meta;
     pyr_report_meta_open(result->meta_json, &meta);
     put_target(&writer, &meta);
-    put_settings(&writer, &meta);
-    put_banners(&writer);
-    put_warnings(&writer);
-    put_goals(&writer);
-    for (size_t i = 0; i < result->suite_count; i++)
-        put_suite(&writer, &result->suites[i], &meta);
-    if (!result->suite_count)
-        pyr_buf_puts(out, "\nNothing was measured.\n");
-    pyr_terminal_levels(&writer.paper, writer.arena, result, writer.plus_minus);
-    put_instrument(&writer);
-    put_legend(&writer);
+    pyr_answer_put(&writer.paper, writer.arena, result, &meta);
+    if (options->detail == PYR_DETAIL_ALL)
+        put_details(&writer, &meta);
+    else if (options->detail == PYR_DETAIL_SCREEN)
+        put_screen(&writer);
     put_end(&writer, &meta);
     pyr_report_meta_close(&meta);
     pyr_arena_destroy(writer.arena);

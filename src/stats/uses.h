@@ -27,6 +27,7 @@ enum pyr_use_kind {
 };
 
 enum pyr_figure_group {
+    PYR_FIGURES_SHORT,  /* of the next, those that fit one table of a terminal; no set of its own */
     PYR_FIGURES_SPEED,  /* what people ask for first */
     PYR_FIGURES_MORE,   /* what explains it */
     PYR_FIGURES_DETAIL, /* the rest, for reports with room */

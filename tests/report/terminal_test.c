@@ -10,7 +10,8 @@
 #include <string.h>
 
 static const char *const files[] = {"benchmark_results/results.json"};
-static const struct pyr_report_options narrow = {.files = files, .file_count = 1};
+static const struct pyr_report_options narrow = {
+    .files = files, .file_count = 1, .detail = PYR_DETAIL_ALL};
 
 static char *told(struct pyr_result *result, const struct pyr_report_options *options,
                   struct pyr_buf *out) {
@@ -30,8 +31,24 @@ static void same_as_golden(const char *name, struct pyr_result *result,
 static void a_rich_result_reads_as_recorded(void **state) {
     (void)state;
     same_as_golden("terminal-rich-80.txt", pyr_test_result_rich(), &narrow);
-    struct pyr_report_options wide = {.width = 200, .ascii = true};
+    struct pyr_report_options wide = {.width = 200, .ascii = true, .detail = PYR_DETAIL_ALL};
     same_as_golden("terminal-rich-200-ascii.txt", pyr_test_result_rich(), &wide);
+}
+
+/* What people see first: a screen of a hundred columns, and its head alone. */
+static void the_first_screen_begins_with_the_answer(void **state) {
+    (void)state;
+    const struct pyr_report_options screen = {.files = files, .file_count = 1, .width = 100};
+    const struct pyr_report_options brief = {.detail = PYR_DETAIL_BRIEF, .width = 100};
+    same_as_golden("terminal-screen-100.txt", pyr_test_result_rich(), &screen);
+    same_as_golden("terminal-brief-100.txt", pyr_test_result_rich(), &brief);
+    struct pyr_buf out = {0};
+    told(pyr_test_result_rich(), &brief, &out);
+    size_t lines = 0;
+    for (size_t i = 0; i < out.length; i++)
+        lines += out.data[i] == '\n';
+    assert_true(lines <= 24); /* a rich result has nine kinds of trouble */
+    pyr_buf_deinit(&out);
 }
 
 static void partial_and_simulated_results_say_so_before_any_figure(void **state) {
@@ -183,6 +200,7 @@ static void every_format_is_found_by_its_name_and_by_its_alias(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rich_result_reads_as_recorded),
+        cmocka_unit_test(the_first_screen_begins_with_the_answer),
         cmocka_unit_test(partial_and_simulated_results_say_so_before_any_figure),
         cmocka_unit_test(an_empty_result_with_unreadable_meta_still_reports),
         cmocka_unit_test(well_measured_cases_get_a_p99_column_and_no_footnote),

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The answer of a run, in at most a dozen lines: what was measured, whether it can be trusted, the
+ * figures that people quote with their intervals, the goals, and what to do next. It stands at the
+ * head of the terminal report, alone with --brief, and is true when it is pasted elsewhere.
+ */
+#ifndef PYR_REPORT_ANSWER_H
+#define PYR_REPORT_ANSWER_H
+
+#include "base/arena.h"
+#include "report/meta.h"
+#include "report/text.h"
+#include "stats/result.h"
+
+/* Texts that are made on the way live in the arena. */
+void pyr_answer_put(const struct pyr_paper *paper, struct pyr_arena *arena,
+                    const struct pyr_result *result, const struct pyr_report_meta *meta);
+
+/* How many of the run's warnings the answer has told: the first so many. */
+enum { PYR_ANSWER_WARNINGS = 2 };
+
+#endif
