@@ -7,15 +7,20 @@
 #include "base/mem.h"
 #include "report/formats.h"
 #include "stats/result.h"
+#include "suite/find_run.h"
 
+#include <limits.h>
 #include <string.h>
 
-/* A path as it is, else the name of a run below benchmark_results/history, else one of the
- * history: an id or latest. */
+/* A path (suite/find_run.h says of what), else the name of a run below benchmark_results/history,
+ * else one of the history: an id or latest. */
 static bool find_run(struct pyr_cli *cli, const char *said, const char **run, struct pyr_err *err) {
-    *run = said;
-    if (pyr_fs_is_file(said) || pyr_fs_is_dir(said) || strchr(said, '/') || strchr(said, '.'))
-        return true;
+    char path[PATH_MAX];
+    if (pyr_fs_is_file(said) || pyr_fs_is_dir(said) || strchr(said, '/') || strchr(said, '.')) {
+        bool found = pyr_find_run(said, path, err);
+        *run = pyr_arena_strdup(cli->arena, found ? path : said);
+        return found;
+    }
     *run = pyr_arena_printf(cli->arena, "benchmark_results/history/%s", said);
     if (pyr_fs_is_dir(*run))
         return true;

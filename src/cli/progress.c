@@ -48,52 +48,99 @@ static void add_time(char *line, size_t size, double ns) {
         add(line, size, "%.3g s", ns / 1e9);
 }
 
-void pyr_progress_format(const struct pyr_bench_progress *figures, bool bar, unsigned width,
-                         char *line, size_t size) {
-    double all = figures->elapsed_s + figures->remaining_s; /* NaN while unknown */
-    double share = all > 0 ? figures->elapsed_s / all : 0;
-    line[0] = '\0';
-    if (bar) {
-        int full = (int)(share * BAR_CELLS);
-        add(line, size, "[");
-        for (int i = 0; i < BAR_CELLS; i++)
-            add(line, size, "%c", i < full ? '#' : '.');
-        add(line, size, "] ");
-    }
-    add_clock(line, size, figures->elapsed_s);
-    add(line, size, " elapsed");
-    if (!isnan(figures->remaining_s)) {
-        add(line, size, ", ");
-        add_clock(line, size, figures->remaining_s);
-        add(line, size, " left");
-    }
-    if (figures->stage) {
-        add(line, size, " | %s", figures->stage);
-        if (bar && width > 1 && strlen(line) > width - 1)
-            line[width - 1] = '\0';
-        return;
-    }
+/* A piece of the line; the one with the greatest `spare` goes first when the line is too long. */
+struct piece {
+    char text[96];
+    int spare; /* 0: never dropped */
+};
+enum { PIECES_MAX = 12 };
+
+struct pieces {
+    struct piece list[PIECES_MAX];
+    size_t count;
+};
+
+static char *piece(struct pieces *pieces, int spare) {
+    struct piece *one = &pieces->list[pieces->count++];
+    one->text[0] = '\0';
+    one->spare = spare;
+    return one->text;
+}
+
+static void add_figures(struct pieces *pieces, const struct pyr_bench_progress *figures) {
+    enum { SIZE = sizeof pieces->list[0].text };
+    char *text = piece(pieces, 3);
     if (figures->case_id)
-        add(line, size, " | %u/%u %s", figures->case_index + 1, figures->case_count,
+        add(text, SIZE, " | %u/%u %s", figures->case_index + 1, figures->case_count,
             figures->case_id);
-    add(line, size, " | %llu ok", (unsigned long long)figures->ok);
+    add(piece(pieces, 4), SIZE, " | %llu ok", (unsigned long long)figures->ok);
     if (figures->failed)
-        add(line, size, ", %llu failed", (unsigned long long)figures->failed);
-    add(line, size, ", %llu in flight", (unsigned long long)figures->in_flight);
+        add(piece(pieces, 1), SIZE, ", %llu failed", (unsigned long long)figures->failed);
+    add(piece(pieces, 6), SIZE, ", %llu in flight", (unsigned long long)figures->in_flight);
     if (figures->output_tokens_per_s > 0)
-        add(line, size, " | %.3g tok/s", figures->output_tokens_per_s);
+        add(piece(pieces, 2), SIZE, " | %.3g tok/s", figures->output_tokens_per_s);
     if (!isnan(figures->ttft_p50_ns)) {
-        add(line, size, ", TTFT p50 ");
-        add_time(line, size, figures->ttft_p50_ns);
+        add(text = piece(pieces, 5), SIZE, ", TTFT p50 ");
+        add_time(text, SIZE, figures->ttft_p50_ns);
     }
     if (!isnan(figures->latency_p50_ns)) {
-        add(line, size, ", latency p50 ");
-        add_time(line, size, figures->latency_p50_ns);
+        add(text = piece(pieces, 8), SIZE, ", latency p50 ");
+        add_time(text, SIZE, figures->latency_p50_ns);
     }
     if (!isnan(figures->latency_p90_ns)) {
-        add(line, size, " p90 ");
-        add_time(line, size, figures->latency_p90_ns);
+        add(text = piece(pieces, 9), SIZE, " p90 ");
+        add_time(text, SIZE, figures->latency_p90_ns);
     }
+}
+
+/* The whole line, after what can be spared was dropped until it fits. */
+static void join(struct pieces *pieces, unsigned width, char *line, size_t size) {
+    for (;;) {
+        size_t length = 0, most = 0;
+        for (size_t i = 0; i < pieces->count; i++) {
+            length += strlen(pieces->list[i].text);
+            if (pieces->list[i].text[0] && pieces->list[i].spare > pieces->list[most].spare)
+                most = i;
+        }
+        if (length <= width || pieces->list[most].spare == 0)
+            break;
+        pieces->list[most].text[0] = '\0';
+        pieces->list[most].spare = 0;
+    }
+    line[0] = '\0';
+    for (size_t i = 0; i < pieces->count; i++)
+        add(line, size, "%s", pieces->list[i].text);
+}
+
+void pyr_progress_format(const struct pyr_bench_progress *figures, bool bar, unsigned width,
+                         char *line, size_t size) {
+    enum { SIZE = sizeof((struct piece *)0)->text };
+    double all = figures->elapsed_s + figures->remaining_s; /* NaN while unknown */
+    double share = all > 0 ? figures->elapsed_s / all : 0;
+    struct pieces pieces = {.count = 0};
+    if (bar) {
+        char *text = piece(&pieces, 7);
+        int full = (int)(share * BAR_CELLS);
+        add(text, SIZE, "[");
+        for (int i = 0; i < BAR_CELLS; i++)
+            add(text, SIZE, "%c", i < full ? '#' : '.');
+        add(text, SIZE, "] ");
+    }
+    char *text = piece(&pieces, 0);
+    add_clock(text, SIZE, figures->elapsed_s);
+    add(text, SIZE, " elapsed");
+    if (figures->remaining_s >= 1) {
+        add(text, SIZE, ", ");
+        add_clock(text, SIZE, figures->remaining_s);
+        add(text, SIZE, " left");
+    } else if (figures->remaining_s >= 0) {
+        add(text, SIZE, ", ending"); /* what is in flight may take as long as it does */
+    }
+    if (figures->stage)
+        add(piece(&pieces, 0), SIZE, " | %s", figures->stage);
+    else
+        add_figures(&pieces, figures);
+    join(&pieces, bar && width > 1 ? width - 1 : LINE_BYTES, line, size);
     if (bar && width > 1 && strlen(line) > width - 1)
         line[width - 1] = '\0'; /* a line that wraps could not be taken back */
 }

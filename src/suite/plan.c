@@ -356,10 +356,17 @@ const struct pyr_preset *pyr_plan_preset(const struct pyr_bench_options *options
     return preset;
 }
 
+/* Who names a load, and neither a suite nor a preset, gets that load and nothing before it. */
+static bool names_a_load(const struct pyr_bench_options *o) {
+    return !o->suite && !o->preset && (o->concurrency_count || o->rate > 0 || o->sessions);
+}
+
 /* A trace is what is measured, whatever the preset's suites are. */
 static bool list_suites(const struct pyr_bench_options *o, const struct pyr_preset *preset,
                         char *list, size_t size, struct pyr_err *err) {
     pyr_suite_list(o->suite, preset, list, size);
+    if (names_a_load(o))
+        snprintf(list, size, "%s", pyr_suite_concurrent.name);
     if (!o->trace)
         return true;
     if (o->suite && !pyr_suite_wanted(&pyr_suite_concurrent, list))

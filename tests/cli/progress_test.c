@@ -49,6 +49,22 @@ static void a_bar_never_reaches_the_edge_of_the_terminal(void **state) {
     }
 }
 
+static void a_narrow_line_drops_whole_figures_and_keeps_the_one_that_matters(void **state) {
+    (void)state;
+    char line[512];
+    pyr_progress_format(&figures, true, 100, line, sizeof line);
+    assert_string_equal(line,
+                        "1:20 elapsed, 4:00 left | 3/12 concurrent/c4/short | 120 ok, 1 failed"
+                        " | 51.2 tok/s, TTFT p50 123 ms");
+    pyr_progress_format(&figures, true, 60, line, sizeof line);
+    assert_string_equal(line, "1:20 elapsed, 4:00 left, 1 failed | 51.2 tok/s");
+    struct pyr_bench_progress late = figures;
+    late.remaining_s = 0.2;
+    pyr_progress_format(&late, true, 60, line, sizeof line);
+    assert_null(strstr(line, "0:00"));
+    assert_non_null(strstr(line, "ending"));
+}
+
 /* Updates come ten times a second for a minute; returns what was written. */
 static size_t write_a_minute(enum pyr_progress_style style, char *seen, size_t size) {
     int ends[2];
@@ -103,6 +119,7 @@ int main(void) {
         cmocka_unit_test(the_line_holds_the_time_and_the_current_figures),
         cmocka_unit_test(unknown_figures_are_left_out),
         cmocka_unit_test(a_bar_never_reaches_the_edge_of_the_terminal),
+        cmocka_unit_test(a_narrow_line_drops_whole_figures_and_keeps_the_one_that_matters),
         cmocka_unit_test(a_pipe_gets_a_plain_line_every_ten_seconds),
         cmocka_unit_test(a_terminal_is_redrawn_at_most_four_times_a_second_and_left_clean),
         cmocka_unit_test(quiet_writes_nothing),
