@@ -38,8 +38,12 @@ static const struct pyr_report_format *find_format(const char *name, struct pyr_
 static bool write_result(const struct pyr_cli *cli, const struct pyr_result *result,
                          const struct pyr_report_format *format, struct pyr_err *err) {
     const char *path = cli->shared.output;
-    const struct pyr_report_options options = {
-        .color = cli->color && !path, .width = cli->width, .commit = cli->shared.commit};
+    const struct pyr_report_options options = {.color = cli->color && !path,
+                                               .width = cli->width,
+                                               .commit = cli->shared.commit,
+                                               .detail = cli->shared.brief     ? PYR_DETAIL_BRIEF
+                                                         : cli->shared.details ? PYR_DETAIL_ALL
+                                                                               : PYR_DETAIL_SCREEN};
     struct pyr_buf text = {0};
     if (path && (pyr_fs_is_dir(path) || path[strlen(path) - 1] == '/')) {
         if (!pyr_fs_make_dirs(path, err))

@@ -107,6 +107,9 @@ static bool print_report(const struct pyr_cli *cli, const struct pyr_bench_outco
     struct pyr_buf text = {0};
     const struct pyr_report_options options = {.color = cli->color,
                                                .width = cli->width,
+                                               .detail = cli->shared.brief     ? PYR_DETAIL_BRIEF
+                                                         : cli->shared.details ? PYR_DETAIL_ALL
+                                                                               : PYR_DETAIL_SCREEN,
                                                .files = outcome->files,
                                                .file_count = outcome->file_count};
     bool ok = pyr_report_terminal(outcome->result, &options, &text, err);

@@ -247,6 +247,7 @@ static const struct {
     {"--prompts", "--prompt-tokens", "prompts from a file are as long as they are; leave one out"},
     {"--prompts", "--shared-prefix", "prompts from a file share what they share; leave one out"},
     {"--quiet", "--verbose", "leave one out"},
+    {"--brief", "--details", "leave one out"},
     {"--breaking-point", "--pattern", "the search has levels of its own; leave one out"},
     {"--breaking-point", "--production-load", "the search has levels of its own; leave one out"},
     {"--breaking-point", "--sweep",

@@ -37,6 +37,7 @@ struct pyr_shared {
     bool no_history;
     const char *output, *format, *commit, *compat;
     bool ci, quiet, verbose, no_color, help;
+    bool details, brief; /* of the terminal report */
 };
 
 extern const struct pyr_option_table pyr_shared_options;

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of the run; --details has them all. */
+enum { WARNINGS = 2 };
+
 struct answer {
     const struct pyr_paper *paper;
     struct pyr_arena *arena;
@@ -151,15 +154,28 @@ static void put_own_error(struct pyr_buf *text, const struct pyr_result *result)
         put_metric(text, "; own pacing p50 ", highest, PYR_M_PACING_LATENESS, PYR_Q_P50);
 }
 
+/* Warnings that the line of trust says itself. */
+static bool is_told(const char *warning) {
+    return strncmp(warning, "partial: ", 9) == 0 || strncmp(warning, "INVALID: ", 9) == 0;
+}
+
+/* Which signal ended the run; NULL: none did. */
+static const char *ended_by(const struct pyr_result *result) {
+    for (size_t i = 0; i < result->warning_count && result->interrupted; i++)
+        if (strncmp(result->warnings[i], "partial: ended", 14) == 0)
+            return result->warnings[i] + 9;
+    return result->interrupted ? "ended by a signal" : NULL;
+}
+
 static void put_trust(const struct answer *answer) {
     const struct pyr_result *result = answer->result;
     struct pyr_buf text = {0}, trouble = {0};
     if (!result->suite_count && !result->partial && !result->invalid)
         return;
     enum pyr_style style = PYR_STYLE_GOOD;
-    if (result->partial || result->interrupted) {
-        pyr_buf_printf(&text, "PARTIAL: %s; ",
-                       result->partial ? result->partial : "ended by a signal");
+    const char *partial = result->partial ? result->partial : ended_by(result);
+    if (partial) {
+        pyr_buf_printf(&text, "PARTIAL: %s; ", partial);
         style = PYR_STYLE_BAD;
     }
     if (result->simulated) {
@@ -184,7 +200,10 @@ static void put_trust(const struct answer *answer) {
     put_cases_that(&trouble, result, " saturating", saturating);
     put_line(answer, PYR_STYLE_WARN, "", &trouble);
     size_t told = 0;
-    for (size_t i = 0; i < result->warning_count && told < PYR_ANSWER_WARNINGS; i++, told++) {
+    for (size_t i = 0; i < result->warning_count && told < WARNINGS; i++) {
+        if (is_told(result->warnings[i]))
+            continue;
+        told++;
         struct pyr_buf one = {0};
         pyr_buf_puts(&one, result->warnings[i]);
         put_line(answer, PYR_STYLE_WARN, "        !", &one);

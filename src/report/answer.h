@@ -16,7 +16,4 @@
 void pyr_answer_put(const struct pyr_paper *paper, struct pyr_arena *arena,
                     const struct pyr_result *result, const struct pyr_report_meta *meta);
 
-/* How many of the run's warnings the answer has told: the first so many. */
-enum { PYR_ANSWER_WARNINGS = 2 };
-
 #endif

@@ -236,16 +236,15 @@ static const char *row_marks(const struct pyr_case_result *result) {
                                           : "";
 }
 
-static void put_figures(struct writer *writer, const struct pyr_suite_result *suite,
-                        enum pyr_figure_group group) {
-    struct pyr_figure figures[PYR_FIGURES_MAX];
-    size_t count = pyr_figures_choose(suite, group, figures), rows = 0;
-    if (!count)
-        return;
-    struct pyr_column columns[PYR_FIGURES_MAX + 2] = {{"case", "", true}, {"ok", "", false}};
+/* The table of those figures; its cells live in the arena. */
+static struct pyr_table make_table(struct writer *writer, const struct pyr_suite_result *suite,
+                                   const struct pyr_figure *figures, size_t count, bool counts) {
+    size_t fixed = counts ? 2 : 1, column_count = fixed + count, rows = 0;
+    struct pyr_column *columns =
+        pyr_arena_array(writer->arena, PYR_FIGURES_MAX + 2, sizeof *columns);
     struct pyr_scale scales[PYR_FIGURES_MAX];
-    bool counts = group <= PYR_FIGURES_SPEED && pyr_suite_has_requests(suite);
-    size_t fixed = counts ? 2 : 1, column_count = fixed + count;
+    columns[0] = (struct pyr_column){"case", "", true};
+    columns[1] = (struct pyr_column){"ok", "", false};
     for (size_t i = 0; i < count; i++) {
         scales[i] = pyr_scale_of_figure(suite, &figures[i]);
         columns[fixed + i] =
@@ -272,9 +271,37 @@ static void put_figures(struct writer *writer, const struct pyr_suite_result *su
             cell[fixed + j] = estimate_cell(writer, &at, scales[j]);
         }
     }
+    return (struct pyr_table){columns, cells, column_count, rows};
+}
+
+/* Takes the figure out that a screen can best do without: a tail, else the last. */
+static size_t drop_one(struct pyr_figure *figures, size_t count) {
+    size_t victim = count - 1;
+    for (size_t i = 0; i < count; i++)
+        if (figures[i].quantile == PYR_Q_P99)
+            victim = i;
+    memmove(&figures[victim], &figures[victim + 1], (count - 1 - victim) * sizeof *figures);
+    return count - 1;
+}
+
+static void put_figures(struct writer *writer, const struct pyr_suite_result *suite,
+                        enum pyr_figure_group group) {
+    struct pyr_figure figures[PYR_FIGURES_MAX];
+    size_t count = pyr_figures_choose(suite, group, figures);
+    if (!count)
+        return;
+    bool counts = group <= PYR_FIGURES_SPEED && pyr_suite_has_requests(suite);
+    bool open_used = writer->open_used;
+    struct pyr_table table = make_table(writer, suite, figures, count, counts);
+    while (group == PYR_FIGURES_SHORT && count > 1 &&
+           !pyr_paper_table_fits(&writer->paper, &table)) {
+        count = drop_one(figures, count);
+        writer->open_used = open_used;
+        table = make_table(writer, suite, figures, count, counts);
+    }
     if (group > PYR_FIGURES_SPEED)
         pyr_buf_putc(writer->paper.out, '\n');
-    if (!pyr_paper_table(&writer->paper, &(struct pyr_table){columns, cells, column_count, rows}))
+    if (!pyr_paper_table(&writer->paper, &table))
         writer->compact_used = true;
 }
 

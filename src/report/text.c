@@ -159,11 +159,19 @@ static bool has_units(const struct pyr_table *table, size_t first, size_t last) 
     return false;
 }
 
-bool pyr_paper_table(const struct pyr_paper *paper, const struct pyr_table *table) {
+static size_t table_width(const struct pyr_table *table, bool full) {
     size_t wide = INDENT;
     for (size_t column = 0; column < table->column_count; column++)
-        wide += column_width(table, column, true) + (column ? GAP : 0);
-    bool full = wide <= paper->width;
+        wide += column_width(table, column, full) + (column ? GAP : 0);
+    return wide;
+}
+
+bool pyr_paper_table_fits(const struct pyr_paper *paper, const struct pyr_table *table) {
+    return table_width(table, false) <= paper->width;
+}
+
+bool pyr_paper_table(const struct pyr_paper *paper, const struct pyr_table *table) {
+    bool full = table_width(table, true) <= paper->width;
     for (size_t first = 1; first < table->column_count;) {
         size_t used = INDENT + column_width(table, 0, full), last = first;
         while (last < table->column_count) {

@@ -63,6 +63,8 @@ struct pyr_table {
 /* The first column names the row. Cells are written in full where the table then fits the paper,
  * else in brief; a table that is still too wide is written in parts, one below the other, each
  * with the first column. Returns whether cells were written in full. */
+/* True when it would be written in one part. */
+bool pyr_paper_table_fits(const struct pyr_paper *paper, const struct pyr_table *table);
 bool pyr_paper_table(const struct pyr_paper *paper, const struct pyr_table *table);
 
 #endif

@@ -74,7 +74,7 @@ for signal in INT KILL; do
 done
 
 # At the end of a run, of a model in process too; left out on request, and where it cannot be.
-bench() { "$program" bench null: --suite concurrent --concurrency 2 --requests 20 -o run/ "$@" \
+bench() { "$program" bench null: --suite concurrent --concurrency 2 --requests 20 --details -o run/ "$@" \
     >out 2>err </dev/null || complain "bench $*: exit not 0"; }
 bench -q
 says out 'warm-up: ' && says out 'highest: ' && says out 'there is no error of'

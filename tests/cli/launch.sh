@@ -32,7 +32,7 @@ bench() { # COMMAND ARGUMENT...
     local command=$1
     shift
     timeout 120 "$program" bench "$url" --launch "$command" --suite concurrent --concurrency 2 \
-        --requests 8 --no-calibrate --quiet -o out/ "$@" >out.txt 2>err </dev/null
+        --requests 8 --no-calibrate --quiet --details -o out/ "$@" >out.txt 2>err </dev/null
 }
 refused() { # PART COMMAND ARGUMENT...
     local part=$1
