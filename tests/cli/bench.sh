@@ -61,6 +61,9 @@ expect 3 '' bench sim: "${small[@]}" --suite inference --targets targets.json -o
 expect 2 'nonsense' bench sim: --config <(echo 'nonsense: 1')
 expect 1 'nowhere.yaml' bench sim: --config nowhere.yaml
 
+expect 0 '' bench sim: "${small[@]}" --suite inference --requests-log log.jsonl -o logged/
+[ "$(wc -l <log.jsonl)" -eq 3 ] || complain '--requests-log has not a line a request'
+
 # Options in a file: as if typed, unless they were.
 cat >options.yaml <<'END'
 options:
