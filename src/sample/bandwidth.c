@@ -30,7 +30,7 @@ struct reader {
     int cpu; /* -1: not pinned */
     pthread_t thread;
     struct span *spans; /* (passes): stamped by the reader itself, so that no wake-up counts */
-    uint64_t sum;       /* keeps the reads */
+    uint64_t sum;       /* of what was read: keeps the reads, and shows that they were all */
 };
 
 enum gate { GATE_SHUT, GATE_OPEN, GATE_ABANDONED };
@@ -63,10 +63,15 @@ static uint64_t read_once(const unsigned char *memory, uint64_t bytes) {
     return all[0] + all[1];
 }
 
-static void touch(unsigned char *memory, uint64_t bytes) {
+/* The sum of what it wrote, as read_once adds it up. */
+static uint64_t touch(unsigned char *memory, uint64_t bytes) {
+    uint64_t sum = 0;
     /* Zero pages are one shared page until written. */
-    for (uint64_t at = 0; at < bytes; at += 4096)
+    for (uint64_t at = 0; at < bytes; at += 4096) {
         *(volatile unsigned char *)(memory + at) = (unsigned char)(at >> 12);
+        sum += (unsigned char)(at >> 12);
+    }
+    return sum;
 }
 
 static bool pass_gate(struct team *team) {
@@ -97,13 +102,15 @@ static void *reader_main(void *argument) {
         /* A refusal leaves the thread where the kernel puts it: slower at worst. */
         (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
     }
-    touch(reader->memory, reader->bytes);
+    uint64_t written = touch(reader->memory, reader->bytes);
     for (uint32_t pass = 0; pass < team->passes; pass++) {
         pthread_barrier_wait(&team->pass_start);
         reader->spans[pass].from_ns = pyr_now_ns(team->clock);
         reader->sum += read_once(reader->memory, reader->bytes);
         reader->spans[pass].to_ns = pyr_now_ns(team->clock);
     }
+    /* Whoever read less would call memory faster than it is. */
+    assert(reader->sum == team->passes * written);
     return NULL;
 }
 

@@ -96,6 +96,8 @@ static void what_was_seen_stands_in_the_run_file(void **state) {
     const struct pyr_calibration seen = {.ttft = {values, 100},
                                          .itl = {values, 10000},
                                          .pacing = {values, 90},
+                                         .kernel = {values + 1000, 70},
+                                         .user = {values + 3000, 80},
                                          .cpu_ns_per_event = 2000,
                                          .events_per_s = 790,
                                          .coalesced_share = 0.25};
@@ -118,6 +120,11 @@ static void what_was_seen_stands_in_the_run_file(void **state) {
     assert_int_equal(count_of(one, PYR_M_TTFT_ERROR), 100);
     assert_in_range(count_of(one, PYR_M_ITL_ERROR), 3000, 4001);
     assert_int_equal(count_of(one, PYR_M_PACING_LATENESS), 90);
+    assert_int_equal(count_of(one, PYR_M_ARRIVAL_ERROR), 70);
+    assert_near(pyr_case_metric(one, PYR_M_ARRIVAL_ERROR)->min, 1000, 2);
+    assert_int_equal(count_of(one, PYR_M_ARRIVAL_ERROR_USER), 80);
+    assert_near(pyr_case_metric(one, PYR_M_ARRIVAL_ERROR_USER)->min, 3000, 5);
+    assert_near(pyr_case_metric(one, PYR_M_CPU_PER_EVENT)->value.value, 2000, 1e-6);
     assert_near(pyr_case_metric(one, PYR_M_EVENTS_PER_CORE)->value.value, 500000, 1e-6);
     assert_near(pyr_case_metric(one, PYR_M_EVENT_RATE)->value.value, 790, 1e-9);
     assert_near(pyr_case_metric(one, PYR_M_COALESCED_SHARE)->value.value, 0.25, 1e-9);

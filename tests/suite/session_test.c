@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "record/runfile.h"
 #include "report/formats.h"
 #include "suite/session.h"
 
@@ -58,6 +59,34 @@ static void run_session(const struct pyr_root *root, struct pyr_bench_outcome *o
     assert_ok(err, pyr_session_run(&options, &plan, "unused", &nobody, drive, NULL, outcome, &err));
 }
 
+/* When the first observation of a metric was made. */
+static uint64_t observed_ns(const char *path, enum pyr_metric metric) {
+    struct pyr_runfile *file;
+    struct pyr_block block;
+    struct pyr_err err;
+    uint64_t first = 0;
+    assert_ok(err, pyr_runfile_open(path, &file, &err));
+    while (pyr_runfile_next(file, &block))
+        for (size_t i = 0; block.type == PYR_BLOCK_OBSERVATIONS && i < block.count; i++) {
+            const struct pyr_observation *one = (const struct pyr_observation *)block.items + i;
+            if (one->metric == (uint32_t)metric && !first)
+                first = one->time_ns;
+        }
+    pyr_runfile_close(file);
+    return first;
+}
+
+static void the_machine_is_probed_before_and_after(void **state) {
+    (void)state;
+    struct pyr_bench_outcome outcome;
+    run_session(NULL, &outcome);
+    uint64_t before = observed_ns(outcome.run_path, PYR_M_MACHINE_LOOP_BEFORE);
+    uint64_t between = observed_ns(outcome.run_path, PYR_M_LOAD_TIME);
+    uint64_t after = observed_ns(outcome.run_path, PYR_M_MACHINE_LOOP_AFTER);
+    assert_true(before > 0 && before < between && between < after);
+    pyr_result_destroy(outcome.result);
+}
+
 static void a_suite_needs_no_target_and_shows_its_own_columns(void **state) {
     (void)state;
     struct pyr_bench_outcome outcome;
@@ -101,6 +130,7 @@ static void a_session_reads_the_machine_that_it_was_handed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_machine_is_probed_before_and_after),
         cmocka_unit_test(a_suite_needs_no_target_and_shows_its_own_columns),
         cmocka_unit_test(a_session_reads_the_machine_that_it_was_handed),
     };
