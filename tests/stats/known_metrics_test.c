@@ -66,9 +66,11 @@ static struct pyr_result *record(bool alone) {
         enum pyr_metric metric;
         double value;
     } observed[] = {
-        {PYR_M_FIRST_REQUEST, 11e6},    {PYR_M_READY_TIME, 12e6},
-        {PYR_M_HARNESS_MEMORY, 13e6},   {PYR_M_WEIGHT_BYTES_PER_TOKEN, 2e8},
-        {PYR_M_MEMORY_BANDWIDTH, 5e10}, {PYR_M_CACHE_HIT_RATIO, 0.25},
+        {PYR_M_FIRST_REQUEST, 11e6},     {PYR_M_READY_TIME, 12e6},
+        {PYR_M_HARNESS_MEMORY, 13e6},    {PYR_M_WEIGHT_BYTES_PER_TOKEN, 2e8},
+        {PYR_M_MEMORY_BANDWIDTH, 5e10},  {PYR_M_CACHE_HIT_RATIO, 0.25},
+        {PYR_M_ENGINE_MEMORY, 15e6},     {PYR_M_ENERGY, 40},
+        {PYR_M_ENERGY_PER_TOKEN, 0.125},
     };
     char dir[400], path[512];
     struct pyr_err err;
@@ -137,6 +139,9 @@ static const struct {
     {PYR_M_WEIGHT_BYTES_PER_TOKEN, 2e8},
     {PYR_M_MEMORY_BANDWIDTH, 5e10},
     {PYR_M_CACHE_HIT_RATIO, 0.25},
+    {PYR_M_ENGINE_MEMORY, 15e6},
+    {PYR_M_ENERGY, 40},
+    {PYR_M_ENERGY_PER_TOKEN, 0.125},
 };
 
 static void what_can_be_worked_out_by_hand_comes_out(void **state) {
