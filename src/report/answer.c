@@ -170,7 +170,7 @@ static const char *ended_by(const struct pyr_result *result) {
 static void put_trust(const struct answer *answer) {
     const struct pyr_result *result = answer->result;
     struct pyr_buf text = {0}, trouble = {0};
-    if (!result->suite_count && !result->partial && !result->invalid)
+    if (!result->suite_count && !result->partial && !result->invalid && !result->interrupted)
         return;
     enum pyr_style style = PYR_STYLE_GOOD;
     const char *partial = result->partial ? result->partial : ended_by(result);
