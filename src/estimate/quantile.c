@@ -7,14 +7,15 @@
 
 enum {
     MAX_QUANTILES = 16,
-    LEAST_PER_BATCH = 2, /* a batch of one value has no mean to speak of */
-    LEAST_HIST_BATCHES = 10
+    LEAST = 40, /* values from which on autocorrelation is looked for */
+    LEAST_HIST_BATCHES = 10,
+    DEGREES_KNOWN = 19 /* as many as pyr_quantile_degrees ever gives */
 };
 
 /* The normal approximation of the ranks is used from here: 2000 values, as long as 20 of them lie
  * on the thin side, which is p99 at 2000. */
-static bool uses_exact_ranks(uint64_t n, double q, double vif) {
-    return vif <= 1 && (n < 2000 || (double)n * fmin(q, 1 - q) < 20 - 1e-6);
+static bool uses_exact_ranks(uint64_t n, double q, double vif, double df) {
+    return vif <= 1 && df >= DEGREES_KNOWN && (n < 2000 || (double)n * fmin(q, 1 - q) < 20 - 1e-6);
 }
 
 uint64_t pyr_quantile_rank(uint64_t n, double q) {
@@ -28,10 +29,13 @@ uint64_t pyr_quantile_rank(uint64_t n, double q) {
 
 void pyr_quantile_ranks(uint64_t n, double q, double vif, double df, uint64_t *lo, uint64_t *hi) {
     assert(q > 0 && q < 1 && vif >= 1);
-    if (uses_exact_ranks(n, q, vif)) {
+    if (uses_exact_ranks(n, q, vif, df)) {
         pyr_binomial_ranks(n, q, 0.05, lo, hi);
         return;
     }
+    *lo = *hi = 0;
+    if (df < 1)
+        return;
     double centre = (double)n * q;
     double reach = pyr_student_quantile(0.975, df) * sqrt(centre * (1 - q) * vif);
     double low = floor(centre - reach), high = ceil(centre + reach) + 1;
@@ -39,19 +43,19 @@ void pyr_quantile_ranks(uint64_t n, double q, double vif, double df, uint64_t *l
     *hi = high <= (double)n ? (uint64_t)high : 0;
 }
 
-uint64_t pyr_quantile_n_bounded(double q, double vif, double df) {
+static bool is_bounded_at(uint64_t n, double q, double vif) {
     uint64_t lo, hi;
+    pyr_quantile_ranks(n, q, vif, pyr_quantile_degrees(n, q, vif, INFINITY), &lo, &hi);
+    return lo && hi;
+}
+
+uint64_t pyr_quantile_n_bounded(double q, double vif) {
     uint64_t least = 1, most = 2;
-    for (;; most *= 2) {
-        pyr_quantile_ranks(most, q, vif, df, &lo, &hi);
-        if ((lo && hi) || most > UINT64_C(1) << 50)
-            break;
+    for (; !is_bounded_at(most, q, vif) && most <= UINT64_C(1) << 50; most *= 2)
         least = most;
-    }
     while (least + 1 < most) {
         uint64_t middle = least + (most - least) / 2;
-        pyr_quantile_ranks(middle, q, vif, df, &lo, &hi);
-        if (lo && hi)
+        if (is_bounded_at(middle, q, vif))
             most = middle;
         else
             least = middle;
@@ -79,10 +83,11 @@ static uint64_t early_stopping_rank(uint64_t n, double q) {
     return n - least + 1;
 }
 
-/* What the ranks mean in one storage: exact values or a histogram. */
+/* What the ranks mean in one storage, exact values or a histogram, and what is known of the run. */
 struct storage {
     const struct pyr_sample *sample;
     const struct pyr_hist *hist;
+    const struct pyr_correlation *correlation;
 };
 
 static double value_at(const struct storage *storage, uint64_t rank) {
@@ -91,22 +96,34 @@ static double value_at(const struct storage *storage, uint64_t rank) {
     return pyr_hist_at_rank(storage->hist, rank).value;
 }
 
-static const char *reason_of_open_end(const struct pyr_quantile *quantile, uint64_t bounded_n,
+static const char *reason_of_open_end(const struct storage *storage,
+                                      const struct pyr_quantile *quantile, uint64_t bounded_n,
                                       struct pyr_arena *arena) {
+    if (pyr_correlation_limit(storage->correlation) < 1)
+        return pyr_correlation_tell(storage->correlation, arena);
     if (quantile->vif > 1)
         return pyr_arena_printf(arena, "n<%llu at variance inflation %.3g",
                                 (unsigned long long)bounded_n, quantile->vif);
     return pyr_arena_printf(arena, "n<%llu", (unsigned long long)bounded_n);
 }
 
+/* How many values would do: by their own number and by the length of the run. */
+static uint64_t n_needed(const struct storage *storage, const struct pyr_quantile *quantile,
+                         uint64_t bounded_n) {
+    if (pyr_correlation_limit(storage->correlation) >= 1)
+        return bounded_n;
+    double by_length = ceil((double)quantile->n * storage->correlation->longer);
+    return by_length > (double)bounded_n ? (uint64_t)fmin(by_length, 1e15) : bounded_n;
+}
+
 /* Fills everything from n, q and vif. */
-static void fill(const struct storage *storage, struct pyr_quantile *quantile, double df,
+static void fill(const struct storage *storage, struct pyr_quantile *quantile,
                  struct pyr_arena *arena) {
     uint64_t n = quantile->n;
     double q = quantile->q;
     quantile->n_effective = (double)n / quantile->vif;
     quantile->early_stopping = NAN;
-    uint64_t bounded_n = pyr_quantile_n_bounded(q, quantile->vif, df);
+    uint64_t bounded_n = n_needed(storage, quantile, pyr_quantile_n_bounded(q, quantile->vif));
     quantile->needed = bounded_n > n ? bounded_n - n : 0;
     if (n < n_for_value(q)) {
         quantile->estimate = pyr_estimate_unknown(
@@ -115,7 +132,9 @@ static void fill(const struct storage *storage, struct pyr_quantile *quantile, d
         return;
     }
     uint64_t lo, hi, early = early_stopping_rank(n, q);
-    pyr_quantile_ranks(n, q, quantile->vif, df, &lo, &hi);
+    double limit = pyr_correlation_limit(storage->correlation);
+    pyr_quantile_ranks(n, q, quantile->vif, pyr_quantile_degrees(n, q, quantile->vif, limit), &lo,
+                       &hi);
     struct pyr_estimate *estimate = &quantile->estimate;
     estimate->value = value_at(storage, pyr_quantile_rank(n, q));
     estimate->lo = lo ? value_at(storage, lo) : (double)NAN;
@@ -124,22 +143,12 @@ static void fill(const struct storage *storage, struct pyr_quantile *quantile, d
     if (early)
         quantile->early_stopping = value_at(storage, early);
     if (!lo || !hi)
-        estimate->reason = reason_of_open_end(quantile, bounded_n, arena);
+        estimate->reason = reason_of_open_end(storage, quantile, bounded_n, arena);
     else if (!pyr_estimate_is_bounded(estimate))
         estimate->reason = "beyond the range of the histogram";
 }
 
-static double variance(const double *values, size_t n) {
-    double mean = 0, squares = 0;
-    for (size_t i = 0; i < n; i++)
-        mean += values[i] / (double)n;
-    for (size_t i = 0; i < n; i++)
-        squares += (values[i] - mean) * (values[i] - mean);
-    return squares / (double)(n - 1);
-}
-
-/* 20 batches tell the variance to a third of itself, and one lone value beyond p99 of 100 reads as
- * 1.01: less than 1.05 is no sign of anything. */
+/* One lone value beyond p99 of 100 reads as 1.01: less than 1.05 is no sign of anything. */
 static double floor_of(double vif) {
     return vif < 1.05 ? 1 : vif;
 }
@@ -148,14 +157,14 @@ static double floor_of(double vif) {
  * start, where a run is least steady. */
 static void inflations(const struct pyr_sample *sample, const uint64_t *limits, size_t count,
                        struct pyr_quantile *out) {
-    size_t per_batch = sample->n / PYR_BATCHES;
     for (size_t k = 0; k < count; k++)
         out[k].vif = 1;
-    if (per_batch < LEAST_PER_BATCH)
+    if (sample->n < LEAST)
         return;
-    double shares[MAX_QUANTILES][PYR_BATCHES];
-    const uint64_t *values = sample->in_order + (sample->n - per_batch * PYR_BATCHES);
-    for (size_t b = 0; b < PYR_BATCHES; b++, values += per_batch)
+    size_t per_batch = (sample->n + PYR_PARTS - 1) / PYR_PARTS, batches = sample->n / per_batch;
+    double shares[MAX_QUANTILES][PYR_PARTS];
+    const uint64_t *values = sample->in_order + (sample->n - per_batch * batches);
+    for (size_t b = 0; b < batches; b++, values += per_batch)
         for (size_t k = 0; k < count; k++) {
             size_t above = 0;
             for (size_t i = 0; i < per_batch; i++)
@@ -164,7 +173,7 @@ static void inflations(const struct pyr_sample *sample, const uint64_t *limits, 
         }
     for (size_t k = 0; k < count; k++) {
         double q = out[k].q;
-        double vif = (double)per_batch * variance(shares[k], PYR_BATCHES) / (q * (1 - q));
+        double vif = (double)per_batch * pyr_long_run_variance(shares[k], batches) / (q * (1 - q));
         out[k].vif = floor_of(vif);
     }
 }
@@ -179,9 +188,9 @@ void pyr_quantiles(const struct pyr_sample *sample, const double *qs, size_t cou
             limits[k] = sample->sorted[pyr_quantile_rank(sample->n, qs[k]) - 1];
     }
     inflations(sample, limits, count, out);
-    const struct storage storage = {.sample = sample};
+    const struct storage storage = {.sample = sample, .correlation = sample->correlation};
     for (size_t k = 0; k < count; k++)
-        fill(&storage, &out[k], PYR_BATCHES - 1, arena);
+        fill(&storage, &out[k], arena);
 }
 
 /* Batches are equal in time, so their counts differ: shares are weighted by them. */
@@ -195,20 +204,24 @@ static double inflation_of_hists(const struct pyr_hist *const *batches, size_t b
     if (total == 0)
         return 1;
     double share = above_total / total;
+    double shares[PYR_PARTS];
+    assert(batch_count <= PYR_PARTS);
     for (size_t b = 0; b < batch_count; b++) {
         double n = (double)batches[b]->count;
         double off = (double)pyr_hist_count_above(batches[b], limit) - n * share;
         weighted += n > 0 ? off * off / n : 0;
+        shares[b] = n > 0 ? share + off / n : share;
     }
-    return floor_of(weighted / (double)(batch_count - 1) / (q * (1 - q)));
+    double long_run = total / (double)batch_count * pyr_long_run_variance(shares, batch_count);
+    return floor_of(fmax(weighted / (double)(batch_count - 1), long_run) / (q * (1 - q)));
 }
 
 void pyr_quantiles_of_hist(const struct pyr_hist *hist, const struct pyr_hist *const *batches,
-                           size_t batch_count, const double *qs, size_t count,
-                           struct pyr_arena *arena, struct pyr_quantile *out) {
+                           size_t batch_count, const struct pyr_correlation *correlation,
+                           const double *qs, size_t count, struct pyr_arena *arena,
+                           struct pyr_quantile *out) {
     bool batched = batches && batch_count >= LEAST_HIST_BATCHES;
-    double df = batched ? (double)(batch_count - 1) : PYR_BATCHES - 1;
-    const struct storage storage = {.hist = hist};
+    const struct storage storage = {.hist = hist, .correlation = correlation};
     for (size_t k = 0; k < count; k++) {
         out[k] = (struct pyr_quantile){.q = qs[k], .n = hist->count, .vif = 1};
         if (batched && hist->count > 0) {
@@ -217,7 +230,7 @@ void pyr_quantiles_of_hist(const struct pyr_hist *hist, const struct pyr_hist *c
             out[k].vif = inflation_of_hists(batches, batch_count, qs[k], at.hi);
         }
         out[k].relative_error = PYR_HIST_RELATIVE_ERROR;
-        fill(&storage, &out[k], df, arena);
+        fill(&storage, &out[k], arena);
         if (!batched && !out[k].estimate.reason)
             out[k].estimate.reason = "order unknown: values taken as independent";
     }

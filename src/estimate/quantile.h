@@ -9,17 +9,19 @@
  *  - the order statistics of n independent values give exact binomial ranks; used when no
  *    autocorrelation is seen (VIF = 1) and n < 2000 or fewer than 20 values lie beyond q;
  *  - otherwise floor(nq - t s) and ceil(nq + t s) + 1 with s = sqrt(n q (1-q) VIF) and t the 97.5 %
- *    point of Student's t with 19 degrees of freedom (2.093).
+ *    point of Student's t with the degrees of freedom of pyr_quantile_degrees.
  *
- * VIF, the variance inflation, comes from 20 equal batches of the indicator [x > quantile] in send
- * order: VIF = max(1, m Var(batch mean) / (q (1-q))), m values a batch; below 1.05 it counts as 1,
- * and so it does where there are fewer than 40 values.
- * An end whose rank is outside 1 .. n is open: NaN with a reason ("n<368").
+ * VIF, the variance inflation, is the long-run variance (estimate/correlation.h) of the indicator
+ * [x > quantile] in at most 256 equal batches in send order, over q (1-q); below 1.05 it counts as
+ * 1, and so it does where there are fewer than 40 values.
+ * An end whose rank is outside 1 .. n is open: NaN with a reason ("n<368"); so are both where the
+ * run is too short beside its own memory (sample->correlation).
  */
 #ifndef PYR_ESTIMATE_QUANTILE_H
 #define PYR_ESTIMATE_QUANTILE_H
 
 #include "base/arena.h"
+#include "estimate/correlation.h"
 #include "estimate/estimate.h"
 #include "estimate/hist.h"
 #include "estimate/sample.h"
@@ -53,10 +55,12 @@ void pyr_quantiles(const struct pyr_sample *sample, const double *qs, size_t cou
 
 /* The same from a histogram, where there are too many values to keep. `batches` are the histograms
  * of successive equal shares of the run (10 or more; they add up to `hist`), from which VIF is
- * taken; with batches NULL or fewer the values are taken as independent and the reason says so. */
+ * taken; with batches NULL or fewer the values are taken as independent and the reason says so.
+ * `correlation` as in a sample. */
 void pyr_quantiles_of_hist(const struct pyr_hist *hist, const struct pyr_hist *const *batches,
-                           size_t batch_count, const double *qs, size_t count,
-                           struct pyr_arena *arena, struct pyr_quantile *out);
+                           size_t batch_count, const struct pyr_correlation *correlation,
+                           const double *qs, size_t count, struct pyr_arena *arena,
+                           struct pyr_quantile *out);
 
 /* The ranks of the interval, 0 for an open end; for callers with their own storage, and tests. */
 void pyr_quantile_ranks(uint64_t n, double q, double vif, double df, uint64_t *lo, uint64_t *hi);
@@ -64,7 +68,7 @@ void pyr_quantile_ranks(uint64_t n, double q, double vif, double df, uint64_t *l
 /* ceil(n q), safe against the rounding of n q; 1 .. n for n > 0. */
 uint64_t pyr_quantile_rank(uint64_t n, double q);
 
-/* The least n at which both ends are finite. */
-uint64_t pyr_quantile_n_bounded(double q, double vif, double df);
+/* The least n at which both ends are finite, where the run does not limit the degrees. */
+uint64_t pyr_quantile_n_bounded(double q, double vif);
 
 #endif

@@ -12,11 +12,16 @@
 #include <stdint.h>
 #include <string.h>
 
+struct pyr_correlation;
+
 struct pyr_sample {
     const uint64_t *in_order;
     const uint64_t *sorted;
     size_t n;
     bool is_double; /* keys of doubles; else whole numbers (ns, bytes, counts) */
+    /* What the requests in flight say of the run (estimate/correlation.h); NULL: nothing known, and
+     * the values alone decide. */
+    const struct pyr_correlation *correlation;
 };
 
 /* The bits of a double, mapped so that keys order as the doubles do. NaN has no place. */

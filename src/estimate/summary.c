@@ -2,6 +2,7 @@
 #include "estimate/summary.h"
 
 #include "base/clock.h"
+#include "estimate/correlation.h"
 #include "estimate/dist.h"
 
 #include <assert.h>
@@ -9,6 +10,7 @@
 enum { BATCHES = 20, LEAST_FOR_BATCHES = 40, LEAST_HIST_BATCHES = 10 };
 
 static const char *const too_few = "n<2";
+static const char *const too_short = "the run is short beside how long it stays alike";
 
 struct view {
     const struct pyr_sample *sample; /* or */
@@ -46,6 +48,17 @@ static double inflation(const struct view *view, size_t n, double variance) {
     return fmax(1, (double)per_batch * variance_of(means, BATCHES) / variance);
 }
 
+/* The same by the long-run variance of at most PYR_PARTS successive means. */
+static double inflation_in_order(const struct view *view, size_t n, double variance) {
+    if (n < LEAST_FOR_BATCHES || variance <= 0)
+        return 1;
+    size_t each = (n + PYR_PARTS - 1) / PYR_PARTS, parts = n / each;
+    double means[PYR_PARTS];
+    for (size_t b = 0; b < parts; b++)
+        means[b] = mean_of(view, n - (parts - b) * each, each);
+    return fmax(1, (double)each * pyr_long_run_variance(means, parts) / variance);
+}
+
 static double degrees(size_t n) {
     return n < LEAST_FOR_BATCHES ? (double)n - 1 : BATCHES - 1;
 }
@@ -53,6 +66,15 @@ static double degrees(size_t n) {
 static struct pyr_estimate around(double value, double se, double df) {
     double reach = pyr_student_quantile(0.975, df) * se;
     return (struct pyr_estimate){.value = value, .lo = value - reach, .hi = value + reach};
+}
+
+static struct pyr_estimate mean_within(const struct pyr_sample *sample,
+                                       const struct pyr_summary *seen, double mean, double se) {
+    if (seen->n < LEAST_FOR_BATCHES)
+        return around(mean, se, (double)seen->n - 1);
+    double limit = pyr_correlation_limit(sample ? sample->correlation : NULL);
+    double df = pyr_quantile_degrees(seen->n, 0.5, seen->vif, limit);
+    return df < 1 ? (struct pyr_estimate){mean, NAN, NAN, too_short} : around(mean, se, df);
 }
 
 static void summarise(const struct view *view, size_t n, struct pyr_summary *out) {
@@ -82,9 +104,9 @@ static void summarise(const struct view *view, size_t n, struct pyr_summary *out
     }
     double variance = squares / (double)(n - 1);
     out->sd = sqrt(variance);
-    out->vif = inflation(view, n, variance);
+    out->vif = inflation_in_order(view, n, variance);
     out->n_effective = (double)n / out->vif;
-    out->mean = around(mean, sqrt(variance * out->vif / (double)n), degrees(n));
+    out->mean = mean_within(view->sample, out, mean, sqrt(variance * out->vif / (double)n));
 }
 
 void pyr_summarise(const struct pyr_sample *sample, struct pyr_summary *out) {
@@ -100,14 +122,19 @@ void pyr_summarise_doubles(const double *in_order, size_t n, struct pyr_summary 
 /* Batches are equal in time, so that their counts differ and weigh. */
 static double inflation_of_hists(const struct pyr_hist *const *batches, size_t batch_count,
                                  double mean, double variance) {
-    double weighted = 0;
+    double weighted = 0, total = 0, means[PYR_PARTS];
+    assert(batch_count <= PYR_PARTS);
     for (size_t b = 0; b < batch_count; b++) {
+        means[b] = mean;
         if (batches[b]->count == 0)
             continue;
-        double off = pyr_hist_mean(batches[b]) - mean;
-        weighted += (double)batches[b]->count * off * off;
+        means[b] = pyr_hist_mean(batches[b]);
+        total += (double)batches[b]->count;
+        weighted += (double)batches[b]->count * (means[b] - mean) * (means[b] - mean);
     }
-    return variance <= 0 ? 1 : fmax(1, weighted / (double)(batch_count - 1) / variance);
+    double long_run = total / (double)batch_count * pyr_long_run_variance(means, batch_count);
+    return variance <= 0 ? 1
+                         : fmax(1, fmax(weighted / (double)(batch_count - 1), long_run) / variance);
 }
 
 void pyr_summarise_hist(const struct pyr_hist *hist, const struct pyr_hist *const *batches,
@@ -135,7 +162,8 @@ void pyr_summarise_hist(const struct pyr_hist *hist, const struct pyr_hist *cons
     if (batched)
         out->vif = inflation_of_hists(batches, batch_count, mean, variance);
     out->n_effective = (double)hist->count / out->vif;
-    double df = batched ? (double)batch_count - 1 : degrees(hist->count);
+    double df =
+        batched ? pyr_quantile_degrees(hist->count, 0.5, out->vif, INFINITY) : degrees(hist->count);
     out->mean = around(mean, sqrt(variance * out->vif / (double)hist->count), df);
     if (!batched)
         out->mean.reason = "order unknown: values taken as independent";

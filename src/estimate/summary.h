@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Means, shares, rates and ratios with 95 % two-sided intervals that hold under autocorrelation,
- * by batch means: 20 equal batches in time order, Student's t with 19 degrees of freedom, and a
- * variance inflation VIF >= 1. Below 40 values the values are taken as independent (t with n-1).
- * Reasons are static text. docs/method/summary.md says why.
+ * Means, shares, rates and ratios with 95 % two-sided intervals that hold under autocorrelation.
+ * Means: the long-run variance of estimate/correlation.h and its degrees of freedom; below one both
+ * ends are open. Shares, rates and ratios: 20 equal batches in time
+ * order, Student's t with 19 degrees of freedom, and a variance inflation VIF >= 1. Below 40 values
+ * the values are taken as independent (t with n-1). Reasons are static text. docs/method/summary.md
+ * says why.
  */
 #ifndef PYR_ESTIMATE_SUMMARY_H
 #define PYR_ESTIMATE_SUMMARY_H

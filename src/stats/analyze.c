@@ -13,6 +13,7 @@
 #include "stats/drift.h"
 #include "stats/generator.h"
 #include "stats/goals.h"
+#include "stats/in_flight.h"
 #include "stats/instrument.h"
 #include "stats/overload.h"
 #include "stats/rates.h"
@@ -85,6 +86,12 @@ static size_t steady_request(const struct pyr_case_data *data, const struct pyr_
         struct pyr_steady steady = pyr_steady_cut(series, used);
         *judged = steady.judged;
         *never = steady.never_steady;
+        /* A queue that comes and goes looks like a warm-up now and then: cutting there would keep
+         * the part that happens to be quiet. */
+        if (data->plan->open_loop && !pyr_means_differ(series, used, steady.cut)) {
+            steady.cut = 0;
+            *never &= pyr_slope_rises(&steady.tail) || pyr_slope_falls(&steady.tail);
+        }
         first = steady.cut < used ? index[steady.cut] : 0;
     }
     pyr_free(series);
@@ -170,6 +177,8 @@ static void find_steady(struct pyr_case_data *data, struct pyr_case_result *resu
     uint64_t cut = span.start_ns + second * PYR_NS_PER_S;
     if (request > 0 && in_order[request]->scheduled_ns > cut)
         cut = in_order[request]->scheduled_ns;
+    uint64_t opens = n >= STEADY_REQUESTS_MIN ? pyr_window_opens_ns(data, span) : cut;
+    cut = opens > cut ? opens : cut;
     if (cut < span.end_ns)
         data->steady.start_ns = cut;
     result->steadiness = !judged && !judged_rate ? PYR_STEADY_UNKNOWN

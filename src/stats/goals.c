@@ -63,7 +63,8 @@ static enum pyr_goal_verdict decide_by_share(const struct pyr_goal *goal,
     double vif = fmax(1, row->of_all ? row->of_all->vif : row->vif);
     double beyond = (double)(pyr_hist_count_above(row->hist, (uint64_t)goal->limit) + failed) / vif;
     uint64_t n = (uint64_t)((double)(row->n + failed) / vif);
-    if (pyr_binomial_cdf((uint64_t)ceil(beyond), n, 1 - q) <= alpha)
+    /* Too little seen of a queue says nothing of how often it is long. */
+    if (!row->run_too_short && pyr_binomial_cdf((uint64_t)ceil(beyond), n, 1 - q) <= alpha)
         return PYR_GOAL_MET;
     uint64_t fewer = (uint64_t)floor(beyond);
     if (fewer > 0 && 1 - pyr_binomial_cdf(fewer - 1, n, 1 - q) <= alpha)

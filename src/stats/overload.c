@@ -141,8 +141,7 @@ static double filled_s(const struct pyr_case_data *data) {
     return filling.until_s;
 }
 
-/* One rate all the time: neither a curve nor recorded traffic. */
-static bool stands_still(const struct pyr_case_data *data) {
+bool pyr_stands_still(const struct pyr_case_data *data) {
     size_t marks = 0;
     for (size_t i = 0; i < data->mark_count; i++)
         if (data->marks[i].kind == PYR_MARK_ASKED_RATE)
@@ -153,7 +152,7 @@ static bool stands_still(const struct pyr_case_data *data) {
 struct pyr_overload pyr_overload_of_case(const struct pyr_case_data *data) {
     struct pyr_flow_point points[PYR_FLOW_POINTS] = {0};
     double width_s = (double)(data->measured.end_ns - data->measured.start_ns) * 1e-9;
-    if (!data->plan->open_loop || !stands_still(data) || !(width_s > 0))
+    if (!data->plan->open_loop || !pyr_stands_still(data) || !(width_s > 0))
         return (struct pyr_overload){.found = false};
     for (size_t i = 0; i < data->count; i++)
         add_request(data->measured, &data->requests[i], points);

@@ -38,6 +38,9 @@ struct pyr_overload {
 struct pyr_overload pyr_overload_test(const struct pyr_flow_point *points, size_t n, double from_s,
                                       double rate);
 
+/* The load of a case is one rate all the time: neither a curve nor recorded traffic. */
+bool pyr_stands_still(const struct pyr_case_data *data);
+
 /* The same for the measured phase of a case that has ended. Not found where the asked rate moves
  * and in a closed loop. */
 struct pyr_overload pyr_overload_of_case(const struct pyr_case_data *data);

@@ -45,6 +45,7 @@ struct pyr_metric_result {
     struct pyr_estimate mean, quantile[PYR_Q_COUNT];
     double sd, min, max;
     double vif, n_effective;      /* variance inflation by autocorrelation at p50; n / vif */
+    bool run_too_short;           /* beside how long it stays alike (estimate/correlation.h) */
     uint64_t needed[PYR_Q_COUNT]; /* more values wanted for a bounded interval; 0: bounded */
     double early_stopping_p99;    /* MLPerf's conservative p99, NaN when n is too small */
     bool from_histogram;          /* more values than are kept exactly */

@@ -7,6 +7,7 @@
 #include "estimate/sample.h"
 #include "estimate/summary.h"
 #include "stats/arrivals.h"
+#include "stats/in_flight.h"
 #include "stats/overlap.h"
 #include "stats/rates.h"
 #include "stats/request_metrics.h"
@@ -28,6 +29,8 @@ struct builder {
     size_t count;
     uint64_t *values, *sorted, *scratch; /* (capacity) each */
     size_t capacity;
+    struct pyr_correlation correlation;
+    bool correlated; /* `correlation` is known: an open loop at one rate */
 };
 
 /* The flow of the window's case and what Little's law says of it. */
@@ -116,16 +119,25 @@ static const struct pyr_hist *keep_hist(struct builder *b, const uint64_t *value
     return hist;
 }
 
+static const struct pyr_correlation *correlation_of(const struct builder *b) {
+    return b->correlated ? &b->correlation : NULL;
+}
+
 /* From b->values[0 .. n), in send order. */
 static struct pyr_metric_result *add_distribution(struct builder *b, enum pyr_metric metric,
                                                   size_t n, bool is_double, bool curve) {
     struct pyr_metric_result *result = add(b, metric, n);
     memcpy(b->sorted, b->values, n * sizeof *b->sorted);
     pyr_sort_keys(b->sorted, b->scratch, n);
-    struct pyr_sample sample = {b->values, b->sorted, n, is_double};
+    struct pyr_sample sample = {.in_order = b->values,
+                                .sorted = b->sorted,
+                                .n = n,
+                                .is_double = is_double,
+                                .correlation = correlation_of(b)};
     struct pyr_quantile quantiles[PYR_Q_COUNT];
     pyr_quantiles(&sample, pyr_quantile_levels, PYR_Q_COUNT, b->arena, quantiles);
     take_quantiles(result, quantiles);
+    result->run_too_short = pyr_correlation_limit(sample.correlation) < 1;
     struct pyr_summary summary;
     pyr_summarise(&sample, &summary);
     result->mean = summary.mean;
@@ -218,7 +230,11 @@ static const struct pyr_of_all_asked *of_all_asked(struct builder *b,
         return NULL;
     memcpy(b->sorted, b->values, n * sizeof *b->sorted);
     pyr_sort_keys(b->sorted, b->scratch, n);
-    struct pyr_sample sample = {b->values, b->sorted, n, !row->whole};
+    struct pyr_sample sample = {.in_order = b->values,
+                                .sorted = b->sorted,
+                                .n = n,
+                                .is_double = !row->whole,
+                                .correlation = correlation_of(b)};
     struct pyr_quantile at[PYR_Q_COUNT];
     pyr_quantiles(&sample, pyr_quantile_levels, PYR_Q_COUNT, b->arena, at);
     struct pyr_of_all_asked *all = pyr_arena_alloc(b->arena, sizeof *all);
@@ -276,8 +292,8 @@ static void add_histogram(struct builder *b, enum pyr_metric metric, const struc
     const struct pyr_hist *const *views = (const struct pyr_hist *const *)batches;
     struct pyr_metric_result *result = add(b, metric, all->count);
     struct pyr_quantile quantiles[PYR_Q_COUNT];
-    pyr_quantiles_of_hist(all, views, batch_count, pyr_quantile_levels, PYR_Q_COUNT, b->arena,
-                          quantiles);
+    pyr_quantiles_of_hist(all, views, batch_count, correlation_of(b), pyr_quantile_levels,
+                          PYR_Q_COUNT, b->arena, quantiles);
     take_quantiles(result, quantiles);
     struct pyr_summary summary;
     pyr_summarise_hist(all, views, batch_count, &summary);
@@ -585,7 +601,7 @@ static void add_values(struct builder *b, enum pyr_metric metric, size_t n) {
         add_distribution(b, metric, n, true, false);
         return;
     }
-    struct pyr_sample sample = {b->values, NULL, n, true};
+    struct pyr_sample sample = {.in_order = b->values, .n = n, .is_double = true};
     struct pyr_summary summary;
     pyr_summarise(&sample, &summary);
     add_scalar(b, metric, n, summary.mean);
@@ -700,6 +716,7 @@ void pyr_window_metrics(const struct pyr_window *window, struct pyr_arena *arena
     struct builder b = {.window = window, .arena = arena};
     b.metrics = pyr_arena_array(arena, PYR_METRIC_COUNT, sizeof *b.metrics);
     reserve(&b, data->count);
+    b.correlated = pyr_correlation_of_window(data, window->span, &b.correlation);
     for (int i = 0; i < pyr_request_metric_count; i++)
         add_request_metric(&b, &pyr_request_metrics[i]);
     add_stalls(&b);
@@ -750,7 +767,7 @@ size_t pyr_window_spikes(const struct pyr_window *window, struct pyr_arena *aren
     if (n > 0) {
         memcpy(sorted, latency, n * sizeof *sorted);
         pyr_sort_keys(sorted, scratch, n);
-        struct pyr_sample sample = {latency, sorted, n, false};
+        struct pyr_sample sample = {.in_order = latency, .sorted = sorted, .n = n};
         pyr_find_spikes(&sample, starts, arena, spikes);
     }
     pyr_free(memory);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "suite/level_watch.h"
 
+#include "estimate/correlation.h"
 #include "estimate/dist.h"
 #include "stats/goals.h"
 #include "stats/request_metrics.h"
@@ -13,7 +14,7 @@
 /* What each look may err by, a side. */
 static const double alpha = 0.005;
 /* Fewer say too little of how far neighbours resemble each other. */
-enum { REQUESTS_LEAST = 30, BATCHES_LEAST = 8 };
+enum { REQUESTS_LEAST = 30 };
 
 /* --- counting -------------------------------------------------------------------------------- */
 
@@ -38,18 +39,12 @@ static void add_value(struct pyr_watch_batches *b, double value) {
 
 /* How much the variance of the mean exceeds that of independent values, at least 1. */
 static double inflation(const struct pyr_watch_batches *b) {
-    if (b->count < BATCHES_LEAST)
-        return 1;
-    double n = (double)b->n, mean = b->total / n, of_means = 0;
+    double n = (double)b->n, mean = b->total / n, means[PYR_WATCH_BATCHES];
     double variance = (b->squares - n * mean * mean) / (n - 1);
-    double batch_mean = 0;
     for (size_t i = 0; i < b->count; i++)
-        batch_mean += b->sum[i] / (double)b->size / (double)b->count;
-    for (size_t i = 0; i < b->count; i++) {
-        double off = b->sum[i] / (double)b->size - batch_mean;
-        of_means += off * off / ((double)b->count - 1);
-    }
-    return variance > 0 ? fmax(1, (double)b->size * of_means / variance) : 1;
+        means[i] = b->sum[i] / (double)b->size;
+    double long_run = (double)b->size * pyr_long_run_variance(means, b->count);
+    return variance > 0 ? fmax(1, long_run / variance) : 1;
 }
 
 static double quantile_level(const char *statistic) {
@@ -133,8 +128,22 @@ void pyr_level_watch_ended(struct pyr_level_watch *watch, const struct pyr_reque
 
 /* --- looking --------------------------------------------------------------------------------- */
 
-static enum pyr_watch_verdict decide_goal(const struct pyr_watch_goal *one, uint64_t in_flight) {
-    double vif = inflation(&one->values), n = (double)(one->n + in_flight) / vif;
+/* At the requests in flight of an open loop: requests of one excursion of its queue are one piece
+ * of evidence, however many they are. */
+static double independent_looks(const struct pyr_level_watch *watch) {
+    double in_flight[PYR_FLOW_POINTS];
+    for (size_t i = 0; i < watch->point_count; i++)
+        in_flight[i] = watch->points[i].in_flight;
+    return watch->plan->open_loop ? pyr_spans_of_points(in_flight, watch->point_count)
+                                  : (double)INFINITY;
+}
+
+static enum pyr_watch_verdict decide_goal(const struct pyr_watch_goal *one, uint64_t in_flight,
+                                          double looks) {
+    if (looks < 1)
+        return PYR_WATCH_GOES_ON;
+    double vif = fmax(inflation(&one->values), (double)one->n / looks);
+    double n = (double)(one->n + in_flight) / vif;
     double beyond = (double)one->beyond / vif;
     if (one->n < REQUESTS_LEAST)
         return PYR_WATCH_GOES_ON;
@@ -147,10 +156,11 @@ static enum pyr_watch_verdict decide_goal(const struct pyr_watch_goal *one, uint
 }
 
 static void look_at_goals(struct pyr_level_watch *watch, uint64_t in_flight) {
+    double looks = independent_looks(watch);
     bool all_met = watch->all_counted && watch->goal_count > 0 && !watch->plan->open_loop;
     for (size_t i = 0; i < watch->goal_count; i++) {
         const struct pyr_watch_goal *one = &watch->goals[i];
-        enum pyr_watch_verdict verdict = decide_goal(one, in_flight);
+        enum pyr_watch_verdict verdict = decide_goal(one, in_flight, looks);
         all_met &= verdict == PYR_WATCH_MET;
         if (verdict != PYR_WATCH_MISSED)
             continue;

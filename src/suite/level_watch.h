@@ -8,6 +8,8 @@
  *   requests, at 1/8, 1/4 and 1/2 of the time. Each look spends 0.5 % a side, so that with the 2.5
  * % of the analysis at the end no side has more than 4 %. Requests still in flight count as beyond
  * the limit where the goal would be met: the slow ones end last.
+ *   The effective number follows the long-run variance of the values (estimate/correlation.h); in
+ * an open loop it is at most the number of correlation times of the requests in flight so far.
  * - One goal missed ends the level. All goals met end it in closed loop only: in an open loop a
  *   queue may still be on its way to where it would miss them.
  * - Open loop, at each eighth from 2/8 to 7/8: less goes out than comes in (stats/overload.h),
@@ -25,11 +27,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PYR_WATCH_GOALS = 8, PYR_WATCH_BATCHES = 32 };
+enum { PYR_WATCH_GOALS = 8, PYR_WATCH_BATCHES = 64 };
 
 enum pyr_watch_verdict { PYR_WATCH_GOES_ON, PYR_WATCH_MET, PYR_WATCH_MISSED, PYR_WATCH_SATURATED };
 
-/* Successive values in at most 32 batches of equal size: how far neighbours resemble each other. */
+/* Successive values in at most 64 batches of equal size: how far neighbours resemble each other. */
 struct pyr_watch_batches {
     double sum[PYR_WATCH_BATCHES];
     size_t count;        /* full ones; the one behind them is being filled */

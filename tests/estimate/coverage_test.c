@@ -44,7 +44,8 @@ static bool holds(double lo, double hi, double truth) {
 }
 
 static void count_one(size_t n, struct pyr_arena *arena, struct tally *tally) {
-    const struct pyr_sample sample = {keys, sorted, n, true};
+    const struct pyr_sample sample = {
+        .in_order = keys, .sorted = sorted, .n = n, .is_double = true};
     struct pyr_quantile quantiles[QUANTILES];
     pyr_quantiles(&sample, qs, QUANTILES, arena, quantiles);
     for (size_t k = 0; k < QUANTILES; k++) {
@@ -112,14 +113,15 @@ static void intervals_hold_the_truth_in_92_of_100_runs(void **state) {
     }
 }
 
-static void beyond_what_20_batches_can_see_the_shortfall_is_known(void **state) {
+static void a_memory_of_a_fiftieth_of_the_run_leaves_upper_ends_open(void **state) {
     (void)state;
     struct tally tally;
     int replications = getenv("PYR_LONG_TESTS") ? 8000 : 300;
     run(2000, 0.95, replications, &tally);
-    /* No promise here: 100 values a batch against a memory of 40. It must not get worse. */
-    for (size_t k = 0; k < 3; k++)
-        assert_true(tally.covered[k] >= 0.85 * replications);
+    /* 2000 values are 51 of its correlation times: what is bounded is right, the rest says so. */
+    assert_true(tally.covered[0] >= 0.92 * replications);
+    for (size_t k = 1; k < 3; k++)
+        assert_true(tally.covered[k] + tally.open[k] >= 0.92 * replications);
     assert_true(tally.naive[0] < 0.6 * replications);
 }
 
@@ -141,7 +143,7 @@ static void few_independent_values_are_covered_too(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(intervals_hold_the_truth_in_92_of_100_runs),
-        cmocka_unit_test(beyond_what_20_batches_can_see_the_shortfall_is_known),
+        cmocka_unit_test(a_memory_of_a_fiftieth_of_the_run_leaves_upper_ends_open),
         cmocka_unit_test(few_independent_values_are_covered_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,8 +35,8 @@ static void the_least_n_that_bounds_both_ends_is_known(void **state) {
     static const double qs[] = {0.5, 0.9, 0.95, 0.99, 0.999};
     static const uint64_t least[] = {6, 36, 72, 368, 3688};
     for (size_t k = 0; k < 5; k++)
-        assert_int_equal(pyr_quantile_n_bounded(qs[k], 1, 19), least[k]);
-    assert_true(pyr_quantile_n_bounded(0.99, 2, 19) > 368);
+        assert_int_equal(pyr_quantile_n_bounded(qs[k], 1), least[k]);
+    assert_true(pyr_quantile_n_bounded(0.99, 2) > 368);
 }
 
 static void students_t_and_the_normal_have_their_known_points(void **state) {
@@ -69,7 +69,7 @@ struct made {
 
 static struct made make(size_t n) {
     struct made made = {pyr_xcalloc(n, 8), pyr_xcalloc(n, 8), pyr_xcalloc(n, 8), {0}};
-    made.sample = (struct pyr_sample){made.in_order, made.sorted, n, false};
+    made.sample = (struct pyr_sample){.in_order = made.in_order, .sorted = made.sorted, .n = n};
     return made;
 }
 
@@ -158,15 +158,16 @@ static void a_level_shift_inflates_the_variance_and_widens_the_interval(void **s
     struct made made = make(4000);
     static const double half = 0.5;
     struct pyr_quantile mixed, shifted;
-    for (size_t i = 0; i < 4000; i++)
-        made.in_order[i] = (i * 7919) % 4000;
+    for (size_t i = 0; i < 4000; i++) /* every batch holds as many below as above */
+        made.in_order[i] = i % 2 ? i : 3999 - i;
     sort(&made, 4000);
     pyr_quantiles(&made.sample, &half, 1, arena, &mixed);
     memcpy(made.in_order, made.sorted, 4000 * sizeof *made.sorted);
     pyr_quantiles(&made.sample, &half, 1, arena, &shifted);
     assert_true(mixed.vif == 1);
-    /* Sorted values: ten batches all below, ten all above; 200 * (20/19 * 1/4) / (1/4). */
-    assert_true(fabs(shifted.vif - 200 * 20.0 / 19) < 1e-9);
+    /* Sorted values: half all below, half all above. Ten batches tell 4000 / 10 * 10/9, the sum of
+     * autocovariances more. */
+    assert_true(shifted.vif >= 4000.0 / 9 && shifted.vif < 4000);
     assert_true(fabs(shifted.n_effective - 4000 / shifted.vif) < 1e-9);
     assert_true(isnan(shifted.estimate.lo) || shifted.estimate.lo < mixed.estimate.lo);
     unmake(&made);
@@ -219,16 +220,17 @@ static void a_histogram_gives_the_quantiles_of_its_values_within_its_error(void 
     sort(&made, N);
     struct pyr_quantile exact[3], binned[3];
     pyr_quantiles(&made.sample, qs, 3, arena, exact);
-    pyr_quantiles_of_hist(hist, (const struct pyr_hist *const *)parts, PARTS, qs, 3, arena, binned);
+    pyr_quantiles_of_hist(hist, (const struct pyr_hist *const *)parts, PARTS, NULL, qs, 3, arena,
+                          binned);
     for (size_t k = 0; k < 3; k++) {
         const struct pyr_estimate *a = &exact[k].estimate, *b = &binned[k].estimate;
         assert_true(fabs(b->value / a->value - 1) <= PYR_HIST_RELATIVE_ERROR * 1.001);
-        assert_true(fabs(binned[k].vif - exact[k].vif) < 0.3);
-        assert_true(fabs(b->lo / a->lo - 1) < 0.01 && fabs(b->hi / a->hi - 1) < 0.01);
+        assert_true(fabs(binned[k].vif - exact[k].vif) < 0.8);
+        assert_true(fabs(b->lo / a->lo - 1) < 0.02 && fabs(b->hi / a->hi - 1) < 0.02);
         assert_null(b->reason);
         assert_true(binned[k].relative_error == PYR_HIST_RELATIVE_ERROR);
     }
-    pyr_quantiles_of_hist(hist, NULL, 0, qs, 3, arena, binned);
+    pyr_quantiles_of_hist(hist, NULL, 0, NULL, qs, 3, arena, binned);
     assert_non_null(binned[0].estimate.reason);
     for (size_t p = 0; p < PARTS; p++)
         pyr_hist_destroy(parts[p]);

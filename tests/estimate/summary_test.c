@@ -65,10 +65,11 @@ static void a_histogram_gives_the_summary_of_its_values(void **state) {
     pyr_summarise_hist(hist, (const struct pyr_hist *const *)parts, PARTS, &binned);
     assert_near(binned.mean.value, exact.mean.value, 1);
     assert_near(binned.sd / exact.sd, 1, 0.01);
-    assert_near(binned.vif / exact.vif, 1, 0.03);
+    /* 20 batches tell the variance less closely than the order of the values does. */
+    assert_near(binned.vif / exact.vif, 1, 0.3);
     assert_true(exact.vif > 5);
     assert_near(binned.mean.hi - binned.mean.lo, exact.mean.hi - exact.mean.lo,
-                0.02 * (exact.mean.hi - exact.mean.lo));
+                0.2 * (exact.mean.hi - exact.mean.lo));
     assert_near(binned.max, exact.max, 0);
     pyr_summarise_hist(hist, NULL, 0, &binned);
     assert_non_null(binned.mean.reason);

@@ -20,7 +20,7 @@ static struct made make(size_t n) {
                         .start = pyr_xcalloc(n, 8),
                         .scratch = pyr_xcalloc(n, 8),
                         .arena = pyr_arena_create()};
-    made.sample = (struct pyr_sample){made.latency, made.sorted, n, false};
+    made.sample = (struct pyr_sample){.in_order = made.latency, .sorted = made.sorted, .n = n};
     return made;
 }
 
