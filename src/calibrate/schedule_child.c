@@ -2,13 +2,13 @@
 #include "calibrate/schedule_child.h"
 
 #include "base/clock.h"
+#include "base/process.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,26 +79,18 @@ static bool spawn(struct pyr_schedule_child *child,
                                 "--owns-folder",
                                 child->dir,
                                 NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    /* A group of its own: an interrupt at the terminal is for us, who then end it. */
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
-    int failed = posix_spawn(&child->pid, options->program ? options->program : "/proc/self/exe",
-                             &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    if (!failed)
-        return true;
-    child->pid = 0;
-    return pyr_fail_errno(err, failed, "the server of known schedule");
+    /* A group of its own: an interrupt at the terminal is for us, who then end it. It is asked to
+     * end, not killed, so that it removes its folder. */
+    const struct pyr_child start = {.program = options->program,
+                                    .argv = (char *const *)(uintptr_t)argv,
+                                    .in = PYR_CHILD_NOTHING,
+                                    .out = out,
+                                    .err = out,
+                                    .extra = PYR_CHILD_NOTHING,
+                                    .death_signal = SIGTERM,
+                                    .own_group = true};
+    return pyr_child_start(&start, &child->pid, err) ||
+           pyr_err_prefix(err, "the server of known schedule");
 }
 
 static bool map_log(struct pyr_schedule_child *child, struct pyr_err *err) {

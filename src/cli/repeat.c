@@ -4,19 +4,17 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/process.h"
 #include "cli/signals.h"
 #include "judge/fingerprint.h"
 #include "store/import.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum { RESULTS_BYTES_MAX = 64 << 20, MOST_WORDS_ADDED = 16 };
 
@@ -59,17 +57,16 @@ static char **words_of(struct pyr_cli *cli, const struct pyr_repeat *repeat, uin
 
 /* The exit code, 128 + signal, or -1. The run's own report is not shown. */
 static int run_once(char **words, struct pyr_err *err) {
-    posix_spawn_file_actions_t actions;
+    const struct pyr_child run = {.argv = words,
+                                  .in = PYR_CHILD_SAME,
+                                  .out = PYR_CHILD_NOTHING,
+                                  .err = PYR_CHILD_SAME,
+                                  .extra = PYR_CHILD_NOTHING,
+                                  .death_signal = SIGKILL};
     pid_t child;
     int status;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    int failed = posix_spawn(&child, "/proc/self/exe", &actions, NULL, words, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed) {
-        pyr_fail_errno(err, failed, "starting this program again");
+    if (!pyr_child_start(&run, &child, err))
         return -1;
-    }
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR) {
             pyr_fail_errno(err, errno, "waiting for a run");

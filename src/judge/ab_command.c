@@ -4,12 +4,13 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "base/rng.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <spawn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -57,18 +58,19 @@ static bool fail_exit(const struct command_arm *arm, int status, struct pyr_err 
 
 /* Starts it with its output to `to`; -1 on failure. */
 static pid_t start(struct command_arm *arm, int to, struct pyr_err *err) {
-    posix_spawn_file_actions_t actions;
-    pid_t child = -1;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, to, STDOUT_FILENO);
-    int failed = posix_spawnp(&child, arm->argv[0], &actions, NULL, arm->argv, arm->environment);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed) {
-        pyr_fail_errno(err, failed, "'%s': cannot be started", arm->text);
-        return -1;
-    }
-    return child;
+    const struct pyr_child start = {.program = arm->argv[0],
+                                    .argv = arm->argv,
+                                    .environment = arm->environment,
+                                    .in = PYR_CHILD_NOTHING,
+                                    .out = to,
+                                    .err = PYR_CHILD_SAME,
+                                    .extra = PYR_CHILD_NOTHING,
+                                    .death_signal = SIGKILL};
+    pid_t child;
+    if (pyr_child_start(&start, &child, err))
+        return child;
+    pyr_err_prefix(err, "'%s'", arm->text);
+    return -1;
 }
 
 static bool wait_for(const struct command_arm *arm, pid_t child, struct rusage *usage,

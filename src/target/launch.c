@@ -2,6 +2,7 @@
 #include "target/launch.h"
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "codec/escape.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,25 +22,6 @@ static int open_output(void) {
     const char *dir = getenv("TMPDIR");
     int fd = open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
     return fd >= 0 ? fd : memfd_create("server output", MFD_CLOEXEC);
-}
-
-/* In the child, between fork and exec: only what is safe after a fork of a program with threads. */
-static void become(const char *command, int output, pid_t parent) {
-    sigset_t none;
-    sigemptyset(&none);
-    setpgid(0, 0);
-    /* When we are killed ourselves, the server does not stay behind. */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        _exit(127);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
-    int null = open("/dev/null", O_RDONLY);
-    dup2(null, STDIN_FILENO);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
-    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-    _exit(127);
 }
 
 static void rest(void) {
@@ -105,20 +86,20 @@ bool pyr_launch_start(const char *command, struct pyr_launch *launch, struct pyr
         .output_fd = open_output(), .lifeline_fd = -1, .started_ns = pyr_clock_real_ns()};
     if (launch->output_fd < 0)
         return pyr_fail_errno(err, errno, "a file for the output of the launched server");
-    pid_t parent = getpid(), child = fork();
-    if (child == 0)
-        become(command, launch->output_fd, parent);
-    if (child < 0) {
-        int cause = errno;
-        pyr_launch_stop(launch);
-        return pyr_fail_errno(err, cause, "launch=%s", command);
-    }
-    setpgid(child, child); /* on both sides, so that neither has to wait for the other */
-    launch->pid = child;
-    if (start_guard(launch, err))
+    char sh[] = "sh", c[] = "-c";
+    char *argv[] = {sh, c, (char *)(uintptr_t)command, NULL};
+    const struct pyr_child child = {.program = "/bin/sh",
+                                    .argv = argv,
+                                    .in = PYR_CHILD_NOTHING,
+                                    .out = launch->output_fd,
+                                    .err = launch->output_fd,
+                                    .extra = PYR_CHILD_NOTHING,
+                                    .death_signal = SIGTERM,
+                                    .own_group = true};
+    if (pyr_child_start(&child, &launch->pid, err) && start_guard(launch, err))
         return true;
     pyr_launch_stop(launch);
-    return false;
+    return pyr_err_prefix(err, "launch=%s", command);
 }
 
 void pyr_launch_last_words(const struct pyr_launch *launch, char *text, size_t size) {

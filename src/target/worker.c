@@ -10,6 +10,7 @@
  * polls.
  */
 #include "base/mem.h"
+#include "base/process.h"
 #include "target/kinds.h"
 #include "target/link.h"
 #include "target/loaded.h"
@@ -19,7 +20,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,6 @@ enum {
     CHUNK_SLOTS = 65536, /* as many as a recorder's lane holds by default */
     STEP_SLOTS = CHUNK_SLOTS / 4,
     TEXT_BYTES_MOST = 1 << 20,
-    CONTROL_FD = 3, /* in the child */
     LAST_WORDS_BYTES = 2048,
     ATTEMPT_OPTIONS = 64
 };
@@ -156,28 +156,17 @@ static bool take_opened(struct worker_target *worker, const struct pyr_wire_fram
 /* --- open and close
  * --------------------------------------------------------------------------------- */
 
-static int start_program(struct worker_target *worker, int child_end) {
-    char control[16], parent[16];
-    snprintf(control, sizeof control, "%d", CONTROL_FD);
-    snprintf(parent, sizeof parent, "%d", (int)getpid());
+static bool start_program(struct worker_target *worker, int child_end, struct pyr_err *err) {
     char name[] = "pyrometer", word[] = PYR_WORKER_WORD;
-    char *argv[] = {name, word, control, parent, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, worker->log_fd, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, worker->log_fd, STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, child_end, CONTROL_FD);
-    int failed = posix_spawn(&worker->pid, "/proc/self/exe", &actions, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return failed;
+    char *argv[] = {name, word, NULL};
+    const struct pyr_child child = {.argv = argv,
+                                    .in = PYR_CHILD_NOTHING,
+                                    .out = worker->log_fd,
+                                    .err = worker->log_fd,
+                                    .extra = child_end,
+                                    .death_signal = SIGKILL};
+    return pyr_child_start(&child, &worker->pid, err) ||
+           pyr_err_prefix(err, "%s: its worker process", worker->spec);
 }
 
 static bool spawn(struct worker_target *worker, struct pyr_err *err) {
@@ -188,16 +177,16 @@ static bool spawn(struct worker_target *worker, struct pyr_err *err) {
         return pyr_fail_errno(err, errno, "%s: a socket for its worker process", worker->spec);
     fcntl(worker->log_fd, F_SETFL, O_APPEND);
     worker->control = ends[0];
-    int failed = start_program(worker, ends[1]);
+    bool ok = start_program(worker, ends[1], err);
     close(ends[1]);
-    if (failed)
-        return pyr_fail_errno(err, failed, "%s: its worker process", worker->spec);
+    if (!ok)
+        return false;
     worker->pidfd = pidfd_open(worker->pid, 0);
     if (worker->pidfd < 0)
         return pyr_fail_errno(err, errno, "%s: pidfd_open (Linux 5.3 or later is needed)",
                               worker->spec);
     struct pyr_wire_frame hello = {0};
-    bool ok = pyr_wire_receive(worker->control, &hello);
+    ok = pyr_wire_receive(worker->control, &hello);
     pyr_buf_deinit(&hello.payload);
     worker->spawn_ns = pyr_clock_real_ns() - start_ns;
     return ok || fail_dead(worker, err);

@@ -2,7 +2,6 @@
 #include "target/worker_main.h"
 
 #include "base/mem.h"
-#include "base/parse.h"
 #include "target/loaded.h"
 #include "target/service.h"
 #include "target/wire.h"
@@ -14,10 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { CONTROL_FD = 3 };
 
 struct worker {
     int control;
@@ -271,23 +271,16 @@ static void serve(int control) {
     pyr_arena_destroy(worker.arena);
 }
 
-int pyr_worker_main(int argc, char **argv) {
-    uint64_t control, parent;
+int pyr_worker_main(int argc) {
     struct stat status;
-    if (argc != 4 || !pyr_parse_u64(argv[2], &control, NULL) ||
-        !pyr_parse_u64(argv[3], &parent, NULL) || fstat((int)control, &status) != 0 ||
-        !S_ISSOCK(status.st_mode)) {
+    if (argc != 2 || fstat(CONTROL_FD, &status) != 0 || !S_ISSOCK(status.st_mode)) {
         fprintf(stderr, "%s: started by pyrometer itself, for --isolate; not a command\n",
                 PYR_WORKER_WORD);
         return 2;
     }
-    /* A dead parent must not leave a model in memory; it may have died before the call. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != (pid_t)parent)
-        return 0;
     signal(SIGINT, SIG_IGN); /* a ^C is the parent's to handle: it still wants the drain */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     setenv("GGML_NO_BACKTRACE", "1", 1); /* else an assertion of the engine starts a debugger */
-    serve((int)control);
+    serve(CONTROL_FD);
     return 0;
 }

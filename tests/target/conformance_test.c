@@ -361,7 +361,7 @@ static void conforms(void **state) {
 
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], PYR_WORKER_WORD) == 0)
-        return pyr_worker_main(argc, argv);
+        return pyr_worker_main(argc);
     struct CMUnitTest tests[KINDS];
     char names[KINDS][128];
     for (size_t i = 0; i < KINDS; i++) {

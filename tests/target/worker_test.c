@@ -304,7 +304,7 @@ static void a_file_is_tried_where_it_can_do_no_harm(void **state) {
 
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], PYR_WORKER_WORD) == 0)
-        return pyr_worker_main(argc, argv);
+        return pyr_worker_main(argc);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_and_token_stamps_come_from_the_other_process),
         cmocka_unit_test(texts_are_tokenised_over_there),
