@@ -308,8 +308,8 @@ static void push_record(struct pyr_lane *lane, enum pyr_block_type type, const v
 void pyr_lane_content(struct pyr_lane *lane, uint32_t ordinal, uint64_t previous_ns,
                       uint64_t user_ns, uint64_t kernel_ns, uint64_t bound_ns, uint32_t bytes,
                       uint32_t tokens, bool reasoning) {
-    assert(previous_ns <= user_ns);
-    uint64_t gap_ns = user_ns - previous_ns;
+    /* Stamps of another process and of the kernel are not ours to vouch for. */
+    uint64_t gap_ns = user_ns > previous_ns ? user_ns - previous_ns : 0;
     uint16_t flags = reasoning ? PYR_CHUNK_REASONING : 0;
     while (gap_ns > UINT32_MAX || bytes > PYR_CHUNK_BYTES_MAX || tokens > PYR_CHUNK_TOKENS_MAX) {
         uint32_t part_ns = gap_ns > UINT32_MAX ? UINT32_MAX : 0;

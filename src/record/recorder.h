@@ -117,7 +117,7 @@ static inline void pyr_lane_step(struct pyr_lane *lane, const struct pyr_step *s
 }
 
 /* Chunk times as the caller has them; splits what does not fit 16 bytes into carries.
- * previous_ns: the request's previous stamp (sent_ns for its first), not after user_ns;
+ * previous_ns: the request's previous stamp (sent_ns for its first); after user_ns is a gap of 0;
  * kernel_ns 0: none (a lag of over 4.29 s is kept as 4.29 s, one below 0 as 0); bound_ns 0:
  * exact. */
 void pyr_lane_content(struct pyr_lane *lane, uint32_t ordinal, uint64_t previous_ns,

@@ -45,9 +45,15 @@ json_t *pyr_json_text(const char *text) {
 }
 
 void pyr_json_put(json_t *object, const char *key, json_t *value) {
-    int failed = json_object_set_new(object, key, value);
-    assert(!failed);
-    (void)failed;
+    /* A number that is none, a text that is no UTF-8: of a foreign file it may be anything. */
+    if (!value)
+        value = json_null();
+    if (json_object_set_new(object, key, json_incref(value)) != 0) {
+        json_t *name = pyr_json_text(key);
+        json_object_set(object, json_string_value(name), value);
+        json_decref(name);
+    }
+    json_decref(value);
 }
 
 static int append(const char *bytes, size_t count, void *buf) {

@@ -37,9 +37,10 @@ void pyr_link_reset(struct pyr_link *link) {
 
 /* Where the output's bytes are to go; in this process they are written straight into the arena. */
 static void prepare_text(struct pyr_link *link, struct pyr_channel_entry *entry,
-                         struct pyr_slot *slot) {
+                         struct pyr_link_slot *mine) {
+    struct pyr_slot *slot = mine->slot;
     entry->text = NULL;
-    entry->text_capacity = entry->text_bytes = 0;
+    entry->text_capacity = entry->text_bytes = mine->text_capacity = 0;
     slot->text = NULL;
     slot->text_bytes = 0;
     if (!slot->capture_text)
@@ -51,7 +52,7 @@ static void prepare_text(struct pyr_link *link, struct pyr_channel_entry *entry,
         bytes = link->channel->text_stride;
     slot->text = pyr_arena_alloc(link->texts, bytes);
     entry->text = slot->text;
-    entry->text_capacity = bytes;
+    entry->text_capacity = mine->text_capacity = bytes;
 }
 
 static void send_command(struct pyr_link *link, struct pyr_channel_command command) {
@@ -94,7 +95,7 @@ void pyr_link_submit(struct pyr_link *link, struct pyr_slot *slot) {
     entry->first_token_ns = slot->limits.first_token_ns;
     entry->between_tokens_ns = slot->limits.between_tokens_ns;
     entry->total_ns = slot->limits.total_ns;
-    prepare_text(link, entry, slot);
+    prepare_text(link, entry, mine);
     slot->record.sent_ns = entry->record.sent_ns = pyr_now_ns(link->clock);
     send_command(link, (struct pyr_channel_command){.entry = index, .kind = PYR_COMMAND_SUBMIT});
 }
@@ -112,7 +113,7 @@ void pyr_link_cancel(struct pyr_link *link, struct pyr_slot *slot, enum pyr_outc
 
 /* Only what the target may write (target.h). */
 static void copy_result(struct pyr_request *to, const struct pyr_request *from) {
-    to->outcome = from->outcome;
+    to->outcome = from->outcome < PYR_OUTCOME_COUNT ? from->outcome : PYR_OUTCOME_WORKER;
     to->flags |= from->flags;
     to->sent_ns = from->sent_ns;
     to->admitted_ns = from->admitted_ns;
@@ -136,11 +137,13 @@ static struct pyr_slot *give_back(struct pyr_link *link, uint32_t index) {
     struct pyr_slot *slot = mine->slot;
     copy_result(&slot->record, &entry->record);
     if (slot->text) {
-        slot->text_bytes = entry->text_bytes;
+        slot->text_bytes =
+            entry->text_bytes < mine->text_capacity ? entry->text_bytes : mine->text_capacity;
         if (link->channel->text_stride > 0)
             memcpy(slot->text, pyr_channel_text(link->channel, index), slot->text_bytes);
     }
     /* The entry is not written before the next submit, as error_text promises. */
+    entry->error_text[sizeof entry->error_text - 1] = '\0';
     slot->error_text = entry->error_text[0] ? entry->error_text : NULL;
     slot->target_data = NULL;
     mine->slot = NULL;
@@ -165,8 +168,10 @@ size_t pyr_link_poll(struct pyr_link *link, struct pyr_slot **done, size_t capac
     link->armed = false;
     size_t count = 0;
     uint32_t index;
+    /* In memory that an engine shares, anything may stand. */
     while (count < capacity && pyr_channel_take_done(link->channel, &index))
-        done[count++] = give_back(link, index);
+        if (index < link->channel->entry_count && link->slots[index].slot)
+            done[count++] = give_back(link, index);
     return count;
 }
 

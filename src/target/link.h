@@ -12,6 +12,7 @@
 
 struct pyr_link_slot {
     struct pyr_slot *slot; /* NULL: free */
+    uint64_t text_capacity;
     uint32_t next_free;
     bool cancel_sent;
 };

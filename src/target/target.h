@@ -79,6 +79,7 @@ struct pyr_target_config {
     uint32_t queue_limit; /* in-process: waiting requests; 0: unbounded up to max_in_flight */
     /* Of a request, and of its connection; also before the start. 0: none was set. */
     uint64_t timeout_ns, timeout_connect_ns;
+    uint64_t patience_ns; /* worker: gives no sign for so long when asked, and is ended; 0: 25 s */
     uint64_t seed;
     bool attempt; /* a model's file is tried in a process of its own first (pyr_target_attempt) */
     float temperature;        /* that requests will ask for: the first one asks the same */

@@ -7,6 +7,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+enum { PAYLOAD_BYTES_MAX = 256 << 20 }; /* the tokens of the longest text */
+
 struct head {
     uint32_t kind, bytes;
 };
@@ -96,6 +98,8 @@ bool pyr_wire_receive(int fd, struct pyr_wire_frame *frame) {
         frame->fds[i] = -1;
     pyr_buf_clear(&frame->payload);
     if (!receive_head(fd, &head, frame->fds))
+        return false;
+    if (head.bytes > PAYLOAD_BYTES_MAX)
         return false;
     frame->kind = (enum pyr_wire_kind)head.kind;
     pyr_buf_reserve(&frame->payload, head.bytes);

@@ -20,6 +20,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,10 @@ enum {
     LAST_WORDS_BYTES = 2048,
     ATTEMPT_OPTIONS = 64
 };
+/* Shorter than load's own patience with a target (load/driver.c), longer than any step. */
+#define PATIENCE_NS (25 * PYR_NS_PER_S)
+/* A model of many gigabytes may come from a network. */
+#define OPEN_PATIENCE_NS (1800 * PYR_NS_PER_S)
 
 struct worker_target {
     struct pyr_target base;
@@ -48,6 +53,7 @@ struct worker_target {
     int log_fd; /* what the child writes on stdout and stderr */
     bool dead;
     struct pyr_err death; /* why, once dead */
+    uint64_t patience_ns;
     struct pyr_wire_opened opened;
     uint64_t spawn_ns;
     struct worker_handle *handle;
@@ -64,7 +70,8 @@ struct worker_handle {
     const struct pyr_step *steps;
     struct pyr_link link;
     int block_fd, engine_fd, load_fd;
-    int wait_fd; /* an epoll of load_fd and the child's pidfd */
+    int wait_fd;        /* an epoll of load_fd and the child's pidfd */
+    uint64_t silent_ns; /* since when nothing came, although it was told to end something; 0: not */
 };
 
 static struct worker_target *target_of(struct pyr_target *target) {
@@ -114,41 +121,108 @@ static void note_death(struct worker_target *worker, int status) {
              (int)worker->pid, how, words[0] ? ", its last words: " : "", words);
 }
 
-/* Looks whether the child has ended; `wait`: it is about to. */
-static bool is_dead(struct worker_target *worker, bool wait) {
+static bool is_dead(struct worker_target *worker) {
     int status;
-    if (!worker->dead && waitpid(worker->pid, &status, wait ? 0 : WNOHANG) == worker->pid)
+    if (!worker->dead && waitpid(worker->pid, &status, WNOHANG) == worker->pid)
         note_death(worker, status);
     return worker->dead;
+}
+
+/* It gives no sign (a stopped process, an engine that waits for ever): nobody waits for it. */
+static void end_silent(struct worker_target *worker, uint64_t waited_ns) {
+    if (is_dead(worker))
+        return;
+    kill(worker->pid, SIGKILL);
+    while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    worker->dead = true;
+    if (worker->handle)
+        worker->handle->link.dead = true;
+    pyr_fail(&worker->death, PYR_E_ENGINE,
+             "%s: its worker process %d gave no sign for %.3g s and was ended; the engine hangs",
+             worker->spec, (int)worker->pid, (double)waited_ns * 1e-9);
+}
+
+/* It is about to end by itself. */
+static void await_death(struct worker_target *worker) {
+    struct pollfd end = {.fd = worker->pidfd, .events = POLLIN};
+    uint64_t start_ns = pyr_clock_real_ns(), now_ns = start_ns;
+    for (; !is_dead(worker) && now_ns - start_ns < worker->patience_ns;
+         now_ns = pyr_clock_real_ns())
+        poll(&end, worker->pidfd >= 0, (int)(worker->patience_ns / PYR_NS_PER_MS) + 1);
+    end_silent(worker, worker->patience_ns);
 }
 
 /* --- calls
  * ----------------------------------------------------------------------------------------- */
 
 static bool fail_dead(struct worker_target *worker, struct pyr_err *err) {
-    is_dead(worker, true);
+    await_death(worker);
     if (err)
         *err = worker->death;
     return false;
 }
 
-/* Sends and receives one frame. The answer FAILED is a failure with the child's own words. */
+/* What is sent and awaited on the control socket takes at most so long at a time. */
+static void limit_waits(const struct worker_target *worker, uint64_t limit_ns) {
+    struct timeval limit = {.tv_sec = (time_t)(limit_ns / PYR_NS_PER_S),
+                            .tv_usec = (long)(limit_ns % PYR_NS_PER_S / 1000)};
+    setsockopt(worker->control, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(worker->control, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+static uint64_t patience_for(const struct worker_target *worker, enum pyr_wire_kind kind) {
+    bool loads = kind == PYR_WIRE_OPEN || kind == PYR_WIRE_ATTACH;
+    return loads && worker->patience_ns == PATIENCE_NS ? OPEN_PATIENCE_NS : worker->patience_ns;
+}
+
+static bool exchange(struct worker_target *worker, enum pyr_wire_kind kind, const void *first,
+                     size_t first_bytes, const void *second, size_t second_bytes, const int *fds,
+                     struct pyr_wire_frame *reply) {
+    uint64_t patience_ns = patience_for(worker, kind);
+    if (worker->dead)
+        return false;
+    limit_waits(worker, patience_ns);
+    errno = 0;
+    if (pyr_wire_send(worker->control, kind, first, first_bytes, second, second_bytes, fds) &&
+        pyr_wire_receive(worker->control, reply))
+        return true;
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        end_silent(worker, patience_ns);
+    return false;
+}
+
+/* Nothing that another process says is taken on trust: an engine may have written anywhere. */
+static bool fail_nonsense(struct worker_target *worker, struct pyr_err *err) {
+    kill(worker->pid, SIGKILL);
+    await_death(worker);
+    pyr_fail(&worker->death, PYR_E_ENGINE,
+             "%s: its worker process %d answered nonsense and was ended; the engine broke on it",
+             worker->spec, (int)worker->pid);
+    if (err)
+        *err = worker->death;
+    return false;
+}
+
+/* Sends one frame and receives one of the kind `wanted` with at least so many bytes. The answer
+ * FAILED is a failure with the child's own words. */
 static bool call(struct worker_target *worker, enum pyr_wire_kind kind, const void *first,
                  size_t first_bytes, const void *second, size_t second_bytes, const int *fds,
-                 struct pyr_wire_frame *reply, struct pyr_err *err) {
-    if (worker->dead ||
-        !pyr_wire_send(worker->control, kind, first, first_bytes, second, second_bytes, fds) ||
-        !pyr_wire_receive(worker->control, reply))
+                 enum pyr_wire_kind wanted, size_t least_bytes, struct pyr_wire_frame *reply,
+                 struct pyr_err *err) {
+    if (!exchange(worker, kind, first, first_bytes, second, second_bytes, fds, reply))
         return fail_dead(worker, err);
-    if (reply->kind != PYR_WIRE_FAILED)
+    if (reply->kind == wanted && reply->payload.length >= least_bytes)
         return true;
     struct pyr_err theirs;
+    if (reply->kind != PYR_WIRE_FAILED || reply->payload.length != sizeof theirs)
+        return fail_nonsense(worker, err);
     memcpy(&theirs, reply->payload.data, sizeof theirs);
+    theirs.text[sizeof theirs.text - 1] = '\0';
     return pyr_fail(err, theirs.code, "%s", theirs.text);
 }
 
 static bool take_opened(struct worker_target *worker, const struct pyr_wire_frame *reply) {
-    assert(reply->kind == PYR_WIRE_OPENED && reply->payload.length == sizeof worker->opened);
     memcpy(&worker->opened, reply->payload.data, sizeof worker->opened);
     return true;
 }
@@ -186,6 +260,7 @@ static bool spawn(struct worker_target *worker, struct pyr_err *err) {
         return pyr_fail_errno(err, errno, "%s: pidfd_open (Linux 5.3 or later is needed)",
                               worker->spec);
     struct pyr_wire_frame hello = {0};
+    limit_waits(worker, OPEN_PATIENCE_NS);
     ok = pyr_wire_receive(worker->control, &hello);
     pyr_buf_deinit(&hello.payload);
     worker->spawn_ns = pyr_clock_real_ns() - start_ns;
@@ -211,11 +286,23 @@ static bool open_model(struct worker_target *worker, const struct pyr_target_con
         pyr_buf_append(&strings, config->options[i].value, strlen(config->options[i].value) + 1);
     }
     bool ok = call(worker, PYR_WIRE_OPEN, &wire, sizeof wire, strings.data, strings.length, NULL,
-                   &reply, err) &&
+                   PYR_WIRE_OPENED, sizeof worker->opened, &reply, err) &&
               take_opened(worker, &reply);
     pyr_buf_deinit(&reply.payload);
     pyr_buf_deinit(&strings);
     return ok;
+}
+
+static void release(struct worker_handle *handle) {
+    if (handle->block) {
+        pyr_link_deinit(&handle->link);
+        munmap(handle->block, handle->block_bytes);
+    }
+    close_fd(&handle->block_fd);
+    close_fd(&handle->engine_fd);
+    close_fd(&handle->load_fd);
+    close_fd(&handle->wait_fd);
+    pyr_free(handle);
 }
 
 /* What the child wrote, when it ended badly by itself at the close (a sanitizer's report). */
@@ -228,11 +315,16 @@ static void show_log(const struct worker_target *worker) {
 
 static void worker_close(struct pyr_target *target) {
     struct worker_target *worker = target_of(target);
-    assert(!worker->handle);
     close_fd(&worker->control); /* the child ends on it */
-    if (worker->pid > 0 && !worker->dead && is_dead(worker, true) &&
-        !strstr(worker->death.text, "ended with status 0"))
-        show_log(worker);
+    if (worker->pid > 0 && !worker->dead) {
+        await_death(worker);
+        if (!strstr(worker->death.text, "ended with status 0"))
+            show_log(worker);
+    }
+    if (worker->handle) { /* load gave it up with requests under way */
+        worker->handle->link.in_flight = 0;
+        release(worker->handle);
+    }
     close_fd(&worker->pidfd);
     close_fd(&worker->log_fd);
     pyr_free(worker->spec);
@@ -243,6 +335,7 @@ static struct worker_target *make_worker(const char *spec) {
     struct worker_target *worker = pyr_xcalloc(1, sizeof *worker);
     worker->base.ops = &pyr_target_worker;
     worker->spec = pyr_xstrdup(spec);
+    worker->patience_ns = PATIENCE_NS;
     worker->pidfd = worker->control = worker->log_fd = -1;
     return worker;
 }
@@ -250,6 +343,8 @@ static struct worker_target *make_worker(const char *spec) {
 static bool worker_open(const struct pyr_target_config *config, struct pyr_target **target,
                         struct pyr_err *err) {
     struct worker_target *worker = make_worker(config->spec);
+    if (config->patience_ns)
+        worker->patience_ns = config->patience_ns;
     if (spawn(worker, err) && open_model(worker, config, false, err)) {
         *target = &worker->base;
         return true;
@@ -296,11 +391,16 @@ static int worker_tokenize(struct pyr_target *target, const char *text, size_t b
     struct pyr_wire_text wire = {.special = special, .capacity = capacity};
     struct pyr_wire_frame reply = {0};
     int32_t result = 0;
-    if (call(target_of(target), PYR_WIRE_TOKENIZE, &wire, sizeof wire, text, bytes, NULL, &reply,
-             NULL)) {
+    if (call(target_of(target), PYR_WIRE_TOKENIZE, &wire, sizeof wire, text, bytes, NULL,
+             PYR_WIRE_TOKENS, sizeof result, &reply, NULL)) {
         memcpy(&result, reply.payload.data, sizeof result);
-        if (result > 0)
-            memcpy(tokens, reply.payload.data + sizeof result, (size_t)result * sizeof *tokens);
+        size_t count = result > 0 ? (size_t)result : 0;
+        if (result > capacity || count * sizeof *tokens != reply.payload.length - sizeof result) {
+            fail_nonsense(target_of(target), NULL);
+            result = 0;
+        } else if (count > 0) {
+            memcpy(tokens, reply.payload.data + sizeof result, count * sizeof *tokens);
+        }
     }
     pyr_buf_deinit(&reply.payload);
     return result;
@@ -314,13 +414,17 @@ static int64_t worker_count_tokens(struct pyr_target *target, const char *text, 
 static int worker_piece(struct pyr_target *target, int32_t token, char *bytes, int capacity) {
     struct pyr_wire_frame reply = {0};
     int32_t result = 0;
-    if (call(target_of(target), PYR_WIRE_PIECE, &token, sizeof token, NULL, 0, NULL, &reply,
-             NULL)) {
+    if (call(target_of(target), PYR_WIRE_PIECE, &token, sizeof token, NULL, 0, NULL, PYR_WIRE_BYTES,
+             sizeof result, &reply, NULL)) {
         memcpy(&result, reply.payload.data, sizeof result);
-        if (result <= capacity)
+        if (result < 0 || (size_t)result != reply.payload.length - sizeof result) {
+            fail_nonsense(target_of(target), NULL);
+            result = 0;
+        } else if (result <= capacity) {
             memcpy(bytes, reply.payload.data + sizeof result, (size_t)result);
-        else
+        } else {
             result = -result;
+        }
     }
     pyr_buf_deinit(&reply.payload);
     return result;
@@ -387,23 +491,11 @@ static bool call_attach(struct worker_handle *handle, const struct pyr_attach *a
                                    .max_in_flight = attach->max_in_flight};
     int fds[PYR_WIRE_FDS] = {handle->block_fd, handle->engine_fd, handle->load_fd};
     struct pyr_wire_frame reply = {0};
-    bool ok =
-        call(handle->target, PYR_WIRE_ATTACH, &wire, sizeof wire, NULL, 0, fds, &reply, err) &&
-        take_opened(handle->target, &reply);
+    bool ok = call(handle->target, PYR_WIRE_ATTACH, &wire, sizeof wire, NULL, 0, fds,
+                   PYR_WIRE_OPENED, sizeof handle->target->opened, &reply, err) &&
+              take_opened(handle->target, &reply);
     pyr_buf_deinit(&reply.payload);
     return ok;
-}
-
-static void release(struct worker_handle *handle) {
-    if (handle->block) {
-        pyr_link_deinit(&handle->link);
-        munmap(handle->block, handle->block_bytes);
-    }
-    close_fd(&handle->block_fd);
-    close_fd(&handle->engine_fd);
-    close_fd(&handle->load_fd);
-    close_fd(&handle->wait_fd);
-    pyr_free(handle);
 }
 
 static bool worker_attach(struct pyr_target *target, const struct pyr_attach *attach,
@@ -437,9 +529,10 @@ static bool copy_chunks(struct worker_handle *handle) {
     struct pyr_lane *theirs = &handle->block->lane;
     uint64_t head = atomic_load_explicit(&theirs->chunk_head, memory_order_acquire);
     uint64_t tail = atomic_load_explicit(&theirs->chunk_tail, memory_order_relaxed);
-    if (head == tail)
+    if (head == tail || head - tail > CHUNK_SLOTS) /* another process may write anything there */
         return false;
-    assert(head - tail <= CHUNK_SLOTS);
+    if (handle->silent_ns)
+        handle->silent_ns = pyr_now_ns(&handle->clock);
     for (; tail != head; tail++)
         pyr_lane_chunk(handle->lane, handle->chunks[tail & (CHUNK_SLOTS - 1)]);
     atomic_store_explicit(&theirs->chunk_tail, tail, memory_order_release);
@@ -450,9 +543,8 @@ static bool copy_steps(struct worker_handle *handle) {
     struct pyr_lane *theirs = &handle->block->lane;
     uint64_t head = atomic_load_explicit(&theirs->step_head, memory_order_acquire);
     uint64_t tail = atomic_load_explicit(&theirs->step_tail, memory_order_relaxed);
-    if (head == tail)
+    if (head == tail || head - tail > STEP_SLOTS)
         return false;
-    assert(head - tail <= STEP_SLOTS);
     for (; tail != head; tail++)
         pyr_lane_step(handle->lane, &handle->steps[tail & (STEP_SLOTS - 1)]);
     atomic_store_explicit(&theirs->step_tail, tail, memory_order_release);
@@ -469,13 +561,27 @@ static void copy_rings(struct worker_handle *handle) {
         pyr_lane_mark(handle->lane, PYR_MARK_STALL, PYR_NO_CASE, (double)stall_ns, NULL);
 }
 
+/* Whether the child lives and does what it is asked. */
+static void look_after(struct worker_handle *handle, size_t ended) {
+    if (handle->link.in_flight == 0)
+        handle->silent_ns = 0;
+    if (!handle->silent_ns || handle->target->dead)
+        return;
+    uint64_t now_ns = pyr_now_ns(&handle->clock);
+    if (ended > 0)
+        handle->silent_ns = now_ns;
+    if (now_ns - handle->silent_ns > handle->target->patience_ns)
+        end_silent(handle->target, now_ns - handle->silent_ns);
+}
+
 static size_t worker_poll(struct pyr_target_handle *base, struct pyr_slot **done, size_t capacity) {
     struct worker_handle *handle = handle_of(base);
     struct worker_target *worker = handle->target;
     bool was_dead = worker->dead, waited = handle->link.armed;
     size_t count = pyr_link_poll(&handle->link, done, capacity);
     copy_rings(handle);
-    if (count > 0 || !(waited || was_dead) || !is_dead(worker, false))
+    look_after(handle, count);
+    if (count > 0 || !(waited || was_dead || worker->dead) || !is_dead(worker))
         return count;
     if (!was_dead) {
         /* The pidfd stays readable: nobody is to wake for it again. Then what it finished last. */
@@ -504,12 +610,14 @@ static void worker_submit(struct pyr_target_handle *handle, struct pyr_slot *slo
 static void worker_cancel(struct pyr_target_handle *handle, struct pyr_slot *slot,
                           enum pyr_outcome outcome) {
     pyr_link_cancel(&handle_of(handle)->link, slot, outcome);
+    if (!handle_of(handle)->silent_ns)
+        handle_of(handle)->silent_ns = pyr_now_ns(&handle_of(handle)->clock);
 }
 
 static bool worker_reset(struct pyr_target_handle *base, struct pyr_err *err) {
     struct worker_handle *handle = handle_of(base);
     pyr_link_reset(&handle->link);
-    return !is_dead(handle->target, false) || fail_dead(handle->target, err);
+    return !is_dead(handle->target) || fail_dead(handle->target, err);
 }
 
 static void worker_detach(struct pyr_target_handle *base) {
@@ -517,7 +625,7 @@ static void worker_detach(struct pyr_target_handle *base) {
     struct pyr_wire_frame reply = {0};
     atomic_store_explicit(&handle->link.channel->stop, true, memory_order_release);
     pyr_bell_ring(&handle->link.channel->engine_bell, handle->engine_fd);
-    call(handle->target, PYR_WIRE_DETACH, NULL, 0, NULL, 0, NULL, &reply, NULL);
+    call(handle->target, PYR_WIRE_DETACH, NULL, 0, NULL, 0, NULL, PYR_WIRE_HELLO, 0, &reply, NULL);
     pyr_buf_deinit(&reply.payload);
     handle->target->handle = NULL;
     release(handle);

@@ -52,6 +52,8 @@ struct rig {
     uint32_t sent;
 };
 
+enum { PATIENCE_MS = 200 };
+
 static void rig_start(struct rig *rig, const char *spec, uint32_t context) {
     struct pyr_err err;
     *rig = (struct rig){0};
@@ -240,6 +242,60 @@ static void a_worker_that_is_killed_while_idle_is_noticed(void **state) {
     rig_stop(&rig);
 }
 
+/* A rig whose child is stopped and is not waited for long. */
+static void rig_start_stopped(struct rig *rig) {
+    struct pyr_err err;
+    struct pyr_target_info info;
+    *rig = (struct rig){0};
+    struct pyr_recorder_config recorder = {.lanes = 1};
+    assert_ok(err, pyr_recorder_open(&recorder, &rig->clock, &rig->recorder, &err));
+    struct pyr_target_config config = {.spec = "fake:",
+                                       .threads = 1,
+                                       .sequences = 8,
+                                       .tokens_per_sequence = 64,
+                                       .patience_ns = PATIENCE_MS * PYR_NS_PER_MS};
+    assert_ok(err, pyr_target_open(&config, true, &rig->target, &err));
+    struct pyr_attach attach = {
+        .clock = &rig->clock, .max_in_flight = MOST, .lane = pyr_recorder_lane(rig->recorder, 0)};
+    assert_ok(err, rig->target->ops->attach(rig->target, &attach, &rig->handle, &err));
+    rig->target->ops->describe(rig->target, &info);
+    assert_int_equal(kill(info.pid, SIGSTOP), 0);
+}
+
+static void a_worker_that_hangs_is_ended_and_said(void **state) {
+    (void)state;
+    struct rig rig;
+    struct pyr_err err;
+    struct pyr_slot *done[MOST];
+    rig_start_stopped(&rig);
+    submit(&rig, 0, 10);
+    rig.handle->ops->cancel(rig.handle, &rig.slots[0], PYR_OUTCOME_UNFINISHED);
+    /* As load does, that looks ten times a second. */
+    while (rig.handle->ops->poll(rig.handle, done, MOST) == 0)
+        poll(NULL, 0, 10);
+    assert_int_equal(done[0]->record.outcome, PYR_OUTCOME_WORKER);
+    assert_non_null(strstr(done[0]->error_text, "gave no sign for 0.2"));
+    assert_false(rig.handle->ops->reset(rig.handle, &err));
+    assert_non_null(strstr(err.text, "was ended; the engine hangs"));
+    rig_stop(&rig);
+}
+
+static void a_worker_that_hangs_holds_up_no_question_and_no_end(void **state) {
+    (void)state;
+    struct rig rig;
+    struct pyr_err err;
+    rig_start_stopped(&rig);
+    assert_int_equal(rig.target->ops->count_tokens(rig.target, "text", 4), -1);
+    rig_stop(&rig);
+    rig_start_stopped(&rig);
+    rig_stop(&rig);
+    /* Load leaves a handle behind whose requests never came back. */
+    rig_start_stopped(&rig);
+    submit(&rig, 0, 10);
+    rig.target->ops->close(rig.target);
+    assert_ok(err, pyr_recorder_close(rig.recorder, &err));
+}
+
 static void two_workers_live_side_by_side(void **state) {
     (void)state;
     struct rig one, two;
@@ -311,6 +367,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(more_tokens_than_the_ring_holds_all_arrive),
         cmocka_unit_test(an_engine_that_aborts_takes_only_its_worker),
         cmocka_unit_test(a_worker_that_is_killed_while_idle_is_noticed),
+        cmocka_unit_test(a_worker_that_hangs_is_ended_and_said),
+        cmocka_unit_test(a_worker_that_hangs_holds_up_no_question_and_no_end),
         cmocka_unit_test(two_workers_live_side_by_side),
         cmocka_unit_test(a_model_that_cannot_be_opened_says_why),
         cmocka_unit_test(a_file_is_tried_where_it_can_do_no_harm),
