@@ -375,6 +375,9 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
         s->signal = result.signal;
     count_outcomes(s, &result, record.index);
     observe_target(s, one);
+    if (ok &&
+        result.outcomes[PYR_OUTCOME_WORKER]) /* whatever else the plan holds, it has no engine */
+        return pyr_fail(err, PYR_E_ENGINE, "%s", result.first_error[PYR_OUTCOME_WORKER]);
     if (result.end == PYR_LOAD_ENDED_RECORDER) {
         const struct pyr_err *cause = pyr_recorder_error(s->recorder);
         return pyr_fail(err, cause ? cause->code : PYR_E_IO, "%s",

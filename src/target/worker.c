@@ -43,7 +43,9 @@ enum {
 /* Shorter than load's own patience with a target (load/driver.c), longer than any step. */
 #define PATIENCE_NS (25 * PYR_NS_PER_S)
 /* A model of many gigabytes may come from a network. */
-#define OPEN_PATIENCE_NS (1800 * PYR_NS_PER_S)
+#define OPEN_PATIENCE_NS (600 * PYR_NS_PER_S)
+/* A context takes memory, which takes time, and reads no file. */
+#define ATTACH_PATIENCE_NS (60 * PYR_NS_PER_S)
 
 struct worker_target {
     struct pyr_target base;
@@ -172,8 +174,11 @@ static void limit_waits(const struct worker_target *worker, uint64_t limit_ns) {
 }
 
 static uint64_t patience_for(const struct worker_target *worker, enum pyr_wire_kind kind) {
-    bool loads = kind == PYR_WIRE_OPEN || kind == PYR_WIRE_ATTACH;
-    return loads && worker->patience_ns == PATIENCE_NS ? OPEN_PATIENCE_NS : worker->patience_ns;
+    if (worker->patience_ns != PATIENCE_NS)
+        return worker->patience_ns;
+    return kind == PYR_WIRE_OPEN     ? OPEN_PATIENCE_NS
+           : kind == PYR_WIRE_ATTACH ? ATTACH_PATIENCE_NS
+                                     : PATIENCE_NS;
 }
 
 static bool exchange(struct worker_target *worker, enum pyr_wire_kind kind, const void *first,
