@@ -17,6 +17,7 @@ static int on_target(llhttp_t *parser, const char *at, size_t length) {
         return 0;
     if (length >= message->target_size - message->target_length) {
         message->reason = "the request target is too long";
+        message->long_target = true;
         return -1;
     }
     memcpy(message->target + message->target_length, at, length);
@@ -70,6 +71,13 @@ static int on_value(llhttp_t *parser, const char *at, size_t length) {
     return 0;
 }
 
+static int on_value_done(llhttp_t *parser) {
+    struct pyr_http_parser *message = self(parser);
+    message->hosts += message->name_length == 4 && memcmp(message->name, "host", 4) == 0;
+    message->in_value = true; /* of an empty one nothing else is told */
+    return 0;
+}
+
 static int on_head_done(llhttp_t *parser) {
     struct pyr_http_parser *message = self(parser);
     message->head_done = true;
@@ -110,6 +118,7 @@ static const llhttp_settings_t settings = {
     .on_url = on_target,
     .on_header_field = on_field,
     .on_header_value = on_value,
+    .on_header_value_complete = on_value_done,
     .on_headers_complete = on_head_done,
     .on_body = on_body_bytes,
     .on_chunk_complete = on_chunk_over,
@@ -269,13 +278,44 @@ void pyr_http_head_init(struct pyr_http_head *head, pyr_http_body *body, void *u
     parser_init(&head->message, HTTP_REQUEST, body, user);
 }
 
+static const char *fault_of(const struct pyr_http_parser *message) {
+    if (message->parser.http_major != 1)
+        return "HTTP/1.0 and HTTP/1.1 are spoken here";
+    if (message->hosts > 1)
+        return "the field Host stands there more than once";
+    if (message->hosts == 0 && message->parser.http_minor > 0)
+        return "the field Host is missing";
+    return NULL;
+}
+
 enum pyr_http_result pyr_http_head_feed(struct pyr_http_head *head, const char *bytes, size_t count,
                                         size_t *taken) {
     enum pyr_http_result result = parser_feed(&head->message, bytes, count, taken);
+    const char *fault = head->message.head_done ? fault_of(&head->message) : NULL;
+    if (fault && result != PYR_HTTP_BAD) {
+        head->message.reason = fault;
+        result = PYR_HTTP_BAD;
+    }
     head->expect_continue = strcasecmp(head->expect, "100-continue") == 0;
+    /* Nobody knows where a body ends that is framed by what HTTP/1.0 does not have (RFC 9112,
+     * section 6.1). */
+    bool framed = head->message.parser.http_minor > 0 ||
+                  !(head->message.parser.flags & (F_TRANSFER_ENCODING | F_CHUNKED));
     if (result == PYR_HTTP_WHOLE)
-        head->keep_alive = llhttp_should_keep_alive(&head->message.parser);
+        head->keep_alive = framed && llhttp_should_keep_alive(&head->message.parser);
     return result;
+}
+
+void pyr_http_head_host(const struct pyr_http_head *head, char *host, size_t size) {
+    const char *from = strncasecmp(head->target, "http://", 7) == 0 ? head->target + 7 : head->host;
+    size_t length = strcspn(from, "/?#"), bracket = strcspn(from, "]");
+    if (*from == '[' && bracket < length) {
+        from++;
+        length = bracket - 1;
+    } else if (strcspn(from, ":") < length) {
+        length = strcspn(from, ":");
+    }
+    snprintf(host, size, "%.*s", (int)length, from);
 }
 
 const char *pyr_http_head_method(const struct pyr_http_head *head) {

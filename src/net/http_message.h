@@ -45,7 +45,8 @@ struct pyr_http_parser {
     const struct pyr_http_field *current;
     char name[PYR_HTTP_FIELD_NAME_BYTES];
     size_t name_length;
-    bool in_value, head_done, whole, bad_head, chunk_over;
+    bool in_value, head_done, whole, bad_head, chunk_over, long_target;
+    unsigned hosts;       /* fields of that name */
     const char *body_end; /* of the last piece in the bytes being fed; NULL: none */
     const char *reason;
 };
@@ -95,10 +96,15 @@ struct pyr_http_head {
     struct pyr_http_field fields[7];
 };
 
+/* BAD also for what no server should take: a version that is not 1.x, no Host or several (RFC 9112,
+ * section 3.2). */
 void pyr_http_head_init(struct pyr_http_head *head, pyr_http_body *body, void *user);
 enum pyr_http_result pyr_http_head_feed(struct pyr_http_head *head, const char *bytes, size_t count,
                                         size_t *taken);
 const char *pyr_http_head_method(const struct pyr_http_head *head); /* "GET" */
+/* Whom the request is for: the host of an absolute target, else of the field Host, without port
+ * and brackets; "" where neither is there. */
+void pyr_http_head_host(const struct pyr_http_head *head, char *host, size_t size);
 
 /* "OK", "Not Found": for a status line. */
 const char *pyr_http_status_text(unsigned status);

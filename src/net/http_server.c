@@ -471,8 +471,7 @@ static void take(struct pyr_http_exchange *exchange, const char *bytes, size_t c
         enum pyr_http_result result = pyr_http_head_feed(&exchange->head, bytes, count, &taken);
         if (result == PYR_HTTP_BAD) {
             bool long_head = message->head_bytes > PYR_HTTP_HEAD_BYTES_MAX;
-            bool long_target = message->target_length + 1 >= message->target_size;
-            refuse(exchange, long_head ? 431 : long_target ? 414 : 400, message->reason);
+            refuse(exchange, long_head ? 431 : message->long_target ? 414 : 400, message->reason);
             return;
         }
         /* What is left of a body with a length, of a chunk of another. */

@@ -4,7 +4,9 @@
 #include <string.h>
 
 enum {
-    GRAMMAR_BYTES_MAX = 256 << 10, /* each optional property is told several times */
+    /* What it costs to make a grammar and to hold a text to it grows faster than both. */
+    GRAMMAR_BYTES_MAX = 64 << 10, /* each optional property is told several times */
+    DEFINITIONS_MAX = 256,
     DEPTH_MAX = 64,
     COUNT_MAX = 1000 /* of items and characters: beyond, parsers of the notation give up */
 };
@@ -29,6 +31,7 @@ struct translation {
     json_t *definitions; /* of the root, or NULL */
     struct pyr_err *err;
     int depth;
+    uint32_t alternatives;
 };
 
 static bool refuse(struct translation *t, const char *what, const char *why) {
@@ -36,6 +39,22 @@ static bool refuse(struct translation *t, const char *what, const char *why) {
 }
 
 static bool put(struct translation *t, json_t *schema);
+
+/* Asked wherever something is written for each of many. */
+static bool may_grow(struct translation *t) {
+    return (t->out->length <= GRAMMAR_BYTES_MAX &&
+            t->alternatives <= PYR_JSON_GRAMMAR_ALTERNATIVES_MAX) ||
+           pyr_fail(t->err, PYR_E_INPUT,
+                    "response_format: the schema is too large; at most %d alternatives and %d KiB "
+                    "of grammar are served",
+                    PYR_JSON_GRAMMAR_ALTERNATIVES_MAX, GRAMMAR_BYTES_MAX >> 10);
+}
+
+static bool put_alternative(struct translation *t, bool first) {
+    pyr_buf_puts(t->out, first ? "( " : " | ");
+    t->alternatives++;
+    return may_grow(t);
+}
 
 static int put_escaped(const char *text, size_t count, void *out) {
     for (size_t i = 0; i < count; i++) {
@@ -59,8 +78,7 @@ static bool put_enum(struct translation *t, const json_t *list) {
     if (json_array_size(list) == 0)
         return refuse(t, "enum", "wants a list of values");
     for (size_t i = 0; i < json_array_size(list); i++) {
-        pyr_buf_puts(t->out, i ? " | " : "( ");
-        if (!put_literal(t, json_array_get(list, i)))
+        if (!put_alternative(t, i == 0) || !put_literal(t, json_array_get(list, i)))
             return false;
     }
     pyr_buf_puts(t->out, " )");
@@ -71,8 +89,7 @@ static bool put_any(struct translation *t, const json_t *list) {
     if (json_array_size(list) == 0)
         return refuse(t, "anyOf", "wants a list of schemas");
     for (size_t i = 0; i < json_array_size(list); i++) {
-        pyr_buf_puts(t->out, i ? " | " : "( ");
-        if (!put(t, json_array_get(list, i)))
+        if (!put_alternative(t, i == 0) || !put(t, json_array_get(list, i)))
             return false;
     }
     pyr_buf_puts(t->out, " )");
@@ -153,16 +170,11 @@ static bool put_member(struct translation *t, json_t *properties, const char *na
     bool ok = put_literal(t, key);
     json_decref(key);
     pyr_buf_puts(t->out, " ws \":\" ws ");
-    return ok && put(t, json_object_get(properties, name));
+    return ok && may_grow(t) && put(t, json_object_get(properties, name));
 }
 
 static bool is_required(const json_t *required, const char *name) {
-    for (size_t i = 0; i < json_array_size(required); i++) {
-        const char *one = json_string_value(json_array_get(required, i));
-        if (one && strcmp(one, name) == 0)
-            return true;
-    }
-    return false;
+    return json_object_get(required, name) != NULL;
 }
 
 /* The optional members from the `from`th on, each after a comma; from 0 on where `first`: the one
@@ -176,11 +188,8 @@ static bool put_optional(struct translation *t, json_t *properties, const json_t
         (void)value;
         if (is_required(required, begin))
             continue;
-        if (first) {
-            pyr_buf_puts(t->out, any ? " | " : "( ");
-            if (!put_member(t, properties, begin))
-                return false;
-        }
+        if (first && (!put_alternative(t, !any) || !put_member(t, properties, begin)))
+            return false;
         bool behind = !first;
         json_object_foreach(properties, name, later) {
             (void)later;
@@ -220,20 +229,13 @@ static bool put_map(struct translation *t, json_t *schema) {
     return true;
 }
 
-static bool put_object(struct translation *t, json_t *schema) {
-    json_t *properties = json_object_get(schema, "properties"), *value;
-    const json_t *required = json_object_get(schema, "required");
+static bool put_members(struct translation *t, json_t *properties, const json_t *required) {
     const char *name;
-    if (json_object_size(properties) == 0)
-        return put_map(t, schema);
-    for (size_t i = 0; i < json_array_size(required); i++) {
-        const char *one = json_string_value(json_array_get(required, i));
-        if (!one || !json_object_get(properties, one))
-            return refuse(t, "required", "names what is no property");
-    }
+    json_t *value;
     bool any = false;
     pyr_buf_puts(t->out, "\"{\" ws ");
     json_object_foreach(properties, name, value) {
+        (void)value;
         if (!is_required(required, name))
             continue;
         if (any)
@@ -246,6 +248,26 @@ static bool put_object(struct translation *t, json_t *schema) {
         return false;
     pyr_buf_puts(t->out, " ws \"}\"");
     return true;
+}
+
+static bool put_object(struct translation *t, json_t *schema) {
+    json_t *properties = json_object_get(schema, "properties"), *required = json_object();
+    const json_t *list = json_object_get(schema, "required");
+    if (json_object_size(properties) == 0) {
+        json_decref(required);
+        return put_map(t, schema);
+    }
+    bool ok = true;
+    for (size_t i = 0; ok && i < json_array_size(list); i++) {
+        const char *one = json_string_value(json_array_get(list, i));
+        if (!one || !json_object_get(properties, one))
+            ok = refuse(t, "required", "names what is no property");
+        else
+            json_object_set_new(required, one, json_true());
+    }
+    ok = ok && put_members(t, properties, required);
+    json_decref(required);
+    return ok;
 }
 
 static bool put_type(struct translation *t, json_t *schema, const json_t *type) {
@@ -311,8 +333,7 @@ static bool put_schema(struct translation *t, json_t *schema) {
     if (!json_is_array(type))
         return put_type(t, schema, type);
     for (size_t i = 0; i < json_array_size(type); i++) {
-        pyr_buf_puts(t->out, i ? " | " : "( ");
-        if (!put_type(t, schema, json_array_get(type, i)))
+        if (!put_alternative(t, i == 0) || !put_type(t, schema, json_array_get(type, i)))
             return false;
     }
     pyr_buf_puts(t->out, " )");
@@ -327,15 +348,18 @@ static bool put(struct translation *t, json_t *schema) {
     }
     if (!json_is_object(schema))
         return pyr_fail(t->err, PYR_E_INPUT, "response_format: the schema wants to be an object");
-    if (t->depth == DEPTH_MAX || t->out->length > GRAMMAR_BYTES_MAX)
-        return pyr_fail(t->err, PYR_E_INPUT, "response_format: the schema is too large");
+    if (t->depth == DEPTH_MAX)
+        return pyr_fail(t->err, PYR_E_INPUT, "response_format: the schema is too large (too deep)");
+    if (!may_grow(t))
+        return false;
     t->depth++;
     bool ok = check_keywords(t, schema) && put_schema(t, schema);
     t->depth--;
     return ok;
 }
 
-bool pyr_json_grammar(json_t *schema, struct pyr_buf *grammar, struct pyr_err *err) {
+bool pyr_json_grammar(json_t *schema, struct pyr_buf *grammar, uint32_t *alternatives,
+                      struct pyr_err *err) {
     struct translation t = {.out = grammar, .err = err};
     const char *name;
     json_t *value;
@@ -343,6 +367,9 @@ bool pyr_json_grammar(json_t *schema, struct pyr_buf *grammar, struct pyr_err *e
     t.definitions = json_object_get(schema, "$defs");
     if (!t.definitions)
         t.definitions = json_object_get(schema, "definitions");
+    if (json_object_size(t.definitions) > DEFINITIONS_MAX)
+        return pyr_fail(err, PYR_E_INPUT, "response_format: the schema has more than %d $defs",
+                        DEFINITIONS_MAX);
     pyr_buf_puts(grammar, "root ::= ");
     if (!schema)
         pyr_buf_puts(grammar, "object");
@@ -356,5 +383,6 @@ bool pyr_json_grammar(json_t *schema, struct pyr_buf *grammar, struct pyr_err *e
         pyr_buf_putc(grammar, '\n');
     }
     pyr_buf_puts(grammar, rules);
+    *alternatives = t.alternatives;
     return true;
 }

@@ -8,6 +8,9 @@
  * $ref to $defs, definitions or "#", and notes (title, description, default, ...). Properties come
  * in the order of the schema, those that are required first. White space is at most one line end
  * and some blanks, so that an answer comes to its end.
+ *
+ * What a schema may cost is bounded here, whatever its size: below a millisecond, and a grammar
+ * that an engine takes milliseconds for.
  */
 #ifndef PYR_SERVING_JSON_GRAMMAR_H
 #define PYR_SERVING_JSON_GRAMMAR_H
@@ -16,9 +19,14 @@
 #include "base/err.h"
 
 #include <jansson.h>
+#include <stdint.h>
 
-/* Appends the grammar of the texts that fit the schema; NULL: of any object. False
+enum { PYR_JSON_GRAMMAR_ALTERNATIVES_MAX = 1000 };
+
+/* Appends the grammar of the texts that fit the schema; NULL: of any object. *alternatives: the
+ * values and schemas to choose from in all of it, which is what holding a text to it costs. False
  * (PYR_E_INPUT) with the keyword that is not served. */
-bool pyr_json_grammar(json_t *schema, struct pyr_buf *grammar, struct pyr_err *err);
+bool pyr_json_grammar(json_t *schema, struct pyr_buf *grammar, uint32_t *alternatives,
+                      struct pyr_err *err);
 
 #endif

@@ -116,6 +116,15 @@ static bool is_foreign(const char *origin) {
     return *origin && (!pyr_url_parse(origin, &url, NULL) || !pyr_host_is_loopback(url.host));
 }
 
+/* A name that leads here although it is not ours (DNS rebinding) makes a foreign page one of this
+ * server's own for the browser, which then sends no Origin: so the name is looked at. */
+static bool is_misled(const struct pyr_openai *server, const struct pyr_http_head *head) {
+    char host[sizeof head->host];
+    pyr_http_head_host(head, host, sizeof host);
+    return *host && !pyr_host_is_loopback(host) &&
+           !(server->config.host && strcasecmp(host, server->config.host) == 0);
+}
+
 static bool is_at(const struct pyr_openai *server, const char *route, const char *path) {
     size_t length = strlen(route);
     return route[length - 1] != '/' ? strcmp(route, path) == 0
@@ -179,6 +188,11 @@ static void handle(void *user, struct pyr_http_exchange *exchange,
                                "invalid_api_key");
     else if (!key && is_foreign(http->head->origin))
         pyr_openai_reply_error(exchange, 403, "pages of other sites are not served", NULL, NULL);
+    else if (!key && is_misled(server, http->head))
+        pyr_openai_reply_error(exchange, 403,
+                               "Host names no server that is here; ask for localhost, or start it "
+                               "with a key",
+                               NULL, NULL);
     else if (asks)
         reply_options(exchange, allowed);
     else if (!route)
@@ -246,7 +260,9 @@ bool pyr_openai_open(const struct pyr_openai_config *config, struct pyr_openai *
                                                 .model = config->model,
                                                 .pieces = config->pieces,
                                                 .name = config->name,
-                                                .context = server->info.tokens_per_sequence};
+                                                .context = server->info.tokens_per_sequence,
+                                                .choices = (uint64_t)server->info.sequences +
+                                                           config->serving.queue_limit};
     if (!pyr_openai_desk_start(&server->source, wake, server, &server->desk, err)) {
         pyr_openai_close(server);
         return false;

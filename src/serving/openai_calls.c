@@ -72,6 +72,9 @@ static void free_call(struct pyr_openai *server, struct pyr_openai_call *call) {
     server->job_count -= jobs_of(call);
     for (uint32_t i = 0; i < call->choice_count; i++)
         drop_choice(server, &call->choices[i]);
+    for (uint32_t i = 0; call->prompt.grammars && i < call->prompt.request.choices; i++)
+        if (call->prompt.grammars[i]) /* its answer never began */
+            server->config.engine->grammar_destroy(call->prompt.grammars[i]);
     pyr_buf_deinit(&call->prompt.answer);
     pyr_arena_destroy(call->arena);
     pyr_free(call);
@@ -414,21 +417,14 @@ static void fill_job(struct pyr_openai *server, struct pyr_openai_call *call, st
     serving->between_tokens_ns = serving->total_ns = PYR_NEVER;
 }
 
-static bool make_grammars(struct pyr_openai *server, struct pyr_openai_call *call) {
-    const struct pyr_engine *engine = server->config.engine;
-    struct pyr_openai_prompt *prompt = &call->prompt;
-    if (!prompt->request.grammar)
-        return true;
-    bool ok = engine->grammar_create ||
-              pyr_fail(&prompt->why, PYR_E_INPUT,
-                       "response_format: only text is served with the engine %s", engine->name);
-    for (uint32_t i = 0; ok && i < call->choice_count; i++)
-        ok = engine->grammar_create(server->config.model, prompt->request.grammar,
-                                    &call->choices[i].job.serving.grammar, &prompt->why);
-    return ok || refuse(prompt, 400, "response_format", NULL);
+static void take_grammars(struct pyr_openai_call *call) {
+    for (uint32_t i = 0; call->prompt.grammars && i < call->choice_count; i++) {
+        call->choices[i].job.serving.grammar = call->prompt.grammars[i];
+        call->prompt.grammars[i] = NULL;
+    }
 }
 
-static bool submit(struct pyr_openai *server, struct pyr_openai_call *call,
+static void submit(struct pyr_openai *server, struct pyr_openai_call *call,
                    uint32_t output_tokens) {
     const struct pyr_openai_request *request = &call->prompt.request;
     uint64_t id = pyr_mix64(server->created + (server->next_id << 32));
@@ -443,13 +439,11 @@ static bool submit(struct pyr_openai *server, struct pyr_openai_call *call,
                               now_s, server->config.name);
         fill_job(server, call, choice, i);
     }
-    if (!make_grammars(server, call))
-        return false;
+    take_grammars(call);
     server->next_id++;
     server->totals.prompt_tokens += call->prompt.count;
     for (uint32_t i = 0; i < call->choice_count; i++)
         pyr_openai_engine_submit(server->engine, &call->choices[i].job);
-    return true;
 }
 
 /* The prompt is made, or refused: on to the engine, or to the answer. */
@@ -462,9 +456,8 @@ static void go_on(struct pyr_openai *server, struct pyr_openai_call *call) {
         fine =
             check_choices(server, prompt) && (output_tokens = choose_length(server, prompt)) != 0;
     if (fine && generates) {
-        fine = submit(server, call, output_tokens);
-        if (fine)
-            return;
+        submit(server, call, output_tokens);
+        return;
     }
     if (fine) {
         pyr_openai_reply_json(call->exchange, 200, &prompt->answer);
@@ -518,6 +511,11 @@ void pyr_openai_take(struct pyr_openai *server, enum pyr_openai_api api,
         return;
     }
     pyr_openai_prompt_make(&server->source, prompt);
+    if (pyr_openai_prompt_wants_desk(prompt)) {
+        call->at_desk = true;
+        pyr_openai_desk_give(server->desk, prompt);
+        return;
+    }
     go_on(server, call);
 }
 

@@ -96,6 +96,7 @@ static void put_tokens(const struct pyr_openai_source *source, struct pyr_openai
 void pyr_openai_prompt_make(const struct pyr_openai_source *source,
                             struct pyr_openai_prompt *prompt) {
     prompt->status = 0;
+    prompt->made = true;
     if (!pyr_openai_request_parse(prompt->arena, prompt->api, prompt->body, prompt->body_bytes,
                                   &prompt->request, &prompt->why))
         refuse(prompt, 400, prompt->request.fault, NULL);
@@ -105,6 +106,28 @@ void pyr_openai_prompt_make(const struct pyr_openai_source *source,
         put_tokens(source, prompt);
     else
         check_tokens(source, prompt);
+}
+
+bool pyr_openai_prompt_wants_desk(const struct pyr_openai_prompt *prompt) {
+    return prompt->status == 0 && prompt->request.grammar && !prompt->grammars;
+}
+
+/* An engine takes milliseconds for one, and each answer has its own. */
+static void make_grammars(const struct pyr_openai_source *source,
+                          struct pyr_openai_prompt *prompt) {
+    const struct pyr_engine *engine = source->engine;
+    if (prompt->request.choices > source->choices)
+        return; /* refused before it needs any */
+    bool ok = engine->grammar_create ||
+              pyr_fail(&prompt->why, PYR_E_INPUT,
+                       "response_format: only text is served with the engine %s", engine->name);
+    prompt->grammars =
+        pyr_arena_array(prompt->arena, prompt->request.choices, sizeof(struct pyr_grammar *));
+    for (uint32_t i = 0; ok && i < prompt->request.choices; i++)
+        ok = engine->grammar_create(source->model, prompt->request.grammar, &prompt->grammars[i],
+                                    &prompt->why);
+    if (!ok)
+        refuse(prompt, 400, "response_format", NULL);
 }
 
 /* --- the desk -------------------------------------------------------------------------------- */
@@ -139,7 +162,10 @@ static void *desk_thread(void *argument) {
     struct pyr_openai_desk *desk = argument;
     struct pyr_openai_prompt *prompt;
     while ((prompt = next_prompt(desk))) {
-        pyr_openai_prompt_make(desk->source, prompt);
+        if (!prompt->made)
+            pyr_openai_prompt_make(desk->source, prompt);
+        if (pyr_openai_prompt_wants_desk(prompt))
+            make_grammars(desk->source, prompt);
         atomic_store_explicit(&prompt->done, true, memory_order_release);
         desk->wake(desk->user);
     }

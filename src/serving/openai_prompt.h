@@ -2,7 +2,7 @@
  *
  * The body of a request made into what an engine takes: parsed, checked and tokenised. A megabyte
  * of text takes about a third of a second, in which a thread that talks HTTP would leave everybody
- * else waiting: for long bodies there is a desk, a thread of its own.
+ * else waiting: for long bodies, and for grammars, there is a desk, a thread of its own.
  */
 #ifndef PYR_SERVING_OPENAI_PROMPT_H
 #define PYR_SERVING_OPENAI_PROMPT_H
@@ -24,6 +24,7 @@ struct pyr_openai_source {
     const struct pyr_pieces *pieces;
     const char *name; /* what requests call the model */
     uint32_t context; /* tokens; no completion takes a longer prompt */
+    uint64_t choices; /* answers to one prompt, at most */
 };
 
 struct pyr_openai_prompt {
@@ -37,7 +38,10 @@ struct pyr_openai_prompt {
     struct pyr_openai_request request;
     const int32_t *tokens; /* (count) */
     uint32_t count;
-    struct pyr_buf answer;    /* to tokenize: the whole answer. The caller's to deinit */
+    struct pyr_buf answer; /* to tokenize: the whole answer. The caller's to deinit */
+    /* (request.choices) made at the desk alone. The caller's to destroy; NULL: none. */
+    struct pyr_grammar **grammars;
+    bool made;                /* all but the grammars */
     const char *param, *code; /* at fault, or NULL */
     struct pyr_err why;
     /* Of the desk: read with acquire. */
@@ -47,6 +51,8 @@ struct pyr_openai_prompt {
 
 void pyr_openai_prompt_make(const struct pyr_openai_source *source,
                             struct pyr_openai_prompt *prompt);
+/* Whether it was made and still wants grammars, from the desk. */
+bool pyr_openai_prompt_wants_desk(const struct pyr_openai_prompt *prompt);
 
 struct pyr_openai_desk; /* opaque */
 

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { GRAMMARS_BYTES_MAX = 256 << 10 }; /* of all answers to a request */
+
 /* What one parse shares. */
 struct parse {
     struct pyr_arena *arena;
@@ -373,7 +375,18 @@ static bool take_format(struct parse *p) {
         return refuse(p, "response_format", "goes not with ignore_eos and min_tokens");
     struct pyr_buf grammar = {0};
     p->request->fault = "response_format";
-    bool ok = pyr_json_grammar(schema, &grammar, p->err);
+    uint32_t alternatives = 0;
+    bool ok = pyr_json_grammar(schema, &grammar, &alternatives, p->err);
+    /* Each answer is held to a grammar of its own. */
+    if (ok && (uint64_t)alternatives * request->choices > PYR_JSON_GRAMMAR_ALTERNATIVES_MAX)
+        ok = pyr_fail(p->err, PYR_E_INPUT,
+                      "response_format: %u alternatives in each of %u answers are too many; at "
+                      "most %d in all are served",
+                      alternatives, request->choices, PYR_JSON_GRAMMAR_ALTERNATIVES_MAX);
+    if (ok && (uint64_t)grammar.length * request->choices > GRAMMARS_BYTES_MAX)
+        ok = pyr_fail(p->err, PYR_E_INPUT,
+                      "response_format: the schema is too large for %u answers; ask for fewer",
+                      request->choices);
     if (ok) {
         request->grammar = pyr_arena_strndup(p->arena, grammar.data, grammar.length);
         request->fault = NULL;

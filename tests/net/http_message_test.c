@@ -207,6 +207,72 @@ static void requests_are_read(void **state) {
     pyr_buf_deinit(&body);
 }
 
+static enum pyr_http_result feed_head(struct pyr_http_head *head, const char *text) {
+    size_t taken;
+    pyr_http_head_init(head, NULL, NULL);
+    return pyr_http_head_feed(head, text, strlen(text), &taken);
+}
+
+static void what_no_server_should_take_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *why;
+    } bad[] = {
+        {"GET / HTTP/1.1\r\n\r\n", "Host is missing"},
+        {"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "more than once"},
+        {"GET / HTTP/1.1\r\nHost:\r\nAccept: x\r\nhost: a\r\n\r\n", "more than once"},
+        {"GET /health\r\n\r\n", "are spoken here"},
+        {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", ""},
+    };
+    struct pyr_http_head head;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (feed_head(&head, bad[i].text) != PYR_HTTP_BAD ||
+            !strstr(head.message.reason, bad[i].why))
+            fail_msg("%s: %s", bad[i].text, head.message.reason);
+    }
+    assert_int_equal(feed_head(&head, "GET / HTTP/1.0\r\n\r\n"), PYR_HTTP_WHOLE);
+    assert_int_equal(feed_head(&head, "GET / HTTP/1.1\r\nHost:\r\n\r\n"), PYR_HTTP_WHOLE);
+    char target[1200], text[1400];
+    memset(target, 'a', sizeof target);
+    snprintf(text, sizeof text, "GET /%.*s HTTP/1.1\r\nHost: a\r\n\r\n", (int)sizeof target,
+             target);
+    assert_int_equal(feed_head(&head, text), PYR_HTTP_BAD);
+    assert_true(head.message.long_target);
+}
+
+static void a_connection_is_not_kept_on_framing_that_it_cannot_have(void **state) {
+    (void)state;
+    struct pyr_http_head head;
+    assert_int_equal(feed_head(&head, "POST / HTTP/1.0\r\nConnection: keep-alive\r\n"
+                                      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+                     PYR_HTTP_WHOLE);
+    assert_false(head.keep_alive);
+    assert_int_equal(feed_head(&head, "POST / HTTP/1.0\r\nConnection: keep-alive\r\n"
+                                      "Content-Length: 1\r\n\r\na"),
+                     PYR_HTTP_WHOLE);
+    assert_true(head.keep_alive);
+}
+
+static void whom_a_request_is_for(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *host;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\nHost: a.example:80\r\n\r\n", "a.example"},
+        {"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "::1"},
+        {"GET http://b.example/x HTTP/1.1\r\nHost: localhost\r\n\r\n", "b.example"},
+        {"GET http://b.example:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", "b.example"},
+        {"GET / HTTP/1.0\r\n\r\n", ""},
+    };
+    struct pyr_http_head head;
+    char host[256];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(feed_head(&head, cases[i].text), PYR_HTTP_WHOLE);
+        pyr_http_head_host(&head, host, sizeof host);
+        assert_string_equal(host, cases[i].host);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_read_at_any_split),
@@ -216,6 +282,9 @@ int main(void) {
         cmocka_unit_test(a_packed_body_is_known_by_its_head),
         cmocka_unit_test(cut_and_foreign_answers_are_refused),
         cmocka_unit_test(a_head_without_end_is_refused),
+        cmocka_unit_test(what_no_server_should_take_is_refused),
+        cmocka_unit_test(a_connection_is_not_kept_on_framing_that_it_cannot_have),
+        cmocka_unit_test(whom_a_request_is_for),
         cmocka_unit_test(requests_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

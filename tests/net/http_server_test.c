@@ -176,8 +176,8 @@ static void requests_sent_ahead_are_answered_in_order(void **state) {
     struct pyr_conn conn;
     struct pyr_buf text = {0};
     connect_client(&conn);
-    send_text(&conn,
-              "GET /stream HTTP/1.1\r\n\r\nGET /one HTTP/1.1\r\n\r\nGET /two HTTP/1.1\r\n\r\n");
+    send_text(&conn, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\nGET /one HTTP/1.1\r\nHost: "
+                     "h\r\n\r\nGET /two HTTP/1.1\r\nHost: h\r\n\r\n");
     read_until(&conn, &text, "\r\n\r\n");
     assert_int_equal(world.handled, 1);
     assert_true(pyr_http_write(world.stream, "x", 1));
@@ -198,7 +198,7 @@ static void a_slow_reader_holds_the_writer_back(void **state) {
     static char block[50000];
     memset(block, 'x', sizeof block);
     connect_client(&conn);
-    send_text(&conn, "GET /stream HTTP/1.1\r\n\r\n");
+    send_text(&conn, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
     while (!world.stream)
         step();
     size_t taken = 0;
@@ -225,8 +225,8 @@ static void a_client_that_leaves_is_noticed(void **state) {
     (void)state;
     open_world(NULL);
     struct pyr_conn conn;
-    static const char *const paths[] = {"GET /stream HTTP/1.1\r\n\r\n",
-                                        "GET /later HTTP/1.1\r\n\r\n"};
+    static const char *const paths[] = {"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n",
+                                        "GET /later HTTP/1.1\r\nHost: h\r\n\r\n"};
     for (int i = 0; i < 2; i++) {
         connect_client(&conn);
         send_text(&conn, paths[i]);
@@ -254,7 +254,7 @@ static void bad_requests_get_their_status_and_a_close(void **state) {
     pyr_conn_close(&conn, false);
 
     connect_client(&conn);
-    pyr_buf_puts(&big, "POST / HTTP/1.1\r\nContent-Length: 400000\r\n\r\n");
+    pyr_buf_puts(&big, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 400000\r\n\r\n");
     for (int i = 0; i < 400000; i++)
         pyr_buf_putc(&big, 'x');
     send_text(&conn, big.data);
@@ -267,7 +267,7 @@ static void bad_requests_get_their_status_and_a_close(void **state) {
     for (int i = 0; i < 2; i++) {
         connect_client(&conn);
         pyr_buf_clear(&big);
-        pyr_buf_printf(&big, "POST / HTTP/1.1\r\n%s", announced[i]);
+        pyr_buf_printf(&big, "POST / HTTP/1.1\r\nHost: h\r\n%s", announced[i]);
         pyr_buf_clear(&text);
         send_text(&conn, big.data);
         assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
@@ -277,7 +277,8 @@ static void bad_requests_get_their_status_and_a_close(void **state) {
     assert_int_equal(world.handled, 0);
 
     connect_client(&conn);
-    send_text(&conn, "POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    send_text(&conn,
+              "POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     assert_int_equal(read_until(&conn, &text, "Continue\r\n\r\n"), PYR_IO_DATA);
     send_text(&conn, "ab");
     assert_int_equal(read_until(&conn, &text, "/x"), PYR_IO_DATA);
@@ -293,12 +294,12 @@ static void closes_and_resets_reach_the_client(void **state) {
     struct pyr_conn conn;
     struct pyr_buf text = {0};
     connect_client(&conn);
-    send_text(&conn, "GET /raw HTTP/1.1\r\n\r\n");
+    send_text(&conn, "GET /raw HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
     assert_string_equal(text.data, "garbage\r\n\r\n");
     pyr_conn_close(&conn, false);
     connect_client(&conn);
-    send_text(&conn, "GET /reset HTTP/1.1\r\n\r\n");
+    send_text(&conn, "GET /reset HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_FAILED);
     assert_int_equal(conn.failure, PYR_CONN_RESET);
     pyr_conn_close(&conn, false);
@@ -323,7 +324,7 @@ static void stop_lets_open_answers_end(void **state) {
     struct pyr_buf text = {0};
     connect_client(&conn);
     connect_client(&idle);
-    send_text(&conn, "GET /stream HTTP/1.1\r\n\r\n");
+    send_text(&conn, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
     read_until(&conn, &text, "\r\n\r\n");
     while (pyr_http_server_connections(world.server) < 2)
         step();
@@ -356,7 +357,7 @@ static void a_unix_socket_works_the_same(void **state) {
     struct pyr_buf text = {0};
     connect_client(&conn);
     assert_false(conn.stamps);
-    send_text(&conn, "GET /x HTTP/1.1\r\n\r\n");
+    send_text(&conn, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_int_equal(read_until(&conn, &text, "/x"), PYR_IO_DATA);
     pyr_conn_close(&conn, false);
     /* A second server may not take a socket that is in use. */
@@ -382,7 +383,7 @@ static void a_full_server_closes_the_idlest_connection(void **state) {
         if (i == CONNECTIONS_MAX)
             connect_client(&conns[which = i]);
         pyr_buf_clear(&text);
-        send_text(&conns[which], "GET /x HTTP/1.1\r\n\r\n");
+        send_text(&conns[which], "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
         assert_int_equal(read_until(&conns[which], &text, "/x"), PYR_IO_DATA);
     }
     assert_int_equal(pyr_http_server_connections(world.server), CONNECTIONS_MAX);
@@ -398,7 +399,7 @@ static void who_does_not_read_is_not_answered_on_and_on(void **state) {
     (void)state;
     open_world(NULL);
     struct pyr_conn conn;
-    static const char ask[] = "GET /later HTTP/1.1\r\n\r\n";
+    static const char ask[] = "GET /later HTTP/1.1\r\nHost: h\r\n\r\n";
     static char block[30000];
     struct pyr_buf many = {0};
     for (int i = 0; i < 500; i++)
@@ -457,7 +458,7 @@ static void who_takes_nothing_is_dropped_in_the_end(void **state) {
     struct pyr_conn conn;
     static char block[50000];
     connect_client(&conn);
-    send_text(&conn, "GET /stream HTTP/1.1\r\n\r\n");
+    send_text(&conn, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
     while (!world.stream)
         step();
     struct pyr_http_exchange *exchange = world.stream;
@@ -478,7 +479,7 @@ static void a_request_that_does_not_end_is_refused(void **state) {
     struct pyr_conn conn;
     struct pyr_buf text = {0};
     connect_client(&conn);
-    send_text(&conn, "GET /slow HTTP/1.1\r\nX: ");
+    send_text(&conn, "GET /slow HTTP/1.1\r\nHost: h\r\nX: ");
     assert_int_equal(read_until(&conn, &text, "never"), PYR_IO_EOF);
     assert_non_null(strstr(text.data, "HTTP/1.1 408"));
     pyr_conn_close(&conn, false);
@@ -494,7 +495,7 @@ static void bodies_are_bounded_together(void **state) {
     struct pyr_buf text = {0}, big = {0};
     connect_client(&first);
     connect_client(&second);
-    pyr_buf_puts(&big, "POST /x HTTP/1.1\r\nContent-Length: 250001\r\n\r\n");
+    pyr_buf_puts(&big, "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 250001\r\n\r\n");
     for (int i = 0; i < 250000; i++)
         pyr_buf_putc(&big, 'x');
     send_text(&first, big.data);
@@ -524,7 +525,7 @@ static void what_is_corked_goes_out_together(void **state) {
     struct pyr_conn conn;
     struct pyr_buf text = {0};
     connect_client(&conn);
-    send_text(&conn, "GET /later HTTP/1.1\r\nConnection: close\r\n\r\n");
+    send_text(&conn, "GET /later HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     while (!world.stream)
         step();
     pyr_http_cork(world.stream);
@@ -570,7 +571,7 @@ static void a_target_may_name_its_host(void **state) {
     struct pyr_conn conn;
     struct pyr_buf text = {0};
     connect_client(&conn);
-    send_text(&conn, "GET http://example.org:1/x?y HTTP/1.1\r\n\r\n");
+    send_text(&conn, "GET http://example.org:1/x?y HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_int_equal(read_until(&conn, &text, "/x"), PYR_IO_DATA);
     assert_string_equal(world.got.data, "[GET /x y ]");
     send_text(&conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");

@@ -8,7 +8,8 @@
 static bool translate(const char *schema, struct pyr_buf *grammar, struct pyr_err *err) {
     json_t *root = schema ? json_loads(schema, JSON_DECODE_ANY, NULL) : NULL;
     pyr_buf_clear(grammar);
-    bool ok = pyr_json_grammar(root, grammar, err);
+    uint32_t alternatives;
+    bool ok = pyr_json_grammar(root, grammar, &alternatives, err);
     json_decref(root);
     return ok;
 }
@@ -120,7 +121,24 @@ static void a_schema_that_would_grow_without_bound_is_refused(void **state) {
         pyr_buf_puts(&schema, "}}");
     assert_false(translate(schema.data, &grammar, &err));
     assert_non_null(strstr(err.text, "too large"));
-    assert_true(grammar.length < 1 << 20);
+    assert_true(grammar.length < 1 << 18);
+    /* Lists of values, and names, which are no schemas. */
+    pyr_buf_clear(&schema);
+    pyr_buf_puts(&schema, "{\"enum\":[0");
+    for (int i = 1; i < 100000; i++)
+        pyr_buf_printf(&schema, ",%d", i);
+    pyr_buf_puts(&schema, "]}");
+    assert_false(translate(schema.data, &grammar, &err));
+    assert_non_null(strstr(err.text, "at most 1000 alternatives"));
+    assert_true(grammar.length < 1 << 18);
+    pyr_buf_clear(&schema);
+    pyr_buf_puts(&schema, "{\"properties\":{\"a\":true");
+    for (int i = 1; i < 100000; i++)
+        pyr_buf_printf(&schema, ",\"%d\":true", i);
+    pyr_buf_puts(&schema, "},\"required\":[\"a\"]}");
+    assert_false(translate(schema.data, &grammar, &err));
+    assert_non_null(strstr(err.text, "too large"));
+    assert_true(grammar.length < 1 << 18);
     pyr_buf_deinit(&schema);
     pyr_buf_deinit(&grammar);
 }

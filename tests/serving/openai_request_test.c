@@ -190,6 +190,11 @@ static void each_bad_body_is_refused_with_its_reason(void **state) {
          "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_tokens\":3,\"seed\":"
          "18446744073709551615}",
          "at most 63 bits", "seed"},
+        {PYR_OPENAI_COMPLETIONS,
+         "{\"prompt\":\"a\",\"n\":500,\"response_format\":{\"type\":\"json_schema\",\"json_"
+         "schema\":{"
+         "\"schema\":{\"enum\":[1,2,3]}}}}",
+         "3 alternatives in each of 500 answers are too many", "response_format"},
         {PYR_OPENAI_COMPLETIONS, "{\"prompt\":\"a\",\"response_format\":{\"type\":\"xml\"}}",
          "wants the type", "response_format"},
         {PYR_OPENAI_COMPLETIONS,

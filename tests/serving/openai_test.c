@@ -21,10 +21,30 @@ enum { CONTEXT = 128, CLIENTS = 40 };
 
 static struct world {
     struct fake_plan plan;
+    struct pyr_engine engine;
     struct pyr_pieces *pieces;
     struct pyr_openai *server;
     pthread_mutex_t held; /* locked: the engine stands still */
+    bool grammars;        /* the engine knows them, and refuses each after it was made */
+    _Atomic int made, destroyed, made_here;
+    pthread_t here;
 } world;
+
+static bool make_grammar(const struct pyr_model *model, const char *rules,
+                         struct pyr_grammar **grammar, struct pyr_err *err) {
+    (void)model;
+    assert_non_null(strstr(rules, "root ::="));
+    world.made_here += pthread_equal(pthread_self(), world.here) != 0;
+    if (++world.made == 3)
+        return pyr_fail(err, PYR_E_INPUT, "three are too many");
+    *grammar = (struct pyr_grammar *)&world;
+    return true;
+}
+
+static void drop_grammar(struct pyr_grammar *grammar) {
+    assert_ptr_equal(grammar, &world);
+    world.destroyed++;
+}
 
 static void on_decode(void *context, const struct pyr_batch *batch) {
     struct world *w = context;
@@ -36,15 +56,18 @@ static void on_decode(void *context, const struct pyr_batch *batch) {
 static void open_world(uint32_t sequences, uint32_t queue_limit, const char *key,
                        struct fake_plan plan) {
     struct pyr_err err;
-    memset(&world, 0, sizeof world);
+    world = (struct world){.grammars = world.grammars};
     pthread_mutex_init(&world.held, NULL);
     world.plan = plan;
     world.plan.mute_token = plan.mute_token ? plan.mute_token : -1;
     world.plan.real_time = true;
     world.plan.on_decode = on_decode;
     world.plan.context = &world;
-    assert_ok(err, pyr_pieces_create(&fake_engine, fake_model(&world.plan), &world.pieces, &err));
-    const struct pyr_openai_config config = {.engine = &fake_engine,
+    world.engine = fake_engine;
+    world.engine.grammar_create = world.grammars ? make_grammar : NULL;
+    world.engine.grammar_destroy = drop_grammar;
+    assert_ok(err, pyr_pieces_create(&world.engine, fake_model(&world.plan), &world.pieces, &err));
+    const struct pyr_openai_config config = {.engine = &world.engine,
                                              .model = fake_model(&world.plan),
                                              .pieces = world.pieces,
                                              .name = "fake",
@@ -71,8 +94,8 @@ struct client {
     struct pyr_buf got;
 };
 
-static void client_send(struct client *client, const char *method, const char *path,
-                        const char *fields, const char *body) {
+static void client_send_to(struct client *client, const char *host, const char *method,
+                           const char *path, const char *fields, const char *body) {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons(pyr_openai_port(world.server)),
                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -81,8 +104,8 @@ static void client_send(struct client *client, const char *method, const char *p
     assert_int_equal(connect(client->fd, (struct sockaddr *)&address, sizeof address), 0);
     fcntl(client->fd, F_SETFL, O_NONBLOCK);
     pyr_buf_printf(
-        &text, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n",
-        method, path, fields ? fields : "", strlen(body));
+        &text, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n",
+        method, path, host, fields ? fields : "", strlen(body));
     pyr_buf_puts(&text, body);
     for (size_t at = 0; at < text.length;) {
         ssize_t sent = send(client->fd, text.data + at, text.length - at, MSG_NOSIGNAL);
@@ -92,6 +115,11 @@ static void client_send(struct client *client, const char *method, const char *p
             pyr_openai_step(world.server, 0);
     }
     pyr_buf_deinit(&text);
+}
+
+static void client_send(struct client *client, const char *method, const char *path,
+                        const char *fields, const char *body) {
+    client_send_to(client, "localhost:1", method, path, fields, body);
 }
 
 static void client_read(struct client *client) {
@@ -125,6 +153,14 @@ static void expect(const char *method, const char *path, const char *fields, con
     const char *text = await_end(&client);
     if (atoi(text + strcspn(text, " ")) != status || !strstr(text, part))
         fail_msg("%s %s: not %d with '%s' but: %s", method, path, status, part, text);
+    client_close(&client);
+}
+
+static void expect_host(const char *host, int status) {
+    struct client client;
+    client_send_to(&client, host, "GET", "/v1/models", NULL, "");
+    const char *text = await_end(&client);
+    assert_int_equal(atoi(text + strcspn(text, " ")), status);
     client_close(&client);
 }
 
@@ -599,6 +635,22 @@ static void without_the_key_only_health_is_told(void **state) {
     close_world();
 }
 
+/* A page whose own name was made to lead here (DNS rebinding) is of the same origin. */
+static void a_name_that_is_not_ours_is_refused(void **state) {
+    (void)state;
+    open_world(1, 1, NULL, (struct fake_plan){0});
+    expect_host("evil.example", 403);
+    expect_host("evil.example:80", 403);
+    expect_host("localhost.evil.example", 403);
+    expect_host("LOCALHOST:8080", 200);
+    expect_host("127.0.0.1:8080", 200);
+    expect_host("[::1]:8080", 200);
+    close_world();
+    open_world(1, 1, "key", (struct fake_plan){0});
+    expect_host("any.example", 401); /* who has the key may call it as he likes */
+    close_world();
+}
+
 static void a_page_of_this_machine_may_ask(void **state) {
     (void)state;
     static const char here[] = "Origin: http://localhost:3000\r\n",
@@ -615,6 +667,26 @@ static void a_page_of_this_machine_may_ask(void **state) {
     expect("OPTIONS", "/v2", there, "", 401, "");
     expect("POST", "/v1/completions", there, "{" PROMPT "}", 401, "");
     close_world();
+}
+
+/* It takes milliseconds for each answer, in which nobody would be answered. */
+static void grammars_are_not_made_where_http_is_talked(void **state) {
+    (void)state;
+    world.grammars = true;
+    open_world(4, 4, NULL, (struct fake_plan){0});
+    world.here = pthread_self();
+    expect("POST", "/v1/completions", NULL,
+           "{" PROMPT ",\"n\":4,\"response_format\":{\"type\":\"json_object\"}}", 400,
+           "three are too many");
+    assert_int_equal(world.made, 3);
+    assert_int_equal(world.destroyed, 2);
+    assert_int_equal(world.made_here, 0);
+    /* And none for more answers than there may be. */
+    expect("POST", "/v1/completions", NULL,
+           "{" PROMPT ",\"n\":900,\"response_format\":{\"type\":\"json_object\"}}", 400, "");
+    assert_int_equal(world.made, 3);
+    close_world();
+    world.grammars = false;
 }
 
 static void a_stop_ends_what_is_under_way(void **state) {
@@ -652,6 +724,8 @@ int main(void) {
         cmocka_unit_test(an_echo_begins_with_the_prompt),
         cmocka_unit_test(a_bias_changes_what_is_said),
         cmocka_unit_test(a_page_of_this_machine_may_ask),
+        cmocka_unit_test(a_name_that_is_not_ours_is_refused),
+        cmocka_unit_test(grammars_are_not_made_where_http_is_talked),
         cmocka_unit_test(many_clients_at_once_get_each_their_own),
         cmocka_unit_test(more_than_fit_are_sent_away_until_one_is_over),
         cmocka_unit_test(a_client_that_goes_away_frees_its_place),
