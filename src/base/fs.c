@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/fs.h"
 
+#include "base/parse.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +78,50 @@ static bool write_through(const char *path, const void *bytes, size_t count, str
     return ok || pyr_fail_errno(err, cause, "%s: cannot be written", path);
 }
 
+enum { LEFT_AFTER_S = 60 };
+
+bool pyr_fs_is_left(long pid, const struct timespec *changed) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return pid > 0 && pid <= INT_MAX && kill((pid_t)pid, 0) != 0 && errno == ESRCH &&
+           now.tv_sec - changed->tv_sec >= LEFT_AFTER_S;
+}
+
+/* The process that left a file "NAME.tmp.PID"; 0: none did. */
+static long owner_of(const char *file, const char *name) {
+    size_t length = strlen(name);
+    uint64_t pid;
+    if (strncmp(file, name, length) != 0 || strncmp(file + length, ".tmp.", 5) != 0 ||
+        !pyr_parse_u64(file + length + 5, &pid, NULL) || pid > INT_MAX)
+        return 0;
+    return (long)pid;
+}
+
+static void sweep(const char *path) {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+             slash ? path : ".");
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        struct stat info;
+        long pid = owner_of(entry->d_name, name);
+        if (pid && fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(info.st_mode) && pyr_fs_is_left(pid, &info.st_mtim))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+bool pyr_fs_temporary(const char *path, char *temporary, size_t size) {
+    if (snprintf(temporary, size, "%s.tmp.%ld", path, (long)getpid()) >= (int)size)
+        return false;
+    sweep(path);
+    return true;
+}
+
 bool pyr_fs_write_whole(const char *path, const void *bytes, size_t count, struct pyr_err *err) {
     char temporary[PATH_MAX], target[PATH_MAX];
     struct stat there;
@@ -85,8 +133,7 @@ bool pyr_fs_write_whole(const char *path, const void *bytes, size_t count, struc
         if (realpath(path, target)) /* what a link leads to is written, not the link */
             path = target;
     }
-    if (snprintf(temporary, sizeof temporary, "%s.tmp.%ld", path, (long)getpid()) >=
-        (int)sizeof temporary)
+    if (!pyr_fs_temporary(path, temporary, sizeof temporary))
         return pyr_fail(err, PYR_E_IO, "%s: the path is too long", path);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)

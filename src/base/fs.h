@@ -10,6 +10,7 @@
 #include "base/err.h"
 
 #include <stdint.h>
+#include <time.h>
 
 struct pyr_root {
     const char *prefix; /* "" for the machine itself; no trailing slash */
@@ -30,6 +31,13 @@ bool pyr_fs_read_file(const char *path, size_t max_bytes, struct pyr_buf *buf, s
  * (and a full disk, and kill -9) sees the old file or the new one, never half of one. A link is
  * followed; a device or a pipe is written to as it is. */
 bool pyr_fs_write_whole(const char *path, const void *bytes, size_t count, struct pyr_err *err);
+
+/* Names this process's temporary file beside path, "PATH.tmp.PID", and removes those of processes
+ * that were killed over theirs. False: the path is too long. */
+bool pyr_fs_temporary(const char *path, char *temporary, size_t size);
+/* Whether what a process made is left over: the process is gone, and was not on another machine or
+ * in another container that shares the folder, as far as an age of a minute says so. */
+bool pyr_fs_is_left(long pid, const struct timespec *changed);
 
 /* mkdir -p. */
 bool pyr_fs_make_dirs(const char *path, struct pyr_err *err);

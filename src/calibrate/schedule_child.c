@@ -2,6 +2,7 @@
 #include "calibrate/schedule_child.h"
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/process.h"
 
 #include <dirent.h>
@@ -113,10 +114,42 @@ static bool map_log(struct pyr_schedule_child *child, struct pyr_err *err) {
     return ok;
 }
 
+static void empty_folder(const char *path) {
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.')
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    rmdir(path);
+}
+
+/* Folders of ours whose process was killed: "pyrometer-PID-XXXXXX". */
+static void sweep(const char *base) {
+    DIR *dir = opendir(base);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        struct stat info;
+        long pid;
+        char path[512];
+        if (sscanf(entry->d_name, "pyrometer-%ld-", &pid) == 1 &&
+            fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
+            pyr_fs_is_left(pid, &info.st_mtim) &&
+            snprintf(path, sizeof path, "%s/%s", base, entry->d_name) < (int)sizeof path)
+            empty_folder(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
 bool pyr_schedule_child_none(struct pyr_schedule_child *child, struct pyr_err *err) {
     const char *base = getenv("TMPDIR");
     *child = (struct pyr_schedule_child){0};
-    snprintf(child->dir, sizeof child->dir, "%s/pyrometer-XXXXXX", base && *base ? base : "/tmp");
+    sweep(base && *base ? base : "/tmp");
+    snprintf(child->dir, sizeof child->dir, "%s/pyrometer-%ld-XXXXXX",
+             base && *base ? base : "/tmp", (long)getpid());
     if (mkdtemp(child->dir))
         return true;
     pyr_fail_errno(err, errno, "%s: no folder can be made there (TMPDIR says where)",
@@ -159,14 +192,7 @@ void pyr_schedule_child_release(struct pyr_schedule_child *child) {
     if (child->log)
         munmap(child->log, child->log_bytes);
     child->log = NULL;
-    DIR *dir = child->dir[0] ? opendir(child->dir) : NULL;
-    if (!dir)
-        return;
-    struct dirent *entry;
-    while ((entry = readdir(dir)))
-        if (entry->d_name[0] != '.')
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
-    rmdir(child->dir);
+    if (child->dir[0])
+        empty_folder(child->dir);
     child->dir[0] = '\0';
 }

@@ -2,6 +2,7 @@
 #include "model/gguf_write.h"
 
 #include "base/buf.h"
+#include "base/fs.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -33,9 +34,7 @@ struct pyr_gguf_writer {
 
 struct pyr_gguf_writer *pyr_gguf_writer_create(const char *path, struct pyr_err *err) {
     struct pyr_gguf_writer *writer = pyr_xcalloc(1, sizeof *writer);
-    int length =
-        snprintf(writer->temporary, sizeof writer->temporary, "%s.tmp.%ld", path, (long)getpid());
-    if (length >= (int)sizeof writer->temporary) {
+    if (!pyr_fs_temporary(path, writer->temporary, sizeof writer->temporary)) {
         pyr_fail(err, PYR_E_IO, "%s: the path is too long", path);
         pyr_free(writer);
         return NULL;

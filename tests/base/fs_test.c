@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[256];
@@ -68,8 +69,48 @@ static void a_folder_is_refused_with_the_mend(void **state) {
     assert_non_null(strstr(err.text, "a folder; name a file in it"));
 }
 
+static void make_old(const char *path) {
+    const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+}
+
+static void what_a_killed_process_left_is_swept(void **state) {
+    (void)state;
+    struct pyr_err err = {0};
+    char path[512], dead[600], ours[600], young[600], other[600];
+    pid_t gone = fork();
+    assert_true(gone >= 0);
+    if (gone == 0)
+        _exit(0);
+    assert_int_equal(waitpid(gone, NULL, 0), gone);
+    place(path, sizeof path, "results.json");
+    snprintf(dead, sizeof dead, "%s.tmp.%d", path, (int)gone);
+    snprintf(ours, sizeof ours, "%s.tmp.%d", path, (int)getppid());
+    snprintf(other, sizeof other, "%s2.tmp.%d", path, (int)gone);
+    make_old(dead);
+    make_old(ours);
+    make_old(other);
+    assert_ok(err, pyr_fs_write_whole(path, "x", 1, &err));
+    assert_int_not_equal(access(dead, F_OK), 0);
+    assert_int_equal(access(ours, F_OK), 0); /* its process lives */
+    assert_int_equal(access(other, F_OK), 0);
+    /* One of just now may be of a process in another container. */
+    snprintf(young, sizeof young, "%s.tmp.%d", path, (int)gone);
+    close(open(young, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    assert_ok(err, pyr_fs_write_whole(path, "x", 1, &err));
+    assert_int_equal(access(young, F_OK), 0);
+    unlink(young);
+    unlink(ours);
+    unlink(other);
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_killed_process_left_is_swept),
         cmocka_unit_test(a_pipe_is_written_to_and_not_replaced),
         cmocka_unit_test(a_link_stays_a_link),
         cmocka_unit_test(a_folder_is_refused_with_the_mend),
