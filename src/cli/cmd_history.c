@@ -319,7 +319,9 @@ static void put_csv(struct desk *desk, const struct pyr_trend *trends, size_t co
             const char *name = name_of(desk, &trends[i]);
             pyr_buf_printf(&desk->out, "%.3f,", point->time_unix_s);
             pyr_escape_csv(&desk->out, revision, strlen(revision));
-            pyr_buf_printf(&desk->out, ",%s,", point->run_id);
+            pyr_buf_putc(&desk->out, ',');
+            pyr_escape_csv(&desk->out, point->run_id, strlen(point->run_id));
+            pyr_buf_putc(&desk->out, ',');
             pyr_escape_csv(&desk->out, name, strlen(name));
             pyr_buf_printf(&desk->out, ",%s,",
                            trends[i].reference

@@ -4,6 +4,7 @@
 #include "cli/signals.h"
 
 #include "base/fs.h"
+#include "codec/escape.h"
 #include "net/url.h"
 #include "sample/machine.h"
 #include "serving/openai.h"
@@ -165,8 +166,10 @@ static void announce(const struct pyr_openai *server, const struct pyr_openai_co
     const char *host = config->host ? config->host : "127.0.0.1";
     bool v6 = strchr(host, ':') != NULL;
     struct pyr_serving_info info;
+    char name[256];
+    pyr_plain_text(name, sizeof name, config->name, strlen(config->name));
     printf("listening on http://%s%s%s:%u/v1 model %s\n", v6 ? "[" : "", host, v6 ? "]" : "",
-           pyr_openai_port(server), config->name);
+           pyr_openai_port(server), name);
     fflush(stdout);
     pyr_openai_describe(server, &info);
     if (!quiet)

@@ -41,6 +41,10 @@ static void fill_settings(struct pyr_cli *cli, struct pyr_bench_options *o) {
             counts &= strcmp(option.row->name, left_out[j]) != 0;
         if (!counts || !given || (given->text && strstr(given->text, "header=")))
             continue;
+        if (i == PYR_OPT_LAUNCH)
+            value = pyr_without_secrets(cli->arena, value);
+        if (value != cli->args.values[i].text && !o->quiet)
+            fprintf(stderr, "%s: what looks like a secret is kept as ***\n", row->name);
         settings[o->setting_count++] = (struct pyr_setting){
             .name = option.row->name + strspn(option.row->name, "-"),
             .value = given->text ? given->text : "yes",
@@ -114,7 +118,7 @@ static bool print_report(const struct pyr_cli *cli, const struct pyr_bench_outco
                                                .file_count = outcome->file_count};
     bool ok = pyr_report_terminal(outcome->result, &options, &text, err);
     if (ok)
-        fwrite(text.data, 1, text.length, stdout);
+        fwrite(pyr_buf_text(&text), 1, text.length, stdout);
     pyr_buf_deinit(&text);
     return ok;
 }

@@ -190,9 +190,11 @@ void pyr_escape_csv(struct pyr_buf *buf, const char *text, size_t bytes) {
     if (formula)
         pyr_buf_putc(buf, '\'');
     for (size_t i = 0; i < bytes; i++) {
-        if (text[i] == '"')
+        unsigned char byte = (unsigned char)text[i];
+        bool acts = (byte < ' ' && !memchr("\t\n\r", byte, 3)) || byte == 0x7f;
+        if (byte == '"')
             pyr_buf_putc(buf, '"');
-        pyr_buf_putc(buf, text[i]);
+        pyr_buf_putc(buf, acts ? '?' : text[i]);
     }
     if (quoted)
         pyr_buf_putc(buf, '"');

@@ -22,7 +22,8 @@ void pyr_escape_html(struct pyr_buf *buf, const char *text, size_t bytes);
 /* As HTML, and without what XML 1.0 forbids (U+FFFE, U+FFFF). */
 void pyr_escape_xml(struct pyr_buf *buf, const char *text, size_t bytes);
 
-/* One CSV field (RFC 4180), quoted when it must be. A text field that a spreadsheet would take for
+/* One CSV field (RFC 4180), quoted when it must be, with "?" for control characters but line ends
+ * and tabs, for it may be read on a terminal. A text field that a spreadsheet would take for
  * a formula (it begins with = + - @ tab or CR) gets a leading apostrophe; write numbers
  * without this function. */
 void pyr_escape_csv(struct pyr_buf *buf, const char *text, size_t bytes);

@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -225,6 +226,10 @@ static bool check_kind(const char *path, struct pyr_err *err) {
 }
 
 static bool connect_file(struct sqlite_db *sqlite, bool write, struct pyr_err *err) {
+    /* What a machine and its models are called is nobody else's; the journal gets the same mode. */
+    int made = write ? open(sqlite->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+    if (made >= 0)
+        close(made);
     int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     int code = sqlite->api.open_v2(sqlite->path, &sqlite->connection, flags, NULL);
     if (code == SQLITE_OK && !write && !folder_is_writable(sqlite->path))

@@ -25,8 +25,8 @@ bool pyr_store_default(struct pyr_arena *arena, const char *history, const char 
     else
         return pyr_fail(
             err, PYR_E_INPUT,
-            "no place for the history: neither XDG_STATE_HOME nor HOME is set; name one "
-            "with --history FILE");
+            "no place for it: neither XDG_STATE_HOME nor HOME is set to an absolute path; name one "
+            "with --history FILE, or leave it out with --no-history");
     return true;
 }
 

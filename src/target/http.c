@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "codec/escape.h"
 #include "target/http_call.h"
+#include "target/http_words.h"
 #include "target/kinds.h"
 
 #include <assert.h>
@@ -68,6 +69,8 @@ static bool http_open(const struct pyr_target_config *config, struct pyr_target 
     snprintf(target->spec, sizeof target->spec, "%s", config->spec);
     if (!pyr_http_options_read(config, &target->options, err) ||
         !open_endpoints(target, config->spec, err) || !pyr_http_probe(target, err)) {
+        if (err)
+            pyr_http_words_mask(&target->options, err->text);
         http_close(&target->base);
         return false;
     }
@@ -97,6 +100,10 @@ static void http_describe(struct pyr_target *base, struct pyr_target_info *info)
                                                                    : "");
     snprintf(info->notes, sizeof info->notes, "%s", pyr_buf_text(&target->notes));
     snprintf(info->cautions, sizeof info->cautions, "%s", pyr_buf_text(&target->cautions));
+    pyr_http_words_mask(options, info->notes);
+    pyr_http_words_mask(options, info->cautions);
+    pyr_http_words_mask(options, info->name);
+    pyr_http_words_mask(options, info->engine);
 }
 
 static int64_t http_count_tokens(struct pyr_target *base, const char *text, size_t bytes) {

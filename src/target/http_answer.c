@@ -25,6 +25,7 @@ void pyr_http_fail(struct http_conn *conn, enum pyr_outcome outcome, const char 
     va_start(args, format);
     vsnprintf(conn->error_text, sizeof conn->error_text, format, args);
     va_end(args);
+    pyr_http_words_mask(&conn->handle->target->options, conn->error_text);
     /* It may have been cut inside a character. */
     pyr_plain_text(conn->error_text, sizeof conn->error_text, conn->error_text,
                    strlen(conn->error_text));

@@ -61,3 +61,36 @@ void pyr_http_words_key(const struct pyr_http_options *options, char *out, size_
     else
         snprintf(out, size, "no key was sent");
 }
+
+/* Shorter ones are words of any sentence. */
+enum { SECRET_BYTES_MIN = 6 };
+
+/* A word of a head line, wherever the text holds it or its beginning: texts are cut. */
+static void mask_word(const char *word, size_t length, char *text) {
+    static const char *const schemes[] = {"Bearer", "Basic", "Digest", "Negotiate"};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (length == strlen(schemes[i]) && strncasecmp(word, schemes[i], length) == 0)
+            return;
+    for (char *at = text; length >= SECRET_BYTES_MIN && *at; at++) {
+        size_t same = 0;
+        while (same < length && at[same] == word[same])
+            same++;
+        if (same == length || (same >= SECRET_BYTES_MIN && !at[same]))
+            memset(at, '*', same);
+    }
+}
+
+void pyr_http_words_mask(const struct pyr_http_options *options, char *text) {
+    const char *line = pyr_buf_text(&options->headers);
+    while (*line) {
+        const char *end = line + strcspn(line, "\r\n"),
+                   *at = memchr(line, ':', (size_t)(end - line));
+        for (at = at ? at + 1 : end; at < end;) {
+            at += strspn(at, " \t");
+            size_t length = strcspn(at, " \t\r\n");
+            mask_word(at, length, text);
+            at += length;
+        }
+        line = end + strspn(end, "\r\n");
+    }
+}

@@ -21,4 +21,7 @@ void pyr_http_words_packed(const char *packing, char *out, size_t size);
 /* "the key came from the file F", "no key was sent": never the key. */
 void pyr_http_words_key(const struct pyr_http_options *options, char *out, size_t size);
 
+/* Takes the values of the headers that we sent out of a text: a server may repeat them. */
+void pyr_http_words_mask(const struct pyr_http_options *options, char *text);
+
 #endif

@@ -39,6 +39,7 @@ static void csv_quotes_and_defuses_formulas(void **state) {
     check(pyr_escape_csv, "a,b", "\"a,b\"");
     check(pyr_escape_csv, "say \"x\"\n", "\"say \"\"x\"\"\n\"");
     check(pyr_escape_csv, "=1+1", "'=1+1");
+    check(pyr_escape_csv, "a\x1b[31m\x7f", "a?[31m?");
     check(pyr_escape_csv, "@a,b", "\"'@a,b\"");
 }
 

@@ -9,6 +9,7 @@
 #include "support/raw_server.h"
 
 #include "net/listen.h"
+#include "target/http_words.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -213,6 +214,31 @@ static void a_refused_key_is_told_by_where_it_came_from(void **state) {
     http_world_end(&world);
 }
 
+/* Whole, and cut where the text of an error ends. */
+static void a_key_that_the_server_repeats_is_not_told(void **state) {
+    (void)state;
+#define ECHO_BODY "{\"error\":{\"message\":\"no such key: sk-secret-7a.\"}}"
+    static const struct raw_answer refusal[] = {
+        {NULL, HEAD("401 No") JSON "Content-Length: 50\r\n\r\n" ECHO_BODY, 0, RAW_KEEP, NULL}, {0}};
+    _Static_assert(sizeof ECHO_BODY - 1 == 50, "its length");
+    struct pyr_err err;
+    http_world_begin(&world);
+    raw_server_start(&server, NULL, refusal);
+    setenv("OPENAI_API_KEY", "sk-secret-7a", 1);
+    assert_false(http_world_open(&world, server.url, (const char *const[]){NULL}, &err));
+    unsetenv("OPENAI_API_KEY");
+    assert_non_null(strstr(err.text, "no such key: ************."));
+    raw_server_stop(&server);
+    http_world_end(&world);
+
+    struct pyr_http_options options = {0};
+    pyr_buf_puts(&options.headers, "Authorization: Bearer sk-secret-7a\r\nx-one: two\r\n");
+    char text[] = "Bearer sk-secret-7a and two, sk-sec is none, sk-secre";
+    pyr_http_words_mask(&options, text);
+    assert_string_equal(text, "Bearer ************ and two, sk-sec is none, ********");
+    pyr_buf_deinit(&options.headers);
+}
+
 static void each_endpoint_is_asked_before_the_start(void **state) {
     (void)state;
     static const struct raw_answer other[] = {
@@ -349,6 +375,7 @@ int main(void) {
         cmocka_unit_test(what_a_request_is_answered_with_is_told),
         cmocka_unit_test(names_of_a_server_are_shown_harmless),
         cmocka_unit_test(a_refused_key_is_told_by_where_it_came_from),
+        cmocka_unit_test(a_key_that_the_server_repeats_is_not_told),
         cmocka_unit_test(each_endpoint_is_asked_before_the_start),
         cmocka_unit_test(an_ipv6_literal_is_an_address_like_any_other),
         cmocka_unit_test(a_request_that_nobody_began_goes_out_anew),
