@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +33,8 @@ bool pyr_fail_errno(struct pyr_err *err, int errno_value, const char *format, ..
     va_end(args);
     if (err) {
         size_t used = strlen(err->text);
-        snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(errno_value));
+        snprintf(err->text + used, sizeof err->text - used, ": %s%s", strerror(errno_value),
+                 errno_value == EFBIG ? " (ulimit -f limits it)" : "");
     }
     return false;
 }

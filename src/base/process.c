@@ -15,6 +15,7 @@
 enum { EXTRA_FD = 3 };
 
 void pyr_process_begin(void) {
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error of a write, which is told */
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) >= 0)
             continue;

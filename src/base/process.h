@@ -11,7 +11,8 @@
 #include <sys/types.h>
 
 /* First in main: descriptors 0 to 2 that the caller left closed are opened on nothing. The next
- * file would get their number otherwise, and be read or written as the standard input or output. */
+ * file would get their number otherwise, and be read or written as the standard input or output. A
+ * limit on the size of files (ulimit -f) fails a write then, and does not kill. */
 void pyr_process_begin(void);
 
 /* What becomes a descriptor of the child. */

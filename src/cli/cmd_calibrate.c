@@ -106,7 +106,7 @@ static void put_json(const struct pyr_result *result, struct pyr_buf *out) {
 static bool write_out(const char *path, const struct pyr_buf *text, struct pyr_err *err) {
     if (path && strcmp(path, "-") != 0)
         return pyr_fs_write_whole(path, text->data, text->length, err);
-    return fwrite(text->data, 1, text->length, stdout) == text->length ||
+    return fwrite(pyr_buf_text(text), 1, text->length, stdout) == text->length ||
            pyr_fail_errno(err, errno, "standard output");
 }
 

@@ -211,7 +211,7 @@ static void write_text(const struct pyr_cli *cli, const struct findings *f) {
         pyr_buf_putc(&text, '\n');
     put_machine(&paper, f);
     put_noise(&paper, f);
-    fwrite(text.data, 1, text.length, stdout);
+    fwrite(pyr_buf_text(&text), 1, text.length, stdout);
     pyr_buf_deinit(&text);
 }
 

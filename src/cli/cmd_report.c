@@ -54,7 +54,7 @@ static bool write_result(const struct pyr_cli *cli, const struct pyr_result *res
         return pyr_report_write_file(format, result, &options, path, err);
     bool ok = format->write(result, &options, &text, err);
     if (ok)
-        fwrite(text.data, 1, text.length, stdout);
+        fwrite(pyr_buf_text(&text), 1, text.length, stdout);
     pyr_buf_deinit(&text);
     return ok;
 }

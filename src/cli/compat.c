@@ -25,7 +25,7 @@ bool pyr_compat_print(const struct pyr_cli *cli, const char *run_path, struct py
         return true;
     bool ok = write_text(cli, run_path, false, cli->color, &text, err);
     if (ok)
-        fwrite(text.data, 1, text.length, stdout);
+        fwrite(pyr_buf_text(&text), 1, text.length, stdout);
     pyr_buf_deinit(&text);
     return ok;
 }
@@ -48,7 +48,7 @@ bool pyr_compat_report(const struct pyr_cli *cli, const char *run_path, struct p
     if (ok && path)
         ok = pyr_fs_write_whole(path, pyr_buf_text(&text), text.length, err);
     else if (ok)
-        fwrite(text.data, 1, text.length, stdout);
+        fwrite(pyr_buf_text(&text), 1, text.length, stdout);
     pyr_buf_deinit(&text);
     return ok;
 }

@@ -18,14 +18,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool find_history(struct pyr_cli *cli, const char **where, struct pyr_err *err) {
+    *where = cli->shared.history;
+    return *where || pyr_store_default(cli->arena, getenv("PYROMETER_HISTORY"),
+                                       getenv("XDG_STATE_HOME"), getenv("HOME"), where, err);
+}
+
 const char *pyr_judge_history(struct pyr_cli *cli) {
-    const char *where = cli->shared.history;
-    if (where)
-        return where;
-    return pyr_store_default(cli->arena, getenv("PYROMETER_HISTORY"), getenv("XDG_STATE_HOME"),
-                             getenv("HOME"), &where, NULL)
-               ? where
-               : NULL;
+    const char *where;
+    return find_history(cli, &where, NULL) ? where : NULL;
 }
 
 static const char *revision_of(const struct pyr_cli *cli) {
@@ -35,8 +36,8 @@ static const char *revision_of(const struct pyr_cli *cli) {
 
 static void keep(struct pyr_cli *cli, const struct pyr_kept_run *run) {
     struct pyr_err err;
-    const char *where = pyr_judge_history(cli);
-    if (where && !pyr_history_keep(where, run, &err))
+    const char *where;
+    if (!find_history(cli, &where, &err) || !pyr_history_keep(where, run, &err))
         fprintf(stderr, "pyrometer: not kept in the history: %s\n", err.text);
 }
 

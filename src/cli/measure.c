@@ -41,13 +41,14 @@ static void fill_settings(struct pyr_cli *cli, struct pyr_bench_options *o) {
             counts &= strcmp(option.row->name, left_out[j]) != 0;
         if (!counts || !given || (given->text && strstr(given->text, "header=")))
             continue;
-        if (i == PYR_OPT_LAUNCH)
+        const char *value = given->text ? given->text : "yes";
+        if (strcmp(option.row->name, "--launch") == 0)
             value = pyr_without_secrets(cli->arena, value);
-        if (value != cli->args.values[i].text && !o->quiet)
-            fprintf(stderr, "%s: what looks like a secret is kept as ***\n", row->name);
+        if (given->text && value != given->text && !o->quiet)
+            fprintf(stderr, "%s: what looks like a secret is kept as ***\n", option.row->name);
         settings[o->setting_count++] = (struct pyr_setting){
             .name = option.row->name + strspn(option.row->name, "-"),
-            .value = given->text ? given->text : "yes",
+            .value = value,
             .source = given->source ? given->source : "command line",
         };
     }

@@ -77,6 +77,8 @@ static void add_figures(struct pieces *pieces, const struct pyr_bench_progress *
     if (figures->failed)
         add(piece(pieces, 1), SIZE, ", %llu failed", (unsigned long long)figures->failed);
     add(piece(pieces, 6), SIZE, ", %llu in flight", (unsigned long long)figures->in_flight);
+    if (figures->drain_s > 0)
+        add(piece(pieces, 7), SIZE, ", waited for at most %.3g s (--drain)", figures->drain_s);
     if (figures->output_tokens_per_s > 0)
         add(piece(pieces, 2), SIZE, " | %.3g tok/s", figures->output_tokens_per_s);
     if (!isnan(figures->ttft_p50_ns)) {

@@ -24,6 +24,9 @@ const volatile sig_atomic_t *pyr_signals_install(void) {
     sigemptyset(&action.sa_mask); /* without SA_RESTART, so that waits end */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* as nohup has it */
+        sigaction(SIGHUP, &action, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
     return &caught;

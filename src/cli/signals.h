@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * SIGINT and SIGTERM ask a run to end early with what it has; the second one ends the process at
- * once. SIGPIPE is ignored: a broken pipe is an error of a write.
+ * SIGINT, SIGTERM and SIGHUP (unless it was ignored already) ask a run to end early with what it
+ * has; the second one ends the process at once. SIGPIPE is ignored: a broken pipe is an error of a
+ * write.
  */
 #ifndef PYR_CLI_SIGNALS_H
 #define PYR_CLI_SIGNALS_H

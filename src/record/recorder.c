@@ -46,6 +46,7 @@ struct entry {
 struct pyr_recorder {
     struct pyr_clock clock;
     int fd; /* -1: keep nothing */
+    char *path;
     uint32_t lane_count;
     struct pyr_lane *lanes;
     unsigned char *staging; /* (PAYLOAD_BYTES) of records gathered into a block */
@@ -101,8 +102,8 @@ static void write_block(struct pyr_recorder *recorder, enum pyr_block_type type,
         recorder->file_bytes += sizeof header + first_bytes + second_bytes;
         return;
     }
-    pyr_fail_errno(&recorder->error, errno, "run file: block %u cannot be written",
-                   recorder->sequence);
+    pyr_fail_errno(&recorder->error, errno, "%s: block %u of the run file cannot be written",
+                   recorder->path, recorder->sequence);
     /* Half a block helps nobody: cut it off where that is possible; readers cope either way. */
     if (ftruncate(recorder->fd, (off_t)recorder->file_bytes) != 0) {
     }
@@ -502,7 +503,8 @@ static bool create_file(struct pyr_recorder *recorder, const struct pyr_recorder
     if (meta_bytes > PYR_BLOCK_BYTES_MAX)
         return pyr_fail(err, PYR_E_INPUT, "%s: the plan is larger than %d bytes", config->path,
                         PYR_BLOCK_BYTES_MAX);
-    recorder->fd = open(config->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    recorder->fd = open(config->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    recorder->path = pyr_xstrdup(config->path);
     if (recorder->fd < 0)
         return pyr_fail_errno(err, errno, "%s: the run file cannot be created", config->path);
     struct iovec magic = {(void *)(uintptr_t)PYR_RUN_MAGIC, 8};
@@ -523,7 +525,7 @@ static bool create_file(struct pyr_recorder *recorder, const struct pyr_recorder
         return true;
     if (err)
         *err = recorder->error;
-    return pyr_err_prefix(err, "%s", config->path);
+    return false;
 }
 
 static bool start_writer(struct pyr_recorder *recorder, struct pyr_err *err) {
@@ -549,6 +551,7 @@ static void release(struct pyr_recorder *recorder) {
     sem_destroy(&recorder->wake);
     pthread_mutex_destroy(&recorder->lock);
     pyr_unmap_bytes(recorder->lanes, recorder->mapped_bytes);
+    pyr_free(recorder->path);
     pyr_free(recorder);
 }
 
@@ -591,7 +594,7 @@ bool pyr_recorder_close(struct pyr_recorder *recorder, struct pyr_err *err) {
     if (!ok && err)
         *err = recorder->error;
     if (recorder->fd >= 0 && ok && fsync(recorder->fd) != 0)
-        ok = pyr_fail_errno(err, errno, "run file: cannot be kept");
+        ok = pyr_fail_errno(err, errno, "%s: the run file cannot be kept", recorder->path);
     release(recorder);
     return ok;
 }

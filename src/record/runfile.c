@@ -71,7 +71,7 @@ static bool read_block(struct pyr_runfile *file, uint32_t *type, size_t *bytes) 
     if (left == 0) {
         if (!file->partial[0])
             snprintf(file->partial, sizeof file->partial,
-                     "no end block: the run was killed or is still running");
+                     "no end block: the run was killed, could not be written on, or goes on still");
         file->ended = true;
         return false;
     }

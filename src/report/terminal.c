@@ -519,9 +519,11 @@ static void put_suite(struct writer *writer, const struct pyr_suite_result *suit
     put_figures(writer, suite, PYR_FIGURES_MORE);
     put_machine(writer, suite);
     struct pyr_buf cut = {0};
+    bool whole = !writer->result->partial && !writer->result->interrupted;
     pyr_put_cut(&cut, suite, meta);
     if (cut.length)
-        wrapf(writer, PYR_STYLE_PLAIN, "  ", "Cut by the time limit: %s.", pyr_buf_text(&cut));
+        wrapf(writer, PYR_STYLE_PLAIN, "  ", "%s: %s.",
+              whole ? "Cut by the time limit" : "Cut short", pyr_buf_text(&cut));
     pyr_buf_deinit(&cut);
     pyr_terminal_load_parts(&writer->paper, writer->arena, suite, writer->plus_minus);
     put_notes(writer, suite);

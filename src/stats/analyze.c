@@ -615,7 +615,7 @@ static void conclude(const struct pyr_collected *collected, struct pyr_result *r
     pyr_recommend(result);
 }
 
-static bool make(const char *run_path, uint32_t only_case, struct pyr_result **out,
+static bool make(const char *run_path, uint32_t only_case, const char *why, struct pyr_result **out,
                  struct pyr_err *err) {
     struct pyr_collected *collected;
     if (!pyr_collect_open(run_path, only_case, &collected, err))
@@ -632,7 +632,7 @@ static bool make(const char *run_path, uint32_t only_case, struct pyr_result **o
     begin_cases(collected, only_case, result, cases);
     pyr_collect_chunks(collected);
     const char *partial = pyr_runfile_partial(collected->file);
-    result->partial = partial ? pyr_arena_strdup(arena, partial) : NULL;
+    result->partial = partial ? pyr_arena_strdup(arena, why ? why : partial) : NULL;
     result->interrupted = collected->signal != 0;
     for (size_t i = 0; i < collected->case_count; i++) {
         const struct pyr_case_data *data = &collected->cases[i];
@@ -657,12 +657,17 @@ static bool make(const char *run_path, uint32_t only_case, struct pyr_result **o
 }
 
 bool pyr_result_make(const char *run_path, struct pyr_result **result, struct pyr_err *err) {
-    return make(run_path, PYR_NO_CASE, result, err);
+    return make(run_path, PYR_NO_CASE, NULL, result, err);
+}
+
+bool pyr_result_make_cut(const char *run_path, const char *why, struct pyr_result **result,
+                         struct pyr_err *err) {
+    return make(run_path, PYR_NO_CASE, why, result, err);
 }
 
 bool pyr_result_make_case(const char *run_path, uint32_t case_index, struct pyr_result **result,
                           struct pyr_err *err) {
-    if (!make(run_path, case_index, result, err))
+    if (!make(run_path, case_index, NULL, result, err))
         return false;
     if ((*result)->suite_count == 1)
         return true;

@@ -262,6 +262,9 @@ bool pyr_result_make(const char *run_path, struct pyr_result **result, struct py
  * none of its lists and are not analysed. Fails where the file has no such case. */
 bool pyr_result_make_case(const char *run_path, uint32_t case_index, struct pyr_result **result,
                           struct pyr_err *err);
+/* The same for who knows why the file is not whole: `why` stands in the result where it is not. */
+bool pyr_result_make_cut(const char *run_path, const char *why, struct pyr_result **result,
+                         struct pyr_err *err);
 void pyr_result_destroy(struct pyr_result *result);
 
 #endif

@@ -677,6 +677,9 @@ static void add_bandwidth_share(struct builder *b) {
     share.value *= factor;
     share.lo *= factor;
     share.hi *= factor;
+    if (share.value > 1)
+        share = pyr_estimate_unknown("the probe of the memory was disturbed: it found less than "
+                                     "decoding reads");
     add_scalar(b, PYR_M_BANDWIDTH_SHARE, rate->n, share);
     b->metrics[b->count - 1].source = "median decode rate x bytes per token / measured bandwidth";
 }

@@ -98,6 +98,7 @@ struct pyr_bench_progress {
     uint32_t case_index, case_count; /* of the whole run */
     double case_share;               /* how far this case is, 0..1 */
     double elapsed_s, remaining_s;   /* remaining: an estimate, NaN when unknown */
+    double drain_s; /* the last answers are waited for, at most so long; 0: not yet */
     uint64_t sent, ok, failed, in_flight;
     double requests_per_s, output_tokens_per_s;
     double ttft_p50_ns, latency_p50_ns, latency_p90_ns; /* NaN until known */

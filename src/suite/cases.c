@@ -19,6 +19,8 @@ enum {
     OPEN_LOOP_SLOTS = 4096,
     DRAIN_DEFAULT_S = 30
 };
+/* Of the bandwidth, with the prompts' time in it. */
+#define PROBE_DOUBTFUL 0.8
 
 /* The same class at the same load asks for the same prompts in every run and every variant, so that
  * outputs can be compared request by request. */
@@ -45,6 +47,17 @@ static uint64_t time_for(const struct pyr_session *s, const struct pyr_plan_case
     uint64_t now = pyr_now_ns(&s->clock), left = s->plan->case_count - one->record.index;
     uint64_t share = now < s->deadline_ns ? (s->deadline_ns - now) / left : 1;
     return share < one->level_time_ns ? share : one->level_time_ns;
+}
+
+/* A warm-up that eats the case's time leaves it a moment and no more; a duration that the user gave
+ * is kept in any case. */
+static uint64_t end_of(const struct pyr_session *s, const struct pyr_plan_case *one) {
+    uint64_t end_ns = pyr_now_ns(&s->clock) + 2 * time_for(s, one);
+    return s->options->duration_ns && end_ns > s->deadline_ns ? s->deadline_ns : end_ns;
+}
+
+static uint64_t drain_of(const struct pyr_session *s) {
+    return s->options->drain_ns ? s->options->drain_ns : DRAIN_DEFAULT_S * PYR_NS_PER_S;
 }
 
 /* What went through between two instants. */
@@ -77,6 +90,10 @@ static void tell_live(const struct watch *watch, const struct pyr_load_live *liv
     double done = (now.case_index + live->done_share) / now.case_count;
     double limit = (double)(s->deadline_ns - s->started_ns) * 1e-9 - now.elapsed_s;
     now.remaining_s = done > 0.02 ? fmin(now.elapsed_s * (1 - done) / done, limit) : limit;
+    if (live->phase == PYR_PHASE_DRAIN) {
+        now.drain_s = (double)drain_of(s) * 1e-9;
+        now.remaining_s = NAN; /* nobody knows when the last answers come */
+    }
     if (watch->one->watch == PYR_WATCH_LEVEL)
         now.remaining_s = NAN; /* a search ends when it has found what it looks for */
     now.sent = live->sent;
@@ -144,9 +161,8 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         .warmup_ns = one->warmup_ns,
         .requests = one->requests,
         .duration_ns = time_for(s, one),
-        /* A warm-up that eats the case's time leaves it a moment and no more. */
-        .deadline_ns = pyr_now_ns(&s->clock) + 2 * time_for(s, one),
-        .drain_ns = o->drain_ns ? o->drain_ns : DRAIN_DEFAULT_S * PYR_NS_PER_S,
+        .deadline_ns = end_of(s, one),
+        .drain_ns = drain_of(s),
         .limits = {.connect_ns = o->timeout_connect_ns,
                    .first_token_ns = o->timeout_first_ns,
                    .between_tokens_ns = o->timeout_between_ns,
@@ -239,6 +255,23 @@ static void observe_once(struct pyr_session *s, enum pyr_metric metric, uint32_t
                          double value) {
     if (value > 0)
         pyr_lane_observe(pyr_session_lane(s), metric, index, 0, value);
+}
+
+/* Decoding cannot read more than the memory gives: then the probe was disturbed, and is asked
+ * again.
+ */
+static void probe_again(struct pyr_session *s, const struct pyr_plan_case *one,
+                        const struct passed *passed) {
+    double per_s = (double)passed->events * 1e9 / (double)passed->busy_ns;
+    if (one->record.concurrency != 1 || s->bandwidth <= 0 || !passed->busy_ns ||
+        per_s * (double)s->info.bytes_per_token < PROBE_DOUBTFUL * s->bandwidth)
+        return;
+    uint64_t asked_ns = pyr_now_ns(&s->clock);
+    double before = s->bandwidth;
+    pyr_session_measure_bandwidth(s);
+    if (s->bandwidth < before)
+        s->bandwidth = before;
+    s->deadline_ns += pyr_now_ns(&s->clock) - asked_ns;
 }
 
 static void observe_target(struct pyr_session *s, const struct pyr_plan_case *one) {
@@ -374,6 +407,7 @@ static bool run_case(struct pyr_session *s, struct pyr_load *load, const struct 
     if (result.end == PYR_LOAD_ENDED_SIGNAL)
         s->signal = result.signal;
     count_outcomes(s, &result, record.index);
+    probe_again(s, one, &watch.measured);
     observe_target(s, one);
     if (ok &&
         result.outcomes[PYR_OUTCOME_WORKER]) /* whatever else the plan holds, it has no engine */

@@ -351,18 +351,20 @@ static void judge(const struct pyr_session *s, struct pyr_bench_outcome *outcome
 
 static bool conclude(struct pyr_session *s, const struct pyr_outputs *outputs,
                      struct pyr_bench_outcome *outcome, struct pyr_err *err) {
-    if (!pyr_result_make(outputs->run, &outcome->result, err))
+    const char *why = s->broken.code != PYR_OK ? s->broken.text : NULL;
+    if (!pyr_result_make_cut(outputs->run, why, &outcome->result, err))
         return false;
     snprintf(outcome->results_path, sizeof outcome->results_path, "%s", outputs->results);
     snprintf(outcome->run_path, sizeof outcome->run_path, "%s", outputs->run);
-    if (!write_reports(s->options, outputs, outcome, err) ||
-        !write_requests_log(s->options, outputs, outcome, err))
-        return false;
+    bool written = write_reports(s->options, outputs, outcome, err) &&
+                   write_requests_log(s->options, outputs, outcome, err);
     judge(s, outcome);
-    if (s->broken.code != PYR_OK) {
+    if (s->broken.code != PYR_OK) { /* what failed first is why */
         *err = s->broken;
         return false;
     }
+    if (!written)
+        return false;
     if (s->ok == 0 && s->failed > 0)
         return pyr_fail(err, PYR_E_ENGINE, "%s: all %llu requests failed: %s; %s has each case",
                         s->options->target, (unsigned long long)s->failed, s->first_failure,

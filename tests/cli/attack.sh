@@ -58,4 +58,31 @@ for one in $child $worker; do
     [ -e "/proc/$one" ] && complain "process $one outlived a kill of the run"
 done
 
+# A disk that is full, as a limit on files makes one: the cause and the file that failed are told.
+(
+    ulimit -f 12
+    exec "$program" bench sim: --suite inference --requests 200 --no-calibrate --no-history -o full/
+) >out.txt 2>err
+[ $? -eq 1 ] || complain 'a run file that could not be written: not exit 1'
+holds err 'run.pyr: block '
+holds err 'cannot be written: File too large (ulimit -f limits it)'
+[ "$(wc -l <err)" -le 3 ] || complain 'a run file that could not be written: more than a line'
+grep -q 'was killed\|Cut by the time' out.txt && complain 'another cause is told'
+"$program" report full/history/* >again.txt 2>err || complain 'what was written is not readable'
+
+# Run files and histories are their owner's.
+"$program" bench sim: --suite inference --requests 3 --no-calibrate -o mine/ --history mine.db \
+    >/dev/null 2>err || complain 'a short run'
+[ "$(stat -c %a mine.db mine/history/*/run.pyr | sort -u)" = 600 ] ||
+    complain "modes $(stat -c '%a %n' mine.db mine/history/*/run.pyr)"
+
+# Without a home the run is not kept, and that is said.
+env -u HOME "$program" bench sim: --suite inference --requests 3 --no-calibrate -o homeless/ \
+    >/dev/null 2>err || complain 'no HOME'
+holds err 'not kept in the history: no place for it'
+HOME=here "$program" bench sim: --suite inference --requests 3 --no-calibrate -o homeless/ \
+    >/dev/null 2>err || complain 'a relative HOME'
+holds err 'not kept in the history: no place for it'
+[ -e here ] && complain 'a history in a relative HOME'
+
 exit "$failed"

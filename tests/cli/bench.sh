@@ -179,4 +179,5 @@ interrupted() { # SIGNAL CODE
 }
 interrupted INT 130
 interrupted TERM 143
+interrupted HUP 129
 exit $failed

@@ -364,7 +364,7 @@ static void any_model_keeps_to_a_format(void **state) {
     struct rig *rig = pyr_xcalloc(1, sizeof *rig);
     rig_start(rig, synthesised, NULL, 0);
     json_t *wanted = json_loads(schema, 0, NULL);
-    assert_ok(err, pyr_json_grammar(wanted, &rules, &err));
+    assert_ok(err, pyr_json_grammar(wanted, &rules, &(uint32_t){0}, &err));
     json_decref(wanted);
     struct pyr_serving *serving = start_serving(rig, &clock, 2);
     struct job *job = pyr_xcalloc(1, sizeof *job);

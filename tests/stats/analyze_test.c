@@ -681,6 +681,29 @@ static void a_reading_of_memory_decides_its_goal_by_itself(void **state) {
     pyr_result_destroy(result);
 }
 
+/* What cannot be is no figure and no ground for advice. */
+static void decoding_that_reads_more_than_the_memory_gives_is_a_disturbed_probe(void **state) {
+    (void)state;
+    struct run run;
+    start(&run, "bandwidth");
+    begin_case(&run, 0, "inference", "short");
+    for (uint64_t i = 0; i < 50; i++)
+        add_request(&run, 0, run.now_ns + i * 10 * MS, PYR_OUTCOME_OK);
+    run.now_ns += 600 * MS;
+    pyr_lane_observe(run.lane, PYR_M_MEMORY_BANDWIDTH, 0, 0, 1e3);
+    pyr_lane_observe(run.lane, PYR_M_WEIGHT_BYTES_PER_TOKEN, 0, 0, 1e9);
+    pyr_lane_mark(run.lane, PYR_MARK_PHASE_END, 0, 1, "measured");
+    struct pyr_result *result = finish(&run);
+    const struct pyr_metric_result *share =
+        pyr_case_metric(&result->suites[0].cases[0], PYR_M_BANDWIDTH_SHARE);
+    if (share) {
+        assert_true(isnan(share->value.value));
+        assert_non_null(strstr(share->value.reason, "disturbed"));
+    }
+    assert_int_equal(result->recommendation_count, 0);
+    pyr_result_destroy(result);
+}
+
 static void a_run_without_its_end_is_partial_and_still_read(void **state) {
     (void)state;
     struct run run;
@@ -826,6 +849,7 @@ int main(void) {
         cmocka_unit_test(a_goal_is_decided_only_by_a_bound),
         cmocka_unit_test(what_a_newer_version_wrote_is_left_out_and_counted),
         cmocka_unit_test(a_reading_of_memory_decides_its_goal_by_itself),
+        cmocka_unit_test(decoding_that_reads_more_than_the_memory_gives_is_a_disturbed_probe),
         cmocka_unit_test(a_run_without_its_end_is_partial_and_still_read),
         cmocka_unit_test(observations_become_metrics_of_their_case),
         cmocka_unit_test(histograms_become_the_metrics_that_their_values_are),

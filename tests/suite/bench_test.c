@@ -5,6 +5,7 @@
 #include "support/support.h"
 
 #include "base/fs.h"
+#include "record/runfile.h"
 #include "suite/bench.h"
 
 #include <signal.h>
@@ -102,6 +103,42 @@ static void a_signal_leaves_a_partial_result(void **state) {
     pyr_result_destroy(outcome.result);
 }
 
+/* From the first to the last instant that a run file tells of. */
+static double span_s(const char *path) {
+    struct pyr_runfile *file;
+    struct pyr_err err;
+    struct pyr_block block;
+    uint64_t first = UINT64_MAX, last = 0;
+    assert_ok(err, pyr_runfile_open(path, &file, &err));
+    while (pyr_runfile_next(file, &block))
+        for (size_t i = 0; block.type == PYR_BLOCK_MARKS && i < block.count; i++) {
+            const struct pyr_mark *mark = &((const struct pyr_mark *)block.items)[i];
+            first = mark->time_ns < first ? mark->time_ns : first;
+            last = mark->time_ns > last ? mark->time_ns : last;
+        }
+    pyr_runfile_close(file);
+    return (double)(last - first) * 1e-9;
+}
+
+/* A target that does not answer: not even its warm-up comes to an end. */
+static void a_run_ends_by_its_duration_and_the_drain(void **state) {
+    (void)state;
+    struct pyr_bench_options options = sim_options("sim:step_ms=100");
+    options.preset = "quick";
+    static const uint64_t one[] = {1};
+    options.suite = "concurrent";
+    options.concurrency = one;
+    options.concurrency_count = 1;
+    options.duration_ns = 10 * PYR_NS_PER_S;
+    options.drain_ns = 5 * PYR_NS_PER_S;
+    options.output_tokens = "1000"; /* 100 s */
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_false(pyr_bench_run(&options, NULL, NULL, &outcome, &err));
+    assert_true(span_s(outcome.run_path) >= 10 && span_s(outcome.run_path) <= 15.5);
+    pyr_result_destroy(outcome.result);
+}
+
 static void when_all_requests_fail_the_run_fails_and_keeps_its_files(void **state) {
     (void)state;
     struct pyr_bench_options options = sim_options("sim:step_ms=5,fail_share=1");
@@ -152,6 +189,7 @@ int main(void) {
         cmocka_unit_test(levels_keep_as_many_in_flight_as_they_say),
         cmocka_unit_test(a_target_that_serialises_is_told),
         cmocka_unit_test(a_signal_leaves_a_partial_result),
+        cmocka_unit_test(a_run_ends_by_its_duration_and_the_drain),
         cmocka_unit_test(when_all_requests_fail_the_run_fails_and_keeps_its_files),
         cmocka_unit_test(a_missed_goal_of_the_user_is_told_and_one_of_the_preset_is_not),
         cmocka_unit_test(nonsense_is_refused_before_anything_runs),

@@ -242,14 +242,15 @@ static void put_cases(struct pyr_buf *out, const struct pyr_result *result, size
 }
 
 static void put_suite(struct pyr_buf *out, const struct pyr_suite_result *suite, size_t number,
-                      const struct pyr_report_meta *meta) {
+                      const struct pyr_report_meta *meta, bool whole) {
     pyr_buf_printf(out, "<section><h2 id=\"suite%zu\">", number);
     pyr_html_element(out, "", suite->name, "</h2>");
     put_outcomes(out, suite);
     struct pyr_buf cut = {0};
     pyr_put_cut(&cut, suite, meta);
     if (cut.length)
-        pyr_html_element(out, "<p>Cut by the time limit: ", pyr_buf_text(&cut), ".</p>");
+        pyr_html_element(out, whole ? "<p>Cut by the time limit: " : "<p>Cut short: ",
+                         pyr_buf_text(&cut), ".</p>");
     pyr_buf_deinit(&cut);
     put_notes(out, suite);
     for (size_t i = 0; i < suite->case_count; i++) {
@@ -397,7 +398,7 @@ bool pyr_report_html(const struct pyr_result *result, const struct pyr_report_op
     pyr_html_top(out, result, &meta);
     put_capacity(out, result);
     for (size_t i = 0; i < result->suite_count; i++)
-        put_suite(out, &result->suites[i], i + 1, &meta);
+        put_suite(out, &result->suites[i], i + 1, &meta, !result->partial && !result->interrupted);
     struct pyr_buf tail = {0};
     put_instrument(&tail, result);
     put_end(&tail, result, &meta);
