@@ -44,7 +44,7 @@ static void fill_settings(struct pyr_cli *cli, struct pyr_bench_options *o) {
         const char *value = given->text ? given->text : "yes";
         if (strcmp(option.row->name, "--launch") == 0)
             value = pyr_without_secrets(cli->arena, value);
-        if (given->text && value != given->text && !o->quiet)
+        if (given->text && value != given->text && !cli->shared.quiet)
             fprintf(stderr, "%s: what looks like a secret is kept as ***\n", option.row->name);
         settings[o->setting_count++] = (struct pyr_setting){
             .name = option.row->name + strspn(option.row->name, "-"),
