@@ -56,7 +56,6 @@ static void find_events(const struct pyr_sample *latency, const uint64_t *start_
         if (out->event_count == 0 || start_ns[i] > last_end) {
             events[out->event_count++] = end;
             requests = 0;
-            last_end = end;
         }
         if (end < events[out->event_count - 1])
             events[out->event_count - 1] = end;

@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include "base/rng.h"
+#include "estimate/dist.h"
 #include "stats/arrivals.h"
 
 #include <math.h>
@@ -64,6 +65,50 @@ static void one_process_does_not_fit_another(void **state) {
     assert_false(check.cv_fits || check.dispersion_fits);
 }
 
+static void a_spread_is_that_of_the_gaps(void **state) {
+    (void)state;
+    uint64_t times[31] = {1000000000};
+    for (size_t i = 1; i < 31; i++) /* 5 and 15 ms in turn */
+        times[i] = times[i - 1] + (i % 2 ? 5000000 : 15000000);
+    struct pyr_arrival_check check = pyr_check_arrivals(times, 31, 1, 0.05);
+    assert_near(check.rate_per_s, 100, 1e-9);
+    assert_near(check.cv, sqrt(30 * 25.0 / 29) / 10, 1e-12);
+    /* 99.9 % two-sided of a gamma process: 3.2905 sd. */
+    assert_near(check.cv_lo, 1 - 3.29053 * sqrt(2.0 / 60), 1e-5);
+    assert_near(check.cv_hi, 1 + 3.29053 * sqrt(2.0 / 60), 1e-5);
+    assert_true(check.cv_fits);
+    assert_string_equal(check.reason, "n<200");
+    assert_true(isnan(check.dispersion));
+    for (size_t i = 0; i < 31; i++)
+        times[i] = 7;
+    check = pyr_check_arrivals(times, 31, 1, 0.05);
+    assert_string_equal(check.reason, "all at one time");
+}
+
+/* Ten seconds with 10 and 30 arrivals in turn, and one at the end that closes the last. */
+static void a_dispersion_is_that_of_the_counts(void **state) {
+    (void)state;
+    uint64_t times[201];
+    size_t n = 0;
+    for (uint64_t w = 0; w < 10; w++)
+        for (uint64_t k = 0, count = w % 2 ? 30 : 10; k < count; k++)
+            times[n++] = 1000000000 * (w + 1) + k * (1000000000 / count);
+    times[n++] = 11000000000u;
+    assert_int_equal(n, 201);
+    for (int half = 0; half < 2; half++) {
+        double cv = half ? 0.5 : 1, expected = half ? 0.25 + 0.9375 / 120 : 1;
+        struct pyr_arrival_check check = pyr_check_arrivals(times, n, cv, 0.05);
+        assert_null(check.reason);
+        assert_near(check.dispersion, 10 * 100.0 / 9 / 20, 1e-12);
+        assert_near(check.dispersion_lo,
+                    fmax(expected * pyr_chi2_quantile(0.0005, 9) / 9 - 1.0 / 80, 0), 1e-9);
+        assert_near(check.dispersion_hi,
+                    expected * pyr_chi2_quantile(0.9995, 9) / 9 + 1.0 / 80 + 0.0025, 1e-9);
+        assert_false(check.dispersion_fits);
+    }
+    assert_null(pyr_check_arrivals(times, 200, 1, 0.05).reason);
+}
+
 static void too_few_arrivals_are_not_judged(void **state) {
     (void)state;
     static uint64_t times[MOST];
@@ -86,6 +131,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_process_fits_itself),
         cmocka_unit_test(one_process_does_not_fit_another),
+        cmocka_unit_test(a_spread_is_that_of_the_gaps),
+        cmocka_unit_test(a_dispersion_is_that_of_the_counts),
         cmocka_unit_test(too_few_arrivals_are_not_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "estimate/summary.h"
 #include "stats/spikes.h"
 
 #include <math.h>
@@ -138,6 +139,151 @@ static void a_spike_must_be_twice_the_median_and_a_millisecond_above(void **stat
     unmake(&made);
 }
 
+#define MS 1000000u
+#define S 1000000000u
+
+/* A request a second of 10 ms, but for those that are made spikes. */
+static struct made even(size_t n) {
+    struct made made = make(n);
+    for (size_t i = 0; i < n; i++) {
+        made.start[i] = 7 * (uint64_t)S + i * S;
+        made.latency[i] = 10 * MS;
+    }
+    return made;
+}
+
+static void events_are_what_overlaps(void **state) {
+    (void)state;
+    struct made made = even(60);
+    /* Two of one event: the second ends first. */
+    made.latency[10] = 100 * MS;
+    made.start[11] = made.start[10] + 50 * MS;
+    made.latency[11] = 30 * MS;
+    made.latency[20] = 100 * MS;
+    /* Three of one: each begins at the end of the one before. */
+    made.latency[30] = 100 * MS;
+    made.start[31] = made.start[30] + 100 * MS;
+    made.latency[31] = 40 * MS;
+    made.start[32] = made.start[31] + 40 * MS;
+    made.latency[32] = 60 * MS;
+    /* Two events: the second begins after the first has ended. */
+    made.latency[40] = 100 * MS;
+    made.start[41] = made.start[40] + 101 * MS;
+    made.latency[41] = 100 * MS;
+    struct pyr_spikes spikes = find(&made);
+    assert_int_equal(spikes.robust_count, 8);
+    assert_int_equal(spikes.event_count, 5);
+    const uint64_t expected[] = {made.start[11] + 30 * MS, made.start[20] + 100 * MS,
+                                 made.start[30] + 100 * MS, made.start[40] + 100 * MS,
+                                 made.start[41] + 100 * MS};
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(spikes.event_ns[i], expected[i]);
+    assert_int_equal(spikes.worst_event_requests, 3);
+    assert_int_equal(spikes.worst_event_ns, expected[2]);
+    /* From the first start to the last end: 59.01 s. */
+    assert_near(spikes.events_per_minute, 5 / (59.01 / 60), 1e-9);
+    /* A later event of as many requests is not the worst of them. */
+    made.start[51] = made.start[50] + 5 * MS;
+    made.start[52] = made.start[50] + 6 * MS;
+    made.latency[50] = made.latency[51] = made.latency[52] = 100 * MS;
+    spikes = find(&made);
+    assert_int_equal(spikes.worst_event_ns, expected[2]);
+    unmake(&made);
+}
+
+/* Ten of the 20 others lie within a factor of 1.2 of the median, the tenth at it: the MAD of ln x
+ * is ln 1.2, on whichever side its values lie. */
+static void the_limit_is_the_medians_by_the_mad(void **state) {
+    (void)state;
+    static const double factors[] = {1,    1 / 1.01, 1.02, 1 / 1.03, 1.04, 1 / 1.05, 1.06,
+                                     1.07, 1 / 1.08, 1.09, 1.2,      1.5,  1.5,      1.5,
+                                     1.5,  1 / 1.5,  0.5,  0.5,      0.5,  0.5,      0.5};
+    for (int turned = 0; turned < 2; turned++) {
+        struct made made = make(21);
+        for (size_t i = 0; i < 21; i++) {
+            double factor = turned ? 1 / factors[i] : factors[i];
+            made.start[i] = i * S;
+            made.latency[i] = (uint64_t)(1e8 * factor + 0.5);
+        }
+        struct pyr_spikes spikes = find(&made);
+        assert_near(spikes.robust_limit_ns, 1e8 * pow(1.2, 5 * 1.4826), 1e8 * 1e-6);
+        unmake(&made);
+    }
+}
+
+/* Spikes that come together say less about their share than as many that come apart. The first ten
+ * of 410 belong to no batch of the 20. */
+static void a_share_of_clustered_spikes_is_less_sure(void **state) {
+    (void)state;
+    double width[2];
+    for (int clustered = 0; clustered < 2; clustered++) {
+        struct made made = even(410);
+        for (size_t i = 0; i < 20; i++)
+            made.latency[clustered ? 10 + 7 * 20 + i : 10 + 20 * i] = 100 * MS;
+        struct pyr_spikes spikes = find(&made);
+        assert_int_equal(spikes.robust_count, 20);
+        assert_near(spikes.robust.value, 20.0 / 410, 1e-12);
+        width[clustered] = spikes.robust.hi - spikes.robust.lo;
+        unmake(&made);
+    }
+    assert_true(width[1] > 2 * width[0]);
+    /* One in each batch is no cluster: Wilson's interval at n. */
+    struct pyr_estimate plain = pyr_proportion(20, 410, 1);
+    assert_near(width[0], plain.hi - plain.lo, 1e-12);
+}
+
+static void a_period_wants_eight_gaps_and_is_their_median(void **state) {
+    (void)state;
+    for (size_t events = 8; events <= 9; events++) {
+        struct made made = even(200);
+        for (size_t i = 0; i < events; i++)
+            made.latency[5 + 20 * i] = 100 * MS;
+        struct pyr_spikes spikes = find(&made);
+        assert_int_equal(spikes.event_count, events);
+        assert_near(spikes.period_s, 20, 1e-9);
+        assert_near(spikes.period_spread_s, 0, 1e-9);
+        assert_true(spikes.periodic == (events == 9));
+        unmake(&made);
+    }
+    /* 19 and 21 s in turn: one off 20 is regular, and so is one off a tenth at most. */
+    for (size_t off = 1; off <= 3; off++) {
+        struct made uneven = even(200);
+        for (size_t i = 0; i < 9; i++)
+            uneven.latency[5 + 20 * i + (i % 2) * off] = 100 * MS;
+        struct pyr_spikes found = find(&uneven);
+        assert_near(found.period_s, 20, 1e-9);
+        assert_near(found.period_spread_s, (double)off, 1e-9);
+        assert_true(found.periodic == (off <= 2));
+        unmake(&uneven);
+    }
+    /* Gaps of 30, 2 and 9 s: the median is 9, the deviations 21, 7 and 0. */
+    struct made made = even(100);
+    made.latency[5] = made.latency[35] = made.latency[37] = made.latency[46] = 100 * MS;
+    struct pyr_spikes spikes = find(&made);
+    assert_near(spikes.period_s, 9, 1e-9);
+    assert_near(spikes.period_spread_s, 7, 1e-9);
+    /* Three have two, which say something; within a tenth of the median is regular, but few. */
+    made.latency[46] = 10 * MS;
+    spikes = find(&made);
+    assert_near(spikes.period_s, 16, 1e-9);
+    assert_false(spikes.periodic);
+    /* Two events have one gap, which says nothing. */
+    made.latency[35] = 10 * MS;
+    spikes = find(&made);
+    assert_true(isnan(spikes.period_s));
+    unmake(&made);
+}
+
+static void without_a_spike_there_is_no_event(void **state) {
+    (void)state;
+    struct made made = even(100);
+    struct pyr_spikes spikes = find(&made);
+    assert_int_equal(spikes.event_count, 0);
+    assert_near(spikes.events_per_minute, 0, 0);
+    assert_true(isnan(spikes.period_s));
+    unmake(&made);
+}
+
 static void too_few_or_zero_values_are_unknown(void **state) {
     (void)state;
     struct made made = make(30);
@@ -157,6 +303,11 @@ int main(void) {
         cmocka_unit_test(stalls_at_regular_times_are_found_with_their_period),
         cmocka_unit_test(random_spikes_have_no_period),
         cmocka_unit_test(a_spike_must_be_twice_the_median_and_a_millisecond_above),
+        cmocka_unit_test(events_are_what_overlaps),
+        cmocka_unit_test(the_limit_is_the_medians_by_the_mad),
+        cmocka_unit_test(a_share_of_clustered_spikes_is_less_sure),
+        cmocka_unit_test(a_period_wants_eight_gaps_and_is_their_median),
+        cmocka_unit_test(without_a_spike_there_is_no_event),
         cmocka_unit_test(too_few_or_zero_values_are_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
