@@ -42,7 +42,8 @@ static bool open_arm(const char *text, const struct workload *load, uint64_t see
                                                 .prompt_tokens = load->prompt_tokens,
                                                 .output_tokens = load->output_tokens,
                                                 .seed = seed,
-                                                .virtual_now_ns = now_ns};
+                                                .virtual_now_ns = now_ns,
+                                                .stop = pyr_signals_install()};
     return pyr_ab_target_open(&config, arm, err);
 }
 
@@ -50,12 +51,16 @@ static bool run_sides(struct pyr_cli *cli, const struct pyr_compare_words *words
                       const char *b, const struct workload *load, double threshold,
                       struct pyr_comparison **comparison, int *signal, struct pyr_err *err) {
     const volatile sig_atomic_t *stop = pyr_signals_install();
+    bool simulated = strncmp(a, "sim:", 4) == 0 && strncmp(b, "sim:", 4) == 0;
+    struct pyr_ab_live live = {&pyr_root_live, cli->clock};
+    const struct pyr_ab_machine machine = pyr_ab_live_machine(&live);
     struct watcher watcher = {cli->error_terminal, cli->shared.quiet};
     const struct pyr_ab_options options = {.pairs = words->pairs,
                                            .duration_ns = words->duration_ns,
                                            .seed = words->seed,
                                            .threshold = threshold,
                                            .stop = stop,
+                                           .machine = simulated ? NULL : &machine,
                                            .progress = show,
                                            .progress_context = &watcher};
     uint64_t now_ns = PYR_NS_PER_S; /* 0 would read as an unknown stamp */

@@ -25,11 +25,16 @@ struct experiment {
     struct pyr_ab_arm *arms[SIDES];
     const struct pyr_ab_options *options;
     struct pyr_arena *arena;
-    size_t sides, pairs, done; /* sides: 3, or 2 without the floor */
+    size_t sides, pairs;       /* sides: 3, or 2 without the floor; pairs: as asked for */
+    size_t run, done;          /* pairs that were run whole; of these, kept */
+    size_t least;              /* pairs that a verdict needs */
+    struct pyr_ab_span *spans; /* (2 * pairs, sides), by pairs that were run */
+    struct pyr_ab_troubles troubles;
+    uint64_t ran_ns;
     uint64_t size;
     double pilot_cv; /* expected of a block at `size` */
     bool short_blocks;
-    struct pyr_ab_block *blocks; /* (pairs, SIDES) */
+    struct pyr_ab_block *blocks; /* (2 * pairs, SIDES) */
     const char *warnings[8];
     size_t warning_count;
 };
@@ -74,13 +79,18 @@ static uint64_t pilot_number(size_t i) {
 static bool run_block(struct experiment *e, const char *what, size_t side, uint64_t number,
                       struct pyr_ab_block *block, struct pyr_err *err) {
     struct pyr_ab_arm *arm = e->arms[side];
+    *block = (struct pyr_ab_block){.ns = 0};
     if (!arm->ops->block(arm, e->size, number, block, err))
         return false;
-    return block->ok > 0 ||
+    return block->ok > 0 || block->broken || is_stopped(e) ||
            pyr_fail(err, PYR_E_ENGINE,
                     "%s: none of the %llu requests of a block (%s, %zu of %zu pairs done) "
                     "succeeded; see that it still runs and takes such requests",
-                    arm->name, (unsigned long long)block->total, what, e->done, e->pairs);
+                    arm->name, (unsigned long long)block->total, what, e->run, e->pairs);
+}
+
+static bool fail_early(struct pyr_err *err) {
+    return pyr_fail(err, PYR_E_INTERRUPTED, "stopped before the first pair");
 }
 
 static bool warm_up(struct experiment *e, struct pyr_err *err) {
@@ -88,7 +98,9 @@ static bool warm_up(struct experiment *e, struct pyr_err *err) {
     for (size_t side = 0; side < 2; side++) {
         struct pyr_ab_block block;
         if (!run_block(e, "warm-up", side, pilot_number(side), &block, err))
-            return false;
+            return is_stopped(e) && fail_early(err);
+        if (is_stopped(e))
+            return fail_early(err);
         tell(e, "warm-up", side + 1, 2, (double)block.ns * 1e-9);
     }
     return true;
@@ -104,14 +116,14 @@ static bool find_size(struct experiment *e, struct pyr_err *err) {
         for (size_t side = 0; side < 2; side++) {
             struct pyr_ab_block block;
             if (!run_block(e, "sizing", side, pilot_number(2 + i), &block, err))
-                return false;
+                return is_stopped(e) && fail_early(err);
             for (size_t k = 0; k < ops->measure_count; k++)
                 values[side][k][i] = block.values[k];
             ns += (double)block.ns / (2 * PILOT_BLOCKS);
             tell(e, "sizing", 2 * i + side + 1, 2 * PILOT_BLOCKS, (double)block.ns * 1e-9);
         }
     if (is_stopped(e))
-        return pyr_fail(err, PYR_E_INTERRUPTED, "stopped before the first pair");
+        return fail_early(err);
     uint64_t time =
         e->options->duration_ns ? e->options->duration_ns : DURATION_DEFAULT_S * PYR_NS_PER_S;
     double room = (double)time / (ns * (double)(e->sides * e->pairs));
@@ -148,21 +160,73 @@ static bool find_size(struct experiment *e, struct pyr_err *err) {
 /* --- the pairs
  * ------------------------------------------------------------------------------------ */
 
+static void look(const struct experiment *e, struct pyr_ab_reading *reading) {
+    const struct pyr_ab_machine *machine = e->options->machine;
+    if (machine)
+        machine->read(machine->context, reading);
+    else
+        *reading = (struct pyr_ab_reading){NAN, NAN, NAN, NAN, NAN};
+}
+
+/* One more pair. After a signal it is not whole, whatever its blocks say: what fails then may have
+ * had the signal too. */
+static bool run_pair(struct experiment *e, struct pyr_rng *rng, size_t aim, struct pyr_err *err) {
+    size_t order[SIDES] = {SIDE_A, SIDE_B, SIDE_A_AGAIN}, i = e->run;
+    struct pyr_ab_reading now;
+    pyr_rng_shuffle(rng, order, e->sides, sizeof *order);
+    look(e, &now);
+    for (size_t k = 0; k < e->sides; k++) {
+        size_t side = order[k];
+        struct pyr_ab_block *block = &e->blocks[i * SIDES + side];
+        struct pyr_ab_span *span = &e->spans[i * e->sides + side];
+        span->before = now;
+        bool fine = run_block(e, "pairs", side, number_of(i, side), block, err);
+        if (is_stopped(e))
+            return true;
+        if (!fine)
+            return false;
+        if (block->broken)
+            return pyr_fail(err, PYR_E_IO, "%s: a block could not be finished",
+                            e->arms[side]->name);
+        look(e, &now);
+        span->after = now;
+        e->ran_ns += block->ns;
+        tell(e, "pairs", i * e->sides + k + 1, aim * e->sides, (double)block->ns * 1e-9);
+    }
+    e->run++;
+    return true;
+}
+
+/* Moves the pairs without trouble to the front. */
+static void drop_troubled(struct experiment *e, const enum pyr_ab_trouble *trouble) {
+    e->done = 0;
+    for (size_t i = 0; i < e->run; i++)
+        if (trouble[i] == PYR_AB_CALM)
+            memmove(&e->blocks[SIDES * e->done++], &e->blocks[SIDES * i],
+                    SIDES * sizeof *e->blocks);
+}
+
+/* As many pairs without trouble as were asked for, as far as twice as many and the time go. */
 static bool run_pairs(struct experiment *e, struct pyr_err *err) {
+    enum pyr_ab_trouble *trouble = pyr_arena_array(e->arena, 2 * e->pairs, sizeof *trouble);
+    uint64_t time =
+        e->options->duration_ns ? e->options->duration_ns : DURATION_DEFAULT_S * PYR_NS_PER_S;
     struct pyr_rng rng;
     pyr_rng_init_stream(&rng, e->options->seed, 1);
-    for (size_t i = 0; i < e->pairs && !is_stopped(e); i++) {
-        size_t order[SIDES] = {SIDE_A, SIDE_B, SIDE_A_AGAIN};
-        pyr_rng_shuffle(&rng, order, e->sides, sizeof *order);
-        for (size_t k = 0; k < e->sides; k++) {
-            size_t side = order[k];
-            struct pyr_ab_block *block = &e->blocks[i * SIDES + side];
-            if (!run_block(e, "pairs", side, number_of(i, side), block, err))
-                return false;
-            tell(e, "pairs", i * e->sides + k + 1, e->pairs * e->sides, (double)block->ns * 1e-9);
+    size_t aim = e->pairs;
+    while (e->run < aim && !is_stopped(e)) {
+        if (e->run >= e->pairs && e->ran_ns >= time)
+            break;
+        if (!run_pair(e, &rng, aim, err))
+            return false;
+        if (e->run == aim) {
+            pyr_ab_find_troubles(e->spans, e->run, e->sides, trouble, &e->troubles);
+            aim = e->pairs + e->troubles.troubled;
+            aim = aim < 2 * e->pairs ? aim : 2 * e->pairs;
         }
-        e->done = i + 1;
     }
+    pyr_ab_find_troubles(e->spans, e->run, e->sides, trouble, &e->troubles);
+    drop_troubled(e, trouble);
     return true;
 }
 
@@ -244,6 +308,8 @@ static void judge(const struct experiment *e, struct pyr_compared_metric *metric
         const struct pyr_gate gate = {.threshold = e->options->threshold,
                                       .noise_floor = noise[k].floor,
                                       .higher_is_better = higher,
+                                      .beyond = true,
+                                      .spread = metrics[k].spread,
                                       .absolute_floor = measure->floor,
                                       .level = metrics[k].baseline.value};
         double p_worse = metrics[k].gated ? worse[k] : metrics[k].p;
@@ -302,6 +368,34 @@ static struct pyr_comparison_side describe(const struct experiment *e, size_t si
         .simulated = arm->simulated};
 }
 
+/* With fewer pairs than a slowdown could be significant with, nothing is said either way. */
+static void hold_back(struct experiment *e, struct pyr_compared_metric *metrics, size_t count) {
+    const char *reason = pyr_arena_printf(e->arena, "%zu whole pair%s, and a verdict needs %zu",
+                                          e->done, e->done == 1 ? "" : "s", e->least);
+    for (size_t k = 0; k < count; k++) {
+        metrics[k].judgement.verdict = PYR_INCONCLUSIVE;
+        metrics[k].judgement.reason = reason;
+    }
+}
+
+static void warn_of_troubles(struct experiment *e) {
+    const struct pyr_ab_troubles *t = &e->troubles;
+    if (t->dropped)
+        warn(e,
+             "%zu of %zu pairs dropped, on both sides, as the machine was not the same for their "
+             "blocks: CPU time taken by the hypervisor %zu, by other processes %zu, a change of "
+             "its speed %zu",
+             t->dropped, e->run, t->counts[PYR_AB_STEAL], t->counts[PYR_AB_OTHERS],
+             t->counts[PYR_AB_MODE]);
+    else if (t->comes_with_a || t->comes_with_b)
+        warn(e, "the machine was not the same in %zu of %zu pairs, and that comes with %s: left in",
+             t->troubled, e->run, e->arms[t->comes_with_b ? SIDE_B : SIDE_A]->name);
+    else if (t->everywhere)
+        warn(e,
+             "the machine was not the same within %zu of %zu pairs: too many to drop, so all count",
+             t->troubled, e->run);
+}
+
 static void conclude(struct experiment *e, struct pyr_comparison *c) {
     size_t count = e->arms[SIDE_A]->ops->measure_count;
     struct pyr_compared_metric *metrics = pyr_arena_array(e->arena, count + 1, sizeof *metrics);
@@ -329,9 +423,20 @@ static void conclude(struct experiment *e, struct pyr_comparison *c) {
     compare_outputs(e, c);
     if (c->baseline.simulated || c->current.simulated)
         warn(e, "simulated: a set law was measured and no model ran");
-    if (e->done < e->pairs)
-        warn(e, "stopped after %zu of %zu pairs", e->done, e->pairs);
+    warn_of_troubles(e);
+    if (e->done < e->least)
+        hold_back(e, metrics, count + 1);
+    c->pairs_asked = e->pairs;
+    c->pairs_dropped = e->troubles.dropped;
     pyr_comparison_finish(c, metrics, count + 1);
+    if (is_stopped(e)) {
+        c->summary = pyr_arena_printf(e->arena, "%s (broken off after %zu of %zu pairs)",
+                                      c->summary, e->run, e->pairs);
+        warn(e,
+             "broken off after %zu of %zu pairs; the pair that was under way is dropped on both "
+             "sides",
+             e->run, e->pairs);
+    }
     if (c->verdict == PYR_INCONCLUSIVE)
         c->more = "more pairs (--pairs) or longer blocks (--duration) see smaller changes; a "
                   "quieter machine sees them sooner";
@@ -350,10 +455,7 @@ static bool run_all(struct experiment *e, struct pyr_err *err) {
         return false;
     if (!run_pairs(e, err))
         return false;
-    return e->done >= PYR_PAIRS_LEAST ||
-           pyr_fail(err, PYR_E_INTERRUPTED,
-                    "stopped after %zu pairs; %d are needed for an interval", e->done,
-                    PYR_PAIRS_LEAST);
+    return e->done > 0 || fail_early(err);
 }
 
 /* All of n pairs on one side have p = 2^-n, which Holm multiplies by the gated metrics: with fewer
@@ -387,7 +489,9 @@ bool pyr_ab_run(struct pyr_ab_arm *a, struct pyr_ab_arm *b, const struct pyr_ab_
                            .arena = arena,
                            .sides = options->no_floor ? 2 : SIDES,
                            .pairs = pairs,
-                           .blocks = pyr_arena_array(arena, pairs * SIDES, sizeof *e.blocks)};
+                           .least = least,
+                           .blocks = pyr_arena_array(arena, 2 * pairs * SIDES, sizeof *e.blocks),
+                           .spans = pyr_arena_array(arena, 2 * pairs * SIDES, sizeof *e.spans)};
     if (!run_all(&e, err)) {
         pyr_arena_destroy(arena);
         return false;

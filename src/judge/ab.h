@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "judge/ab_trouble.h"
 #include "stats/comparison.h"
 
 #include <signal.h>
@@ -35,6 +36,7 @@ struct pyr_ab_block {
     uint64_t ns;                        /* how long it took */
     uint64_t total, ok;                 /* of its requests or runs */
     uint64_t outputs_hash;              /* of what came out, whatever the order; 0: unknown */
+    bool broken;                        /* we ended it: its numbers are none of the arm's */
 };
 
 struct pyr_ab_arm; /* each kind's own; begins with the next two */
@@ -74,12 +76,15 @@ struct pyr_ab_options {
     bool no_floor;        /* leave the second A out: no noise floor (for tests of the rule) */
     uint64_t block_size;  /* 0: found by pilot blocks */
     const volatile sig_atomic_t *stop;
+    const struct pyr_ab_machine *machine; /* NULL: nobody looks for its trouble */
     pyr_ab_progress_fn *progress;
     void *progress_context;
 };
 
-/* Runs it. Both arms stay the caller's. After a signal the comparison has the pairs that were
- * whole, and fails with PYR_E_INTERRUPTED below six. */
+/* Runs it. Both arms stay the caller's. Pairs in which the machine had trouble are dropped and run
+ * again, at most as many as were asked for. After a signal the comparison has the pairs that were
+ * whole and is at most INCONCLUSIVE below the least number; it fails with PYR_E_INTERRUPTED before
+ * the first. */
 bool pyr_ab_run(struct pyr_ab_arm *a, struct pyr_ab_arm *b, const struct pyr_ab_options *options,
                 struct pyr_comparison **comparison, struct pyr_err *err);
 
@@ -97,7 +102,8 @@ struct pyr_ab_target_config {
     const char *text;
     uint32_t concurrency, prompt_tokens, output_tokens;
     uint64_t seed;
-    uint64_t *virtual_now_ns; /* one for both arms */
+    uint64_t *virtual_now_ns;          /* one for both arms */
+    const volatile sig_atomic_t *stop; /* ends a block too, which is then broken; NULL: none */
 };
 
 /* Opens a target, an in-process one in a worker process of its own. */

@@ -82,12 +82,14 @@ static bool run_block(struct target_arm *arm, struct pyr_workload *workload, uin
                                  .exact_output = true,
                                  .seed = seed,
                                  .ended = gather,
-                                 .ended_context = g};
+                                 .ended_context = g,
+                                 .stop = arm->config.stop};
     struct pyr_load_result result;
     if (!pyr_load_run(arm->load, &plan, workload, &result, err))
         return pyr_err_prefix(err, "%s", arm->arm.name);
     double seconds = (double)(result.measured_end_ns - result.measured_start_ns) * 1e-9;
     block->ns = result.ended_ns - result.started_ns;
+    block->broken = result.end == PYR_LOAD_ENDED_SIGNAL || result.end == PYR_LOAD_ENDED_RECORDER;
     block->total = g->total;
     block->ok = g->ok;
     block->outputs_hash = g->ok ? g->outputs_hash | 1 : 0;

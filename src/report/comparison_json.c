@@ -130,6 +130,8 @@ static json_t *whole_json(const struct pyr_comparison *comparison) {
     pyr_json_put(root, "gated", pyr_json_count(comparison->gated_count));
     pyr_json_put(root, "confirmed", json_boolean(comparison->confirmed));
     pyr_json_put(root, "pairs", pyr_json_count(comparison->pairs));
+    pyr_json_put(root, "pairs_asked", pyr_json_count(comparison->pairs_asked));
+    pyr_json_put(root, "pairs_dropped", pyr_json_count(comparison->pairs_dropped));
     pyr_json_put(root, "block_size", pyr_json_count(comparison->block_size));
     pyr_json_put(root, "order_seed", pyr_json_count(comparison->order_seed));
     pyr_json_put(root, "baseline", side_json(&comparison->baseline));

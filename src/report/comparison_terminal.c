@@ -251,6 +251,8 @@ void pyr_comparison_terminal(const struct pyr_comparison *comparison,
         pyr_buf_printf(&buf, "%zu pairs in random order (seed %llu), blocks of %llu",
                        comparison->pairs, (unsigned long long)comparison->order_seed,
                        (unsigned long long)comparison->block_size);
+    if (comparison->pairs_dropped)
+        pyr_buf_printf(&buf, "; %zu more dropped", comparison->pairs_dropped);
     wrap_and_clear(&paper, PYR_STYLE_DIM, "  ", &buf);
     if (comparison->verdict != PYR_INCOMPARABLE) {
         put_floor(&buf, comparison);

@@ -68,8 +68,9 @@ struct pyr_comparison {
     bool noise_biased;   /* the same thing, compared with itself, leaned to one side */
     uint64_t order_seed; /* pairs: of the order */
     size_t pairs;        /* pairs: how many */
-    uint64_t block_size; /* pairs: requests of a block, or runs of a command */
-    bool confirmed;      /* the verdict comes from a rerun in pairs (--confirm) */
+    size_t pairs_asked, pairs_dropped; /* for trouble of the machine, on both sides */
+    uint64_t block_size;               /* pairs: requests of a block, or runs of a command */
+    bool confirmed;                    /* the verdict comes from a rerun in pairs (--confirm) */
     const struct pyr_compared_metric *metrics; /* gated first, worst first within them */
     size_t metric_count, gated_count;
     const struct pyr_compared_part *parts; /* of the environment, that differ */

@@ -14,11 +14,12 @@ const char *pyr_verdict_name(enum pyr_verdict verdict) {
 }
 
 /* At a true ln ratio of x the estimate exceeds both bars in 8 of 10 cases when x is .84 standard
- * errors above them: T' for the point, 1.96 standard errors for the interval. */
-static double least_detectable(const struct pyr_estimate *worse, double gate) {
+ * errors above them: T' for the point, 1.96 standard errors for the interval (from T' where it must
+ * lie beyond it). */
+static double least_detectable(const struct pyr_estimate *worse, double gate, bool beyond) {
     const double z80 = 0.8416212335729143;
     double se = (log(worse->hi) - log(worse->lo)) / (2 * PYR_Z975);
-    double bar = fmax(log1p(gate), PYR_Z975 * se);
+    double bar = beyond ? log1p(gate) + PYR_Z975 * se : fmax(log1p(gate), PYR_Z975 * se);
     return expm1(bar + z80 * se);
 }
 
@@ -41,6 +42,10 @@ static bool is_beneath_notice(const struct pyr_estimate *ratio, const struct pyr
 static bool is_below_floor(const struct pyr_estimate *ratio, const struct pyr_gate *gate) {
     return gate->absolute_floor > 0 && gate->level > 0 &&
            fabs(ratio->value - 1) * gate->level < gate->absolute_floor;
+}
+
+static bool varies_too_much(const struct pyr_estimate *ratio, const struct pyr_gate *gate) {
+    return gate->spread > PYR_SPREAD_BORNE && gate->spread > fabs(log(ratio->value)) / 2;
 }
 
 static bool is_significant(double p) {
@@ -66,11 +71,14 @@ struct pyr_judgement pyr_judge(const struct pyr_estimate *ratio, const struct py
     double p_better = gate->higher_is_better ? p_higher : p_lower;
     double bar = 1 + gate->threshold, raised = 1 + result.gate;
     result.worse = worse.value - 1;
-    result.least_detectable = least_detectable(&worse, result.gate);
+    result.least_detectable = least_detectable(&worse, result.gate, gate->beyond);
     result.reason = NULL;
     result.verdict = PYR_INCONCLUSIVE;
     bool worsened = worse.lo > 1, bettered = worse.hi < 1;
-    if (is_beneath_notice(ratio, gate) || (worse.hi < bar && worse.lo > 1 / bar)) {
+    double least_lo = gate->beyond ? raised : 1;
+    if (varies_too_much(ratio, gate)) {
+        result.reason = "the blocks vary by more than a quarter, which is more than pairs bear";
+    } else if (is_beneath_notice(ratio, gate) || (worse.hi < bar && worse.lo > 1 / bar)) {
         result.verdict = PYR_UNCHANGED;
         if (is_beneath_notice(ratio, gate))
             result.reason = "the difference is below the metric's absolute floor";
@@ -82,10 +90,12 @@ struct pyr_judgement pyr_judge(const struct pyr_estimate *ratio, const struct py
     } else if ((worsened && worse.value > raised && !is_significant(p_worse)) ||
                (bettered && worse.value < 1 / raised && !is_significant(p_better))) {
         result.reason = "not significant beside the other gated metrics (Holm)";
-    } else if (worsened && worse.value > raised) {
+    } else if (worse.lo > least_lo && worse.value > raised) {
         result.verdict = PYR_REGRESSED;
-    } else if (bettered && worse.value < 1 / raised) {
+    } else if (worse.hi < 1 / least_lo && worse.value < 1 / raised) {
         result.verdict = PYR_IMPROVED;
+    } else if ((worsened && worse.value > raised) || (bettered && worse.value < 1 / raised)) {
+        result.reason = "beyond the gate, but its interval reaches below it";
     }
     return result;
 }

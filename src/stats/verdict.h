@@ -29,6 +29,10 @@ struct pyr_gate {
     double threshold;   /* relative, 0.10 for 10 %; >= 0 */
     double noise_floor; /* relative, of an A/A comparison in the same run; NaN or 0 when unknown */
     bool higher_is_better;
+    /* Whether the whole interval must lie beyond T', not only the estimate: where the noise is
+     * known from pairs. */
+    bool beyond;
+    double spread; /* robust, of the logarithms of the pairs' ratios; 0 or NaN: unknown */
     /* Differences below this, in the metric's unit, never gate (10 % of nothing); 0 for none. It
      * needs `level`, the metric's value at the baseline. */
     double absolute_floor, level;
@@ -44,13 +48,18 @@ struct pyr_judgement {
     const char *reason;      /* static text, or that of the estimate; NULL for the plain cases */
 };
 
+/* Of ln(B/A): blocks that vary by a quarter each. Beyond it most blocks were disturbed, and the
+ * estimate is of the disturbance. */
+#define PYR_SPREAD_BORNE 0.35
+
 /* p_higher and p_lower are the one-sided p of "B/A > 1" and "B/A < 1", already adjusted by Holm
  * over the gated metrics (or raw for a single one, or NaN to go by the interval alone).
  *
- *   REGRESSED     worse > T', the interval beyond 1, p <= 2.5 %
- *   IMPROVED      better than 1/(1+T'), the interval beyond 1, p <= 2.5 %
+ *   REGRESSED     worse > T', the interval beyond 1 (T' with `beyond`), p <= 2.5 %
+ *   IMPROVED      better than 1/(1+T'), the interval beyond 1 (1/(1+T')), p <= 2.5 %
  *   UNCHANGED     the interval within 1/(1+threshold) .. 1+threshold, or within the absolute floor
- *   INCONCLUSIVE  everything else; beyond the threshold but not T' too, with that reason
+ *   INCONCLUSIVE  everything else; beyond the threshold but not T' too, with that reason; and all
+ *                 whose pairs vary by more than PYR_SPREAD_BORNE and than half of what they show
  *   INCOMPARABLE  no ratio, or an end of its interval is open
  */
 struct pyr_judgement pyr_judge(const struct pyr_estimate *ratio, const struct pyr_gate *gate,
