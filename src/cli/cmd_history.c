@@ -5,12 +5,11 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/parse.h"
-#include "codec/escape.h"
 #include "estimate/quantile.h"
 #include "judge/history.h"
 #include "judge/trend.h"
 #include "report/figures.h"
-#include "report/meta.h"
+#include "report/history.h"
 #include "report/text.h"
 #include "store/store.h"
 
@@ -72,12 +71,6 @@ static bool open_store(struct desk *desk, bool write, struct pyr_err *err) {
     return pyr_store_open(&config, &desk->store, err);
 }
 
-static const char *format_time(struct desk *desk, double unix_s) {
-    char when[32];
-    pyr_report_iso_time(unix_s, when, sizeof when);
-    return pyr_arena_strdup(desk->arena, *when ? when : "-");
-}
-
 static const char *clean(struct desk *desk, const char *text) {
     struct pyr_buf buf = {0};
     pyr_text_clean(&buf, text ? text : "-", false);
@@ -89,21 +82,6 @@ static const char *clean(struct desk *desk, const char *text) {
 /* --- list ----------------------------------------------------------------------------------------
  */
 
-static const char *target_of(struct desk *desk, const struct pyr_kept_run *run) {
-    struct pyr_report_meta meta;
-    pyr_report_meta_open(run->meta_json, &meta);
-    const char *name = meta.name ? meta.name : run->origin;
-    const char *copy = clean(desk, name);
-    pyr_report_meta_close(&meta);
-    return copy;
-}
-
-static const char *flags_of(const struct pyr_kept_run *run) {
-    return run->partial     ? (run->simulated ? "partial, simulated" : "partial")
-           : run->simulated ? "simulated"
-                            : "";
-}
-
 /* The runs that the options choose, oldest first. */
 static bool list(struct desk *desk, struct pyr_kept_run **runs, size_t *count,
                  struct pyr_err *err) {
@@ -114,74 +92,19 @@ static bool list(struct desk *desk, struct pyr_kept_run **runs, size_t *count,
                                    pyr_store_name(desk->store)));
 }
 
-/* The time is in an id already, but for what was imported. */
 static bool list_runs(struct desk *desk, struct pyr_err *err) {
-    enum { COLUMNS = 4 };
-    static const struct pyr_column columns[COLUMNS] = {
-        {"run", "", true}, {"target", "", true}, {"revision", "", true}, {"group", "", true}};
     struct pyr_kept_run *runs;
     size_t count;
     if (!desk->filter.newest)
         desk->filter.newest = LISTED;
     if (!list(desk, &runs, &count, err))
         return false;
-    struct pyr_cell *cells = pyr_arena_array(desk->arena, count * COLUMNS, sizeof *cells);
-    for (size_t i = 0; i < count; i++) {
-        struct pyr_cell *row = &cells[i * COLUMNS];
-        const char *flags = flags_of(&runs[i]);
-        row[0].full = clean(desk, runs[i].id);
-        row[1].full = target_of(desk, &runs[i]);
-        if (*flags)
-            row[1].full = pyr_arena_printf(desk->arena, "%s (%s)", row[1].full, flags);
-        row[2].full = clean(desk, runs[i].revision);
-        row[2].brief = pyr_arena_strndup(desk->arena, row[2].full, 12);
-        row[3].full = clean(desk, runs[i].group);
-    }
-    const struct pyr_table table = {columns, cells, COLUMNS, count};
-    pyr_paper_table(&desk->paper, &table);
+    pyr_report_history_list(&desk->paper, desk->arena, runs, count);
     return true;
 }
 
 /* --- show ----------------------------------------------------------------------------------------
  */
-
-static void put_kept_metric(struct desk *desk, const struct pyr_kept_metric *metric) {
-    const struct pyr_metric_info *info = pyr_metric_info(metric->metric);
-    double largest = (double)NAN;
-    for (int i = 0; i < PYR_KEPT_COUNT; i++)
-        largest = fmax(largest, metric->at[i].value);
-    if (isnan(largest)) /* too few values for any statistic */
-        return;
-    struct pyr_scale scale = pyr_scale_for(info->unit, largest);
-    pyr_buf_printf(&desk->out, "    %-28s", info->name);
-    for (int i = 0; i < PYR_KEPT_COUNT; i++) {
-        if (isnan(metric->at[i].value))
-            continue;
-        if (i != PYR_KEPT_VALUE)
-            pyr_buf_printf(&desk->out, " %s ", pyr_kept_names[i]);
-        else
-            pyr_buf_putc(&desk->out, ' ');
-        pyr_put_number(&desk->out, metric->at[i].value * scale.factor);
-    }
-    pyr_buf_printf(&desk->out, " %s  (n %llu)\n", scale.unit, (unsigned long long)metric->n);
-}
-
-static void put_kept_case(struct desk *desk, const struct pyr_kept_case *kept) {
-    pyr_buf_printf(&desk->out, "\n%s %s", clean(desk, kept->suite), clean(desk, kept->id));
-    if (kept->total)
-        pyr_buf_printf(&desk->out, "  %llu of %llu ok", (unsigned long long)kept->ok,
-                       (unsigned long long)kept->total);
-    pyr_buf_putc(&desk->out, '\n');
-    if (kept->reference)
-        pyr_buf_printf(&desk->out, "  measured beside %s\n", clean(desk, kept->reference));
-    for (size_t k = 0; k < kept->metric_count; k++) {
-        const struct pyr_kept_metric *metric = &kept->metrics[k];
-        put_kept_metric(desk, metric);
-        if (kept->reference && metric->ratio.value > 0)
-            pyr_buf_printf(&desk->out, "    %-28s %.4f [%.4f, %.4f]\n", "  as a ratio to it",
-                           metric->ratio.value, metric->ratio.lo, metric->ratio.hi);
-    }
-}
 
 static bool show_run(struct desk *desk, struct pyr_err *err) {
     struct pyr_kept_run *run;
@@ -189,15 +112,7 @@ static bool show_run(struct desk *desk, struct pyr_err *err) {
     if (!open_store(desk, false, err) ||
         !pyr_store_load(desk->store, desk->arena, id, false, &run, err))
         return false;
-    pyr_buf_printf(&desk->out, "run       %s %s\ntime      %s\ntarget    %s\ncommand   %s\n",
-                   clean(desk, run->id), flags_of(run), format_time(desk, run->time_unix_s),
-                   target_of(desk, run), clean(desk, run->command));
-    pyr_buf_printf(&desk->out, "revision  %s\ngroup     %s\nversion   %s\n",
-                   clean(desk, run->revision), clean(desk, run->group), clean(desk, run->version));
-    if (run->run_path && *run->run_path)
-        pyr_buf_printf(&desk->out, "run file  %s\n", clean(desk, run->run_path));
-    for (size_t i = 0; i < run->case_count; i++)
-        put_kept_case(desk, &run->cases[i]);
+    pyr_report_history_run(&desk->paper, desk->arena, run);
     if (run->run_path && pyr_fs_is_file(run->run_path))
         pyr_buf_printf(&desk->out, "\nthe whole report: pyrometer report %s\n",
                        clean(desk, run->run_path));
@@ -229,183 +144,27 @@ static bool find_trends(struct desk *desk, bool all_environments, struct pyr_tre
                                   "'pyrometer history show' lists what it has");
 }
 
-static const char *name_of(struct desk *desk, const struct pyr_trend *trend) {
-    return clean(desk, pyr_arena_printf(desk->arena, "%s %s %s%s%s", trend->suite, trend->case_id,
-                                        pyr_metric_info(trend->metric)->name,
-                                        trend->statistic == PYR_KEPT_VALUE ? "" : " ",
-                                        trend->statistic == PYR_KEPT_VALUE
-                                            ? ""
-                                            : pyr_kept_names[trend->statistic]));
-}
-
-static bool is_change(const struct pyr_trend *trend, size_t i) {
-    for (size_t k = 0; k < trend->change_count; k++)
-        if (trend->changes[k].at == &trend->points[i])
-            return true;
-    return false;
-}
-
-/* A heading where another environment begins. */
-static void put_environment(struct desk *desk, const struct pyr_trend *trend,
-                            const struct pyr_trend *before) {
-    if (before && before->newest == trend->newest)
-        return;
-    pyr_buf_printf(&desk->out, "%s%s, %zu run%s in this environment, the newest %s\n",
-                   before ? "\n" : "", target_of(desk, trend->newest), trend->point_count,
-                   trend->point_count == 1 ? "" : "s", clean(desk, trend->newest->id));
-}
-
-static void put_value(struct desk *desk, const struct pyr_trend *trend, double value) {
-    if (trend->reference) {
-        pyr_buf_printf(&desk->out, "%.3f", value);
-        return;
-    }
-    struct pyr_scale scale = pyr_scale_for(pyr_metric_info(trend->metric)->unit, value);
-    pyr_put_number(&desk->out, value * scale.factor);
-    if (*scale.unit)
-        pyr_buf_printf(&desk->out, " %s", scale.unit);
-}
-
-/* Eighths of a column: between the least and greatest value. */
-static void put_plot(struct desk *desk, const struct pyr_trend *trend) {
-    static const char *const bars[] = {"\u2581", "\u2582", "\u2583", "\u2584",
-                                       "\u2585", "\u2586", "\u2587", "\u2588"};
-    double least = (double)INFINITY, most = 0;
-    size_t room = desk->paper.width > 24 ? desk->paper.width - 4 : 20;
-    size_t first = trend->point_count > room ? trend->point_count - room : 0;
-    bool noted = false;
-    for (size_t i = first; i < trend->point_count; i++) {
-        least = fmin(least, trend->values[i].value);
-        most = fmax(most, trend->values[i].value);
-        noted |= is_change(trend, i) || trend->points[i].expected;
-    }
-    pyr_buf_printf(&desk->out, "  %s%s, now ", name_of(desk, trend),
-                   trend->reference ? " as a ratio" : "");
-    put_value(desk, trend, trend->values[trend->point_count - 1].value);
-    if (most > least) {
-        pyr_buf_puts(&desk->out, ", from ");
-        put_value(desk, trend, least);
-        pyr_buf_puts(&desk->out, " to ");
-        put_value(desk, trend, most);
-    }
-    pyr_buf_puts(&desk->out, "\n    ");
-    for (size_t i = first; i < trend->point_count; i++) {
-        double share = most > least ? (trend->values[i].value - least) / (most - least) : 0.5;
-        pyr_buf_puts(&desk->out, bars[(int)(share * 7.999)]);
-    }
-    pyr_buf_putc(&desk->out, '\n');
-    if (!noted)
-        return;
-    pyr_buf_puts(&desk->out, "    ");
-    for (size_t i = first; i < trend->point_count; i++)
-        pyr_buf_putc(&desk->out, is_change(trend, i) ? '^' : trend->points[i].expected ? 'm' : ' ');
-    pyr_buf_puts(&desk->out, "  (^ a change of level, m a mark)\n");
-}
-
-static void put_number_cell(struct desk *desk, double value) {
-    if (!isnan(value))
-        pyr_buf_printf(&desk->out, "%.9g", value);
-    pyr_buf_putc(&desk->out, ',');
-}
-
-/* A line a run and number: time, commit and then columns, as change-point programs take it. */
-static void put_csv(struct desk *desk, const struct pyr_trend *trends, size_t count) {
-    pyr_buf_puts(&desk->out, "time,commit,run,series,unit,value,lo,hi,change,raw\n");
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < trends[i].point_count; k++) {
-            const struct pyr_store_point *point = &trends[i].points[k];
-            const struct pyr_estimate *value = &trends[i].values[k];
-            const char *revision = point->revision ? point->revision : "";
-            const char *name = name_of(desk, &trends[i]);
-            pyr_buf_printf(&desk->out, "%.3f,", point->time_unix_s);
-            pyr_escape_csv(&desk->out, revision, strlen(revision));
-            pyr_buf_putc(&desk->out, ',');
-            pyr_escape_csv(&desk->out, point->run_id, strlen(point->run_id));
-            pyr_buf_putc(&desk->out, ',');
-            pyr_escape_csv(&desk->out, name, strlen(name));
-            pyr_buf_printf(&desk->out, ",%s,",
-                           trends[i].reference
-                               ? "ratio"
-                               : pyr_unit_name(pyr_metric_info(trends[i].metric)->unit));
-            put_number_cell(desk, value->value);
-            put_number_cell(desk, value->lo);
-            put_number_cell(desk, value->hi);
-            pyr_buf_printf(&desk->out, "%d,%.9g\n", is_change(&trends[i], k), point->at.value);
-        }
-}
-
 static bool plot(struct desk *desk, struct pyr_err *err) {
     struct pyr_trend *trends;
     size_t count;
     if (!find_trends(desk, false, &trends, &count, err))
         return false;
     if (desk->csv)
-        put_csv(desk, trends, count);
-    for (size_t i = 0; !desk->csv && i < count; i++) {
-        put_environment(desk, &trends[i], i ? &trends[i - 1] : NULL);
-        put_plot(desk, &trends[i]);
-    }
+        pyr_report_trends_csv(&desk->out, desk->arena, trends, count);
+    else
+        pyr_report_trends_plot(&desk->paper, desk->arena, trends, count);
     return true;
-}
-
-static void put_change(struct desk *desk, const struct pyr_trend *trend,
-                       const struct pyr_trend_change *change) {
-    pyr_buf_printf(&desk->out, "  %s: %+.1f %% (%s) from run %s", name_of(desk, trend),
-                   100 * (change->change.ratio - 1), change->worse ? "worse" : "better",
-                   change->at->run_id);
-    if (change->at->revision)
-        pyr_buf_printf(&desk->out, ", revision %s", clean(desk, change->at->revision));
-    pyr_buf_puts(&desk->out, ": ");
-    put_value(desk, trend, change->change.before);
-    pyr_buf_puts(&desk->out, " before, ");
-    put_value(desk, trend, change->change.after);
-    pyr_buf_puts(&desk->out, " after");
-    pyr_buf_puts(&desk->out, trend->reference ? " (ratios)\n" : "\n");
-}
-
-/* What a search of these series could not see. */
-static void put_limits(struct desk *desk, const struct pyr_trend *trends, size_t count) {
-    size_t reduced = 0, few = 0;
-    for (size_t i = 0; i < count; i++) {
-        reduced += trends[i].reduced_power;
-        few += trends[i].point_count - trends[i].start < 2 * PYR_CHANGES_LEAST_SIDE;
-    }
-    if (few)
-        pyr_buf_printf(&desk->out,
-                       "%zu of the series ha%s fewer than %d runs since the start or the last "
-                       "mark: too few to search (a change needs %d on either side)\n",
-                       few, few == 1 ? "s" : "ve", 2 * PYR_CHANGES_LEAST_SIDE,
-                       PYR_CHANGES_LEAST_SIDE);
-    if (reduced)
-        pyr_buf_printf(&desk->out, "%zu autocorrelated: reduced power\n", reduced);
 }
 
 static bool changes(struct desk *desk, struct pyr_err *err) {
     struct pyr_trend *trends;
-    size_t count, found = 0;
+    size_t count;
     if (!find_trends(desk, true, &trends, &count, err))
         return false;
-    if (desk->csv) {
-        put_csv(desk, trends, count);
-        return true;
-    }
-    for (size_t i = 0; i < count; i++)
-        found += trends[i].change_count;
-    pyr_buf_printf(&desk->out, "%zu change%s in %zu series\n", found, found == 1 ? "" : "s", count);
-    const struct pyr_trend *before = NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (trends[i].change_count == 0 && !trends[i].suspected)
-            continue;
-        put_environment(desk, &trends[i], before);
-        before = &trends[i];
-        for (size_t k = 0; k < trends[i].change_count; k++)
-            put_change(desk, &trends[i], &trends[i].changes[k]);
-        if (trends[i].suspected)
-            pyr_buf_printf(&desk->out,
-                           "  %s: the last three runs stand out; a suspicion, no more\n",
-                           name_of(desk, &trends[i]));
-    }
-    put_limits(desk, trends, count);
+    if (desk->csv)
+        pyr_report_trends_csv(&desk->out, desk->arena, trends, count);
+    else
+        pyr_report_trends_changes(&desk->paper, desk->arena, trends, count);
     return true;
 }
 
@@ -475,7 +234,7 @@ static bool merge(struct desk *desk, struct pyr_err *err) {
                 pyr_buf_printf(&desk->out,
                                "%s, the values of all runs of its environment together (no "
                                "intervals: runs differ by more than their values tell)\n",
-                               target_of(desk, newest));
+                               pyr_report_history_target(desk->arena, newest));
             if (!merge_metric(desk, kept, &kept->metrics[k], err))
                 return false;
         }
