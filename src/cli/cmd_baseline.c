@@ -101,13 +101,10 @@ int pyr_cmd_baseline(struct pyr_cli *cli, struct pyr_err *err) {
     if (!check_backends(cli, err))
         return PYR_CLI_FAILED;
     const char *output = o->output ? o->output : "performance_baseline";
-    size_t length = strlen(output);
-    while (length > 1 && output[length - 1] == '/')
-        length--;
     struct pyr_repeat repeat = {.runs = runs,
                                 .seed = o->seed,
                                 .duration_ns = o->duration_ns / runs,
-                                .output = pyr_arena_strndup(cli->arena, output, length),
+                                .output = pyr_repeat_folder(cli, output),
                                 .group = pyr_repeat_group(cli, "baseline")};
     struct pyr_repeated repeated;
     bool fine = pyr_repeat_bench(cli, &repeat, &repeated, err) &&

@@ -53,7 +53,7 @@ static int bench_several(struct pyr_cli *cli, struct pyr_err *err) {
     const struct pyr_repeat repeat = {.runs = o->runs,
                                       .seed = o->seed,
                                       .duration_ns = o->duration_ns,
-                                      .output = output,
+                                      .output = pyr_repeat_folder(cli, output),
                                       .group = pyr_repeat_group(cli, "runs")};
     struct pyr_repeated repeated;
     bool fine = pyr_repeat_bench(cli, &repeat, &repeated, err) &&
@@ -63,7 +63,7 @@ static int bench_several(struct pyr_cli *cli, struct pyr_err *err) {
         return PYR_CLI_FAILED;
     if (repeated.signal)
         return 128 + repeated.signal;
-    return pyr_judge_against(cli, pyr_arena_printf(cli->arena, "%s/runs.json", output),
+    return pyr_judge_against(cli, pyr_arena_printf(cli->arena, "%s/runs.json", repeat.output),
                              repeated.worst_exit, err);
 }
 

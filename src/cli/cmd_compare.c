@@ -27,7 +27,8 @@ static const struct pyr_option_row rows[] = {
      .kind = PYR_OPTION_FLAG,
      .offset = AT(report),
      .group = PYR_GROUP_OUTPUT,
-     .help = "write comparison_report.html, .md, .json and .xml too (to --output)"},
+     .help = "write comparison_report.html, .md, .json and .xml too (a folder as --output does it "
+             "by itself)"},
     {.name = "--ab",
      .kind = PYR_OPTION_FLAG,
      .offset = AT(ab),
@@ -134,10 +135,13 @@ static bool tell(struct pyr_cli *cli, const struct pyr_comparison *comparison, c
         return false;
     if (!pyr_tell_comparison(cli, comparison, to_file ? NULL : format, NULL, err))
         return false;
-    const char *folder = path && !to_file ? path : "benchmark_results";
+    bool folder = path && !to_file;
     if (cli->shared.ci)
-        return pyr_ci_tell_comparison(cli, comparison, folder, err);
-    return !report || to_file || pyr_tell_reports(cli, comparison, folder, err);
+        return pyr_ci_tell_comparison(cli, comparison, folder ? path : "benchmark_results", err);
+    if (to_file)
+        fprintf(stderr, "written: %s\n", path);
+    return to_file || (!report && !folder) ||
+           pyr_tell_reports(cli, comparison, folder ? path : "benchmark_results", err);
 }
 
 /* What only one way of comparing knows. */

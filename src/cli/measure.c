@@ -236,6 +236,7 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
         return false;
     if (!plan.needs_target) {
         options->command_line = pyr_typed_again(cli);
+        options->repeat_line = pyr_typed_to_repeat(cli);
         pyr_ci_prepare(cli, options);
         return !input.operand ||
                pyr_fail(err, PYR_E_USAGE, "%s: what was asked for needs no target; leave it out",
@@ -252,6 +253,7 @@ bool pyr_measure_prepare(struct pyr_cli *cli, struct pyr_bench_options *options,
     options->target_note = resolved.note;
     options->model = resolved.model;
     options->command_line = pyr_typed_again(cli);
+    options->repeat_line = pyr_typed_to_repeat(cli);
     if (resolved.note) {
         printf("No model was named: measuring %s, %s.\n", resolved.target, resolved.note);
         fflush(stdout);

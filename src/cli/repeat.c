@@ -34,6 +34,26 @@ const char *pyr_repeat_group(struct pyr_cli *cli, const char *kind) {
     return said ? said : pyr_arena_printf(cli->arena, "%s-%s", kind, when);
 }
 
+const char *pyr_repeat_folder(struct pyr_cli *cli, const char *said) {
+    size_t length = strlen(said);
+    while (length > 1 && said[length - 1] == '/')
+        length--;
+    return pyr_arena_strndup(cli->arena, said, length);
+}
+
+/* As people write it: "60s", "1500ms". */
+static char *duration_word(struct pyr_cli *cli, uint64_t duration_ns) {
+    static const struct {
+        uint64_t ns;
+        const char *unit;
+    } units[] = {{PYR_NS_PER_S, "s"}, {1000000, "ms"}, {1, "ns"}};
+    size_t i = 0;
+    while (duration_ns % units[i].ns)
+        i++;
+    return pyr_arena_printf(cli->arena, "--duration=%llu%s",
+                            (unsigned long long)(duration_ns / units[i].ns), units[i].unit);
+}
+
 /* argv of one run: this program, `bench`, the command's words but its name, and what is its own. */
 static char **words_of(struct pyr_cli *cli, const struct pyr_repeat *repeat, uint64_t number) {
     size_t count, used = strchr(cli->command->name, ' ') ? 2 : 1;
@@ -48,8 +68,7 @@ static char **words_of(struct pyr_cli *cli, const struct pyr_repeat *repeat, uin
     words[n++] = pyr_arena_printf(cli->arena, "--output=%s/", repeat->output);
     words[n++] = pyr_arena_printf(cli->arena, "--group=%s", repeat->group);
     if (repeat->duration_ns)
-        words[n++] = pyr_arena_printf(cli->arena, "--duration=%lluns",
-                                      (unsigned long long)repeat->duration_ns);
+        words[n++] = duration_word(cli, repeat->duration_ns);
     memcpy(words + n, kept, count * sizeof *words);
     words[n + count] = NULL;
     return words;

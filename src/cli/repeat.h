@@ -31,6 +31,9 @@ struct pyr_repeated {
 /* The group of the runs: --group, else "KIND-" and the time. */
 const char *pyr_repeat_group(struct pyr_cli *cli, const char *kind);
 
+/* The folder as files below it are named: without the slashes at its end. */
+const char *pyr_repeat_folder(struct pyr_cli *cli, const char *said);
+
 /* Fails when a run fails (its own message stands on standard error before). */
 bool pyr_repeat_bench(struct pyr_cli *cli, const struct pyr_repeat *repeat,
                       struct pyr_repeated *repeated, struct pyr_err *err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/tell.h"
 
+#include "cli/repeat.h"
+
 #include "base/buf.h"
 #include "base/fs.h"
 #include "report/comparison.h"
@@ -32,10 +34,7 @@ bool pyr_tell_comparison(struct pyr_cli *cli, const struct pyr_comparison *compa
 bool pyr_tell_reports(struct pyr_cli *cli, const struct pyr_comparison *comparison,
                       const char *folder, struct pyr_err *err) {
     static const char *const formats[] = {"md", "json", "junit", "html"};
-    size_t length = strlen(folder);
-    while (length > 1 && folder[length - 1] == '/')
-        length--;
-    folder = pyr_arena_strndup(cli->arena, folder, length);
+    folder = pyr_repeat_folder(cli, folder);
     if (!pyr_fs_make_dirs(folder, err))
         return false;
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/typed.h"
 
+#include "cli/options.h"
+
 #include "base/buf.h"
 
 #include <string.h>
@@ -98,12 +100,12 @@ const char *pyr_without_secrets(struct pyr_arena *arena, const char *command) {
     return text;
 }
 
-const char *pyr_typed_again(const struct pyr_cli *cli) {
+static const char *line_of(const struct pyr_cli *cli, char *const *words, size_t count) {
     struct pyr_buf buf = {0};
     pyr_buf_puts(&buf, "pyrometer");
-    for (int i = 0; i < cli->argc; i++) {
-        const char *word = without_password(cli->arena, cli->argv[i]);
-        word = without_secret(cli->arena, i ? cli->argv[i - 1] : "", word);
+    for (size_t i = 0; i < count; i++) {
+        const char *word = without_password(cli->arena, words[i]);
+        word = without_secret(cli->arena, i ? words[i - 1] : "", word);
         if (strchr(word, ' ')) /* a command of the shell */
             word = pyr_without_secrets(cli->arena, word);
         pyr_buf_putc(&buf, ' ');
@@ -124,4 +126,16 @@ const char *pyr_typed_again(const struct pyr_cli *cli) {
     const char *line = pyr_arena_strdup(cli->arena, pyr_buf_text(&buf));
     pyr_buf_deinit(&buf);
     return line;
+}
+
+const char *pyr_typed_again(const struct pyr_cli *cli) {
+    return line_of(cli, cli->argv, (size_t)cli->argc);
+}
+
+const char *pyr_typed_to_repeat(const struct pyr_cli *cli) {
+    static const char *const own[] = {"--output", "--group"};
+    size_t count;
+    char **words = pyr_args_without(cli->arena, cli->command, cli->argc, cli->argv, own,
+                                    sizeof own / sizeof *own, &count);
+    return line_of(cli, words, count);
 }

@@ -10,6 +10,8 @@
 /* What holds other than plain characters is quoted; the password of a URL (scheme://user:PASSWORD@)
  * and the value of a header become "***", because records are passed on. In the command's arena. */
 const char *pyr_typed_again(const struct pyr_cli *cli);
+/* The same without --output and --group: what is measured again overwrites nothing. */
+const char *pyr_typed_to_repeat(const struct pyr_cli *cli);
 
 /* A command of the shell (--launch) without what looks like a secret: the value of a variable or an
  * option whose name ends in key, token, secret, password and the like, what follows "Bearer", and

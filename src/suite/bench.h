@@ -80,7 +80,8 @@ struct pyr_bench_options {
     const char *output; /* folder or file; NULL: benchmark_results/ */
     const char *format; /* further formats, comma-separated; NULL: terminal + json */
     const char *requests_log;
-    const char *command_line;           /* as typed, for "repeat" */
+    const char *command_line;           /* as typed */
+    const char *repeat_line;            /* the same without where it is kept; NULL: as typed */
     const struct pyr_setting *settings; /* what is not the preset's, and who said it */
     size_t setting_count;
     bool no_calibrate, color;

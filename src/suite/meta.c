@@ -250,11 +250,11 @@ static void describe_tables(json_t *meta, const struct pyr_plan *plan) {
     json_decref(tables);
 }
 
-static void begin(json_t *meta, const char *command, uint64_t started_unix_ns) {
+static void begin(json_t *meta, const char *command, const char *repeat, uint64_t started_unix_ns) {
     json_object_set_new(meta, "program", json_string("pyrometer"));
     json_object_set_new(meta, "version", json_string(PYR_VERSION));
     json_object_set_new(meta, "command", text_or_null(command));
-    json_object_set_new(meta, "repeat_command", text_or_null(command));
+    json_object_set_new(meta, "repeat_command", text_or_null(repeat ? repeat : command));
     json_object_set_new(meta, "started_unix_ns", json_integer((json_int_t)started_unix_ns));
     char iso[32];
     time_t when = (time_t)(started_unix_ns / PYR_NS_PER_S);
@@ -275,7 +275,7 @@ char *pyr_meta_make(const struct pyr_bench_options *options, const struct pyr_pl
                     const struct pyr_root *root, const struct pyr_target_info *target,
                     uint64_t started_unix_ns) {
     json_t *meta = json_object();
-    begin(meta, options->command_line, started_unix_ns);
+    begin(meta, options->command_line, options->repeat_line, started_unix_ns);
     json_object_set_new(meta, "target", describe_target(options, target));
     json_object_set_new(meta, "config", describe_config(options, plan));
     describe_tables(meta, plan);
@@ -287,7 +287,7 @@ char *pyr_meta_of_pairs(const struct pyr_comparison *comparison, const char *com
     json_t *meta = json_object(), *target = json_object(), *config = json_object();
     char name[1024];
     snprintf(name, sizeof name, "beside %s", comparison->baseline.name);
-    begin(meta, command, started_unix_ns);
+    begin(meta, command, NULL, started_unix_ns);
     json_object_set_new(target, "kind", json_string("pairs"));
     json_object_set_new(target, "name", text_or_null(name));
     json_object_set_new(target, "spec", text_or_null(comparison->current.name));

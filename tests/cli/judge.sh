@@ -68,10 +68,20 @@ expect 0 '' compare performance_baseline slow/history/*Z/run.pyr --gate rss_peak
 # Several current runs against it.
 expect 3 '' bench "$slow" "${small[@]}" --runs 2 -o two/ --baseline performance_baseline
 holds two/runs.json '"schema": "pyrometer-baseline/1"'
+holds out 'Written  two/runs.json'
 
 # Both alive: targets, commands, and a doubted verdict again.
 expect 3 '' compare --ab sim: "$slow" --concurrency 2 --pairs 10
 holds out '10 pairs in random order'
+expect 0 'written: pairs/comparison_report.html' compare --ab sim: sim: --pairs 8 --quiet -o pairs/
+holds pairs/comparison_report.html 'class="answer">'
+holds pairs/comparison_report.json '"kind": "pairs"'
+expect 3 'written: kept/comparison_report.json' compare performance_baseline slow --output kept
+expect 0 'written: alone.json' compare --ab sim: sim: --pairs 8 -o alone.json
+# What repeats a run of a baseline goes neither where that is nor to its group.
+! grep -E '"repeat_command": "[^"]*(--output|--group|[0-9]ns)' performance_baseline/results.json ||
+    complain 'a baseline to repeat over itself'
+expect 3 '' compare --ab sim: "$slow" --concurrency 2 --pairs 10
 expect 0 '' history show latest
 holds out 'measured beside sim:'
 holds out 'as a ratio to it'
