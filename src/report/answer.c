@@ -14,7 +14,7 @@
 enum { WARNINGS = 2 };
 
 struct answer {
-    const struct pyr_paper *paper;
+    struct pyr_answer *told;
     struct pyr_arena *arena;
     const struct pyr_result *result;
     const struct pyr_report_meta *meta;
@@ -22,10 +22,11 @@ struct answer {
 
 static void put_line(const struct answer *answer, enum pyr_style style, const char *name,
                      struct pyr_buf *text) {
-    char mark[16];
-    snprintf(mark, sizeof mark, "%-9s ", name);
-    if (text->length)
-        pyr_paper_wrap(answer->paper, style, mark, pyr_buf_text(text));
+    struct pyr_answer *told = answer->told;
+    if (text->length && told->count < PYR_ANSWER_LINES)
+        told->lines[told->count++] =
+            (struct pyr_answer_line){style, pyr_arena_strdup(answer->arena, name),
+                                     pyr_arena_strdup(answer->arena, pyr_buf_text(text))};
     pyr_buf_deinit(text);
 }
 
@@ -206,7 +207,7 @@ static void put_trust(const struct answer *answer) {
         told++;
         struct pyr_buf one = {0};
         pyr_buf_puts(&one, result->warnings[i]);
-        put_line(answer, PYR_STYLE_WARN, "        !", &one);
+        put_line(answer, PYR_STYLE_WARN, "!", &one);
     }
 }
 
@@ -429,11 +430,10 @@ static void put_next(const struct answer *answer) {
     put_line(answer, PYR_STYLE_BOLD, "Next", &text);
 }
 
-void pyr_answer_put(const struct pyr_paper *paper, struct pyr_arena *arena,
-                    const struct pyr_result *result, const struct pyr_report_meta *meta) {
-    const struct answer answer = {paper, arena, result, meta};
-    if (!result->suite_count)
-        pyr_buf_puts(paper->out, "Nothing was measured.\n");
+void pyr_answer_make(struct pyr_arena *arena, const struct pyr_result *result,
+                     const struct pyr_report_meta *meta, struct pyr_answer *told) {
+    const struct answer answer = {told, arena, result, meta};
+    told->count = 0;
     put_measured(&answer);
     put_trust(&answer);
     put_one_user(&answer);
@@ -443,4 +443,19 @@ void pyr_answer_put(const struct pyr_paper *paper, struct pyr_arena *arena,
     put_memory(&answer);
     put_goals(&answer);
     put_next(&answer);
+}
+
+void pyr_answer_put(const struct pyr_paper *paper, struct pyr_arena *arena,
+                    const struct pyr_result *result, const struct pyr_report_meta *meta) {
+    struct pyr_answer told;
+    pyr_answer_make(arena, result, meta, &told);
+    if (!result->suite_count)
+        pyr_buf_puts(paper->out, "Nothing was measured.\n");
+    for (size_t i = 0; i < told.count; i++) {
+        const struct pyr_answer_line *line = &told.lines[i];
+        char mark[16];
+        bool warning = strcmp(line->name, "!") == 0;
+        snprintf(mark, sizeof mark, "%*s ", warning ? 9 : -9, line->name);
+        pyr_paper_wrap(paper, line->style, mark, line->text);
+    }
 }

@@ -128,13 +128,36 @@ static void put_tick_label(struct pyr_buf *out, const struct pyr_axis *axis, dou
         pyr_buf_printf(out, "%.4g", value);
 }
 
+/* What the page's script reads values by: the kind and the ends of an axis. */
+static void put_axis(struct pyr_buf *out, char name, const struct pyr_axis *axis) {
+    static const char *const kinds[] = {
+        [PYR_AXIS_LINEAR] = "n", [PYR_AXIS_LOG] = "l", [PYR_AXIS_QUANTILE] = "q"};
+    pyr_buf_printf(out, " data-%c=\"%s %.9g %.9g\"", name, kinds[axis->kind], axis->low,
+                   axis->high);
+}
+
+static void put_label(struct pyr_buf *out, const char *name, const char *label) {
+    if (!label || !*label)
+        return;
+    pyr_buf_printf(out, " data-%s=\"", name);
+    pyr_escape_html(out, label, strlen(label));
+    pyr_buf_putc(out, '"');
+}
+
 void pyr_chart_begin(const struct pyr_chart *chart, const char *description) {
     struct pyr_buf *out = chart->out;
     pyr_buf_printf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
     pyr_escape_html(out, description, strlen(description));
-    pyr_buf_puts(out, "\"><path class=\"grid\" d=\"");
+    pyr_buf_putc(out, '"');
+    put_axis(out, 'x', &chart->x);
+    put_axis(out, 'y', &chart->y);
+    put_label(out, "n", chart->x.label);
+    put_label(out, "u", chart->y.label);
+    pyr_buf_puts(out, chart->zoom ? " data-z=\"1\"" : "");
+    pyr_buf_puts(out, "><path class=\"grid\" d=\"");
     for (size_t i = 0; i < chart->y.tick_count; i++)
         pyr_buf_printf(out, "M%d %dH%d", LEFT, y_of(chart, chart->y.ticks[i]), RIGHT);
+    pyr_buf_puts(out, "\"/><path class=\"grid xg\" d=\"");
     for (size_t i = 0; i < chart->x.tick_count; i++)
         pyr_buf_printf(out, "M%d %dv8", x_of(chart, chart->x.ticks[i]), BOTTOM);
     pyr_buf_puts(out, "\"/><g class=\"yt\">");

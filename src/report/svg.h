@@ -33,6 +33,7 @@ struct pyr_axis {
 struct pyr_chart {
     struct pyr_buf *out;
     struct pyr_axis x, y;
+    bool zoom; /* a reader may look at a part of a linear x axis */
 };
 
 /* Widens [low, high] to hold the value; NaN and infinity leave it. Start from low = INFINITY, high

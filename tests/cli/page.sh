@@ -58,5 +58,30 @@ page run/benchmark_report.html 'What came out?' 'Simulated' "$p50" 'latency over
 page load/benchmark_report.html 'Carries ' 'held every goal'
 page none/benchmark_report.html 'requests, not ok'
 page ab.html 'What changed?' 'pair 1: '
+
+# What the script adds, by keyboard and by click.
+alive() { # FILE
+    cat >frame.html <<END
+<!doctype html><iframe src="$1" style="width:1200px;height:900px;border:0"></iframe><p id="w"></p>
+<script>const f=document.querySelector("iframe");f.onload=()=>{const d=f.contentDocument,w=[];
+const key=(e,k)=>e.dispatchEvent(new KeyboardEvent("keydown",{key:k,bubbles:true}));
+const c=d.querySelector("svg[data-x]");key(c,"ArrowRight");
+w.push("read["+c.parentNode.querySelector(".read").textContent+"]");
+const z=d.querySelector("svg[data-z]");
+if(z){key(z,"+");w.push("zoomed "+!!z.querySelector("svg[viewBox]")+" reset "+!z.parentNode.querySelector(".reset").hidden)}
+const t=d.querySelector("table.fig:not(.own) th:nth-child(2) button");
+if(t){t.click();w.push("sorted "+t.parentNode.getAttribute("aria-sort"))}
+const l=d.querySelector(".legend button");
+if(l){l.click();w.push("pressed "+l.getAttribute("aria-pressed"))}
+document.getElementById("w").textContent=w.join(" | ")}</script>
+END
+    browse --allow-file-access-from-files --virtual-time-budget=3000 --dump-dom "file://$work/frame.html" >dom
+    grep -oE 'read\[[^]<]*[0-9][^<]*' dom
+}
+alive run/benchmark_report.html >said
+grep -q 'zoomed true reset true | sorted ascending | pressed false' said ||
+    { echo "the script does not do its part: $(cat said dom | head -c 600)"; failed=1; }
+alive ab.html | grep -q 'pair' || { echo 'a chart of pairs says nothing'; failed=1; }
+
 for file in run/benchmark_report.html load/benchmark_report.html ab.html; do narrow "$file"; done
 [ "$failed" -eq 0 ]

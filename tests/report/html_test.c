@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include "report/formats.h"
+#include "report/html/script.h"
 #include "report/html/style.h"
 #include "support/result_fixture.h"
 
@@ -32,7 +33,8 @@ static bool is_one_of(const char *word, size_t bytes, const char *list) {
 
 static const char *check_attributes(const char *at, const char *tag) {
     static const char known[] = "lang charset http-equiv content name class role aria-label "
-                                "aria-hidden viewBox d x y scope tabindex title id href open";
+                                "aria-hidden viewBox d x y scope tabindex title id href open "
+                                "data-x data-y data-n data-u data-z";
     for (;;) {
         at += strspn(at, " ");
         at += *at == '/';
@@ -51,7 +53,7 @@ static void check_markup(const char *page) {
     static const char elements[] =
         "html head meta title style body main header nav section p h1 h2 h3 div a b i small code "
         "span ul li abbr table thead tbody tr th td figure figcaption details summary pre svg "
-        "path g text";
+        "path g text dl dt dd script";
     static const char empty[] = "meta";        /* never closed */
     static const char optional[] = "li th td"; /* closed by what follows */
     char stack[64][16];
@@ -80,6 +82,8 @@ static void check_markup(const char *page) {
         memcpy(stack[depth++], name, sizeof name);
         if (strcmp(name, "style") == 0)
             at = strstr(at, "</style>");
+        if (strcmp(name, "script") == 0)
+            at = strstr(at, "</script>");
     }
     assert_int_equal(depth, 0);
 }
@@ -100,7 +104,7 @@ static void a_page_holds_no_markup_but_our_own(void **state) {
 static void a_page_asks_for_nothing(void **state) {
     (void)state;
     static const char *const askers[] = {"http://", "https://", "src=",  "@import",
-                                         "fetch(",  "url(",     "<link", "<script"};
+                                         "fetch(",  "url(",     "<link", "import("};
     struct pyr_buf page = {0};
     tell(pyr_report_html, pyr_test_result_rich(), &page);
     for (size_t i = 0; i < sizeof askers / sizeof *askers; i++)
@@ -181,18 +185,24 @@ static void base64(const unsigned char *bytes, size_t count, char *out) {
     *out = '\0';
 }
 
-static void the_policy_allows_the_style_sheet_as_it_is(void **state) {
+static void allows(const char *directive, const char *content) {
+    unsigned char digest[32];
+    char source[96], text[48];
+    sha256(content, strlen(content), digest);
+    base64(digest, sizeof digest, text);
+    snprintf(source, sizeof source, "%s 'sha256-%s';", directive, text);
+    if (!strstr(pyr_html_policy, source))
+        fail_msg("its source is now %s (report/html/style.c)", source);
+}
+
+static void the_policy_allows_style_sheet_and_script_as_they_are(void **state) {
     (void)state;
     unsigned char digest[32];
-    char source[64], text[48];
     sha256("abc", 3, digest);
     assert_int_equal(digest[0], 0xba);
     assert_int_equal(digest[31], 0xad);
-    sha256(pyr_html_style, strlen(pyr_html_style), digest);
-    base64(digest, sizeof digest, text);
-    snprintf(source, sizeof source, "'sha256-%s'", text);
-    if (!strstr(pyr_html_policy, source))
-        fail_msg("the style sheet changed: its source is now %s (report/html_style.c)", source);
+    allows("style-src", pyr_html_style);
+    allows("script-src", pyr_html_script);
 }
 
 /* --- contents ----------------------------------------------------------------------------------
@@ -397,7 +407,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_holds_no_markup_but_our_own),
         cmocka_unit_test(a_page_asks_for_nothing),
-        cmocka_unit_test(the_policy_allows_the_style_sheet_as_it_is),
+        cmocka_unit_test(the_policy_allows_style_sheet_and_script_as_they_are),
         cmocka_unit_test(a_page_stays_below_150_kilobytes),
         cmocka_unit_test(what_to_doubt_stands_before_any_figure),
         cmocka_unit_test(the_figures_are_those_of_the_json),

@@ -238,7 +238,8 @@ static void put_percentile_plot(struct pyr_buf *out, const struct pyr_suite_resu
 
 static void put_of_all_asked(struct pyr_buf *out, const struct pyr_of_all_asked *of_all,
                              double factor) {
-    pyr_buf_printf(out, "<tr><th scope=\"row\">with %llu that failed, as never<td>%llu",
+    pyr_buf_printf(out,
+                   "<tr class=\"sub\"><th scope=\"row\">with %llu that failed, as never<td>%llu",
                    (unsigned long long)of_all->failed, (unsigned long long)of_all->asked);
     for (int j = 0; j < PYR_Q_COUNT; j++) {
         pyr_buf_puts(out, "<td>");
@@ -612,7 +613,7 @@ static void draw_events(const struct pyr_chart *chart, const struct pyr_case_res
 
 static void put_latency_over_time(struct pyr_buf *out, const struct pyr_case_result *result,
                                   struct pyr_axis time, const double *x) {
-    struct pyr_chart chart = {.out = out, .x = time, .y = {.low = 0, .high = 0}};
+    struct pyr_chart chart = {.out = out, .x = time, .y = {.low = 0, .high = 0}, .zoom = true};
     double latency[POINTS_MAX], ttft[POINTS_MAX], worst[POINTS_MAX], largest = 0;
     size_t count = result->timeline_count < POINTS_MAX ? result->timeline_count : POINTS_MAX;
     for (size_t i = 0; i < count; i++)
@@ -645,7 +646,7 @@ static void put_latency_over_time(struct pyr_buf *out, const struct pyr_case_res
 
 static void put_output_over_time(struct pyr_buf *out, const struct pyr_case_result *result,
                                  struct pyr_axis time) {
-    struct pyr_chart chart = {.out = out, .x = time, .y = {.low = 0, .high = 0}};
+    struct pyr_chart chart = {.out = out, .x = time, .y = {.low = 0, .high = 0}, .zoom = true};
     double start[POINTS_MAX], rate[POINTS_MAX];
     size_t count = result->timeline_count < POINTS_MAX ? result->timeline_count : POINTS_MAX;
     for (size_t i = 0; i < count; i++) {
@@ -661,7 +662,7 @@ static void put_output_over_time(struct pyr_buf *out, const struct pyr_case_resu
     pyr_chart_begin(&chart, "Output tokens per second over time.");
     if (result->cut_s > 0)
         pyr_chart_shade(&chart, 0, result->cut_s, "warm-up, cut");
-    pyr_chart_steps(&chart, 0, start, rate, count);
+    pyr_chart_steps(&chart, 3, start, rate, count);
     pyr_chart_end(&chart);
     pyr_buf_puts(out, "</figure>");
 }
@@ -684,6 +685,7 @@ void pyr_html_case_charts(struct pyr_buf *out, const struct pyr_case_result *res
     put_legend_entry(out, 0, "latency, median");
     put_legend_entry(out, 2, "TTFT, median");
     put_legend_entry(out, 5, "latency, worst");
+    put_legend_entry(out, 3, "output");
     if (result->spike_count)
         put_legend_entry(out, 1, "spikes");
     put_legend_entry(out, 4, "failed requests");

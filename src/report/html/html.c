@@ -6,6 +6,7 @@
 #include "report/html/parts.h"
 #include "report/html/top.h"
 #include "report/meta.h"
+#include "stats/capacity.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,8 +18,19 @@ enum { PAGE_BYTES_MAX = 150000, LINE_BYTES = 200 };
 
 /* --- tables of figures ----------------------------------------------------------------------- */
 
+/* A try of a level that another one decided. */
+static bool is_again(const struct pyr_stress_result *stress, const struct pyr_case_result *one) {
+    if (!stress || !pyr_case_is_level(one->plan))
+        return false;
+    double load = one->plan->open_loop ? one->plan->rate : one->plan->concurrency;
+    for (size_t i = 0; i < stress->level_count; i++)
+        if (stress->levels[i].load == load)
+            return stress->levels[i].one != one;
+    return false;
+}
+
 static void put_figures(struct pyr_buf *out, const struct pyr_suite_result *suite,
-                        enum pyr_figure_group group) {
+                        const struct pyr_stress_result *stress, enum pyr_figure_group group) {
     struct pyr_figure figures[PYR_FIGURES_MAX];
     struct pyr_scale scales[PYR_FIGURES_MAX];
     size_t count = pyr_figures_choose(suite, group, figures);
@@ -37,7 +49,8 @@ static void put_figures(struct pyr_buf *out, const struct pyr_suite_result *suit
         const struct pyr_case_result *result = &suite->cases[i];
         if (!pyr_case_in_table(suite, result))
             continue;
-        pyr_html_element(out, "<tr><th scope=\"row\">", pyr_case_short_id(suite, result), "");
+        pyr_buf_puts(out, is_again(stress, result) ? "<tr class=\"again\">" : "<tr>");
+        pyr_html_element(out, "<th scope=\"row\">", pyr_case_short_id(suite, result), "");
         pyr_buf_puts(out, result->steadiness == PYR_NEVER_STEADY ? " ~" : "");
         pyr_buf_puts(out, result->saturating ? " ^" : "");
         if (counts)
@@ -77,9 +90,9 @@ static void put_metric_row(struct pyr_buf *out, const struct pyr_metric_result *
 }
 
 static void put_metrics(struct pyr_buf *out, const struct pyr_metric_result *rows, size_t count) {
-    pyr_buf_puts(out,
-                 PYR_HTML_TABLE(
-                     "fig") "<thead><tr><th scope=\"col\">metric<th scope=\"col\">unit"
+    pyr_buf_puts(
+        out, PYR_HTML_TABLE(
+                 "fig own") "<thead><tr><th scope=\"col\">metric<th scope=\"col\">unit"
                             "<th scope=\"col\">n<th scope=\"col\">value or p50<th scope=\"col\">p90"
                             "<th scope=\"col\">p99<th scope=\"col\">most</tr></thead><tbody>");
     for (size_t i = 0; i < count; i++)
@@ -242,7 +255,8 @@ static void put_cases(struct pyr_buf *out, const struct pyr_result *result, size
 }
 
 static void put_suite(struct pyr_buf *out, const struct pyr_suite_result *suite, size_t number,
-                      const struct pyr_report_meta *meta, bool whole) {
+                      const struct pyr_stress_result *stress, const struct pyr_report_meta *meta,
+                      bool whole) {
     pyr_buf_printf(out, "<section><h2 id=\"suite%zu\">", number);
     pyr_html_element(out, "", suite->name, "</h2>");
     put_outcomes(out, suite);
@@ -260,11 +274,11 @@ static void put_suite(struct pyr_buf *out, const struct pyr_suite_result *suite,
         pyr_html_element(out, "<h3>", pyr_case_short_id(suite, result), "</h3>");
         put_metrics(out, result->metrics, result->metric_count);
     }
-    put_figures(out, suite, PYR_FIGURES_SPEED);
-    put_figures(out, suite, PYR_FIGURES_MORE);
+    put_figures(out, suite, stress, PYR_FIGURES_SPEED);
+    put_figures(out, suite, stress, PYR_FIGURES_MORE);
     pyr_buf_puts(out, "<details><summary>More figures</summary>");
-    put_figures(out, suite, PYR_FIGURES_DETAIL);
-    put_figures(out, suite, PYR_FIGURES_MACHINE);
+    put_figures(out, suite, stress, PYR_FIGURES_DETAIL);
+    put_figures(out, suite, stress, PYR_FIGURES_MACHINE);
     pyr_buf_puts(out, "</details>");
     const char *case_id = NULL;
     uint64_t needs = pyr_figures_p99_needs(suite, &case_id);
@@ -398,7 +412,8 @@ bool pyr_report_html(const struct pyr_result *result, const struct pyr_report_op
     pyr_html_top(out, result, &meta);
     put_capacity(out, result);
     for (size_t i = 0; i < result->suite_count; i++)
-        put_suite(out, &result->suites[i], i + 1, &meta, !result->partial && !result->interrupted);
+        put_suite(out, &result->suites[i], i + 1, result->stress, &meta,
+                  !result->partial && !result->interrupted);
     struct pyr_buf tail = {0};
     put_instrument(&tail, result);
     put_end(&tail, result, &meta);

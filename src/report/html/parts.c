@@ -3,6 +3,7 @@
 
 #include "codec/escape.h"
 #include "report/figures.h"
+#include "report/html/script.h"
 #include "report/html/style.h"
 #include "report/json_text.h"
 
@@ -33,7 +34,9 @@ void pyr_html_page_begin(struct pyr_buf *out, const char *title) {
 }
 
 void pyr_html_page_end(struct pyr_buf *out) {
-    pyr_buf_puts(out, "</main></body></html>\n");
+    pyr_buf_puts(out, "</main><script>");
+    pyr_buf_puts(out, pyr_html_script);
+    pyr_buf_puts(out, "</script></body></html>\n");
 }
 
 void pyr_html_list(struct pyr_buf *out, const char *open, const char *const *list, size_t count) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the HTML pages are put together from: the frame of a page, foreign text, numbers, lists,
- * tables. A page asks for nothing from anywhere and runs no script (html_style.h).
+ * tables. A page asks for nothing from anywhere and runs no script but its own
+ * (report/html/style.h, script.h).
  */
 #ifndef PYR_REPORT_HTML_PARTS_H
 #define PYR_REPORT_HTML_PARTS_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/html/top.h"
 
+#include "report/answer.h"
 #include "report/figures.h"
 #include "report/html/parts.h"
 
@@ -46,6 +47,25 @@ static void put_title(struct pyr_buf *out, const struct pyr_report_meta *meta) {
     if (meta->notes && *meta->notes)
         pyr_html_element(out, "<p>", meta->notes, "</p>");
     pyr_buf_puts(out, "</header>");
+}
+
+/* In the words of the terminal's first screen. */
+static void put_answer(struct pyr_buf *out, const struct pyr_result *result,
+                       const struct pyr_report_meta *meta) {
+    static const char *const classes[] = {
+        [PYR_STYLE_PLAIN] = "",    [PYR_STYLE_BOLD] = "",     [PYR_STYLE_DIM] = "",
+        [PYR_STYLE_GOOD] = "good", [PYR_STYLE_WARN] = "warn", [PYR_STYLE_BAD] = "bad"};
+    struct pyr_arena *arena = pyr_arena_create();
+    struct pyr_answer told;
+    pyr_answer_make(arena, result, meta, &told);
+    pyr_buf_puts(out, told.count ? "<section aria-label=\"Answer\"><dl>" : "");
+    for (size_t i = 0; i < told.count; i++) {
+        pyr_buf_printf(out, "<dt class=\"%s\">", classes[told.lines[i].style]);
+        pyr_html_element(out, "", told.lines[i].name, "</dt>");
+        pyr_html_element(out, "<dd>", told.lines[i].text, "</dd>");
+    }
+    pyr_buf_puts(out, told.count ? "</dl></section>" : "");
+    pyr_arena_destroy(arena);
 }
 
 /* --- can it be trusted ----------------------------------------------------------------------- */
@@ -345,6 +365,7 @@ static void put_contents(struct pyr_buf *out, const struct pyr_result *result) {
 void pyr_html_top(struct pyr_buf *out, const struct pyr_result *result,
                   const struct pyr_report_meta *meta) {
     put_title(out, meta);
+    put_answer(out, result, meta);
     pyr_buf_puts(out, "<section class=\"verdict\" aria-label=\"Verdict\">");
     put_trust(out, result);
     put_outcome(out, result);
