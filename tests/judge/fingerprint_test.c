@@ -145,6 +145,30 @@ static void what_the_machine_hides_is_the_same_however_it_is_worded(void **state
     pyr_arena_destroy(arena);
 }
 
+/* A part is named in full, without "config", or by its last word; another name varies nothing. */
+static void a_part_that_may_vary_is_named_by_its_end(void **state) {
+    (void)state;
+    struct pyr_arena *arena = pyr_arena_create();
+    static const char *const names[] = {"config.options.flash_attn",
+                                        "options.flash_attn",
+                                        "flash_attn",
+                                        "attn",
+                                        "config",
+                                        "options",
+                                        "kernel"};
+    const char *a =
+        pyr_fingerprint_make(arena, "{\"config\":{\"options\":{\"flash_attn\":\"on\"}}}").json;
+    const char *b =
+        pyr_fingerprint_make(arena, "{\"config\":{\"options\":{\"flash_attn\":\"off\"}}}").json;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct pyr_fingerprint_difference *differences;
+        size_t count;
+        pyr_fingerprint_compare(arena, a, b, &names[i], 1, &differences, &count);
+        assert_int_equal(count, i < 3 ? 0 : 1);
+    }
+    pyr_arena_destroy(arena);
+}
+
 static void an_unknown_environment_never_equals_another(void **state) {
     (void)state;
     struct pyr_arena *arena = pyr_arena_create();
@@ -172,6 +196,7 @@ int main(void) {
         cmocka_unit_test(a_new_setting_at_its_default_leaves_the_hash),
         cmocka_unit_test(a_run_of_the_first_version_keeps_its_hash),
         cmocka_unit_test(what_the_machine_hides_is_the_same_however_it_is_worded),
+        cmocka_unit_test(a_part_that_may_vary_is_named_by_its_end),
         cmocka_unit_test(an_unknown_environment_never_equals_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

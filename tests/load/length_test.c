@@ -31,6 +31,25 @@ static void lengths_are_read_in_every_spelling(void **state) {
     assert_int_equal(parsed("exponential:50").kind, PYR_LENGTH_EXPONENTIAL);
 }
 
+static void the_ends_of_what_is_allowed_are_allowed(void **state) {
+    (void)state;
+    static const char *const good[] = {"1",
+                                       "1048576",
+                                       "1-1",
+                                       "1-1048576",
+                                       "normal:1,0",
+                                       "normal:1048576,0",
+                                       "normal:9,1048576",
+                                       "lognormal:1,1",
+                                       "exponential:1"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct pyr_length length;
+        struct pyr_err err;
+        if (!pyr_length_parse(good[i], &length, &err))
+            fail_msg("%s: %s", good[i], err.text);
+    }
+}
+
 static void rubbish_is_refused_and_quoted(void **state) {
     (void)state;
     static const char *const bad[] = {"",
@@ -104,6 +123,7 @@ static void draws_stay_within_their_bounds(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lengths_are_read_in_every_spelling),
+        cmocka_unit_test(the_ends_of_what_is_allowed_are_allowed),
         cmocka_unit_test(rubbish_is_refused_and_quoted),
         cmocka_unit_test(drawn_lengths_have_the_asked_mean_and_spread),
         cmocka_unit_test(draws_stay_within_their_bounds),
