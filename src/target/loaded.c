@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "base/rng.h"
 #include "model/model_find.h"
 #include "serving/policy.h"
 
@@ -184,6 +185,11 @@ void pyr_loaded_serving_config(const struct pyr_loaded *loaded,
         .seed = config->seed,
         .policy = loaded->policy,
     };
+}
+
+uint64_t pyr_loaded_next_seed(struct pyr_loaded *loaded, uint64_t seed) {
+    uint64_t before = loaded->contexts++;
+    return before ? pyr_mix64(seed + before) : seed;
 }
 
 static const char *last_part(const char *path) {

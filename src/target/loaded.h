@@ -21,7 +21,8 @@ struct pyr_loaded {
     struct pyr_pieces *pieces;
     struct pyr_serving_policy policy;
     void *policy_state;
-    uint64_t load_ns; /* of the engine's load, in real time */
+    uint64_t load_ns;  /* of the engine's load, in real time */
+    uint64_t contexts; /* asked for so far */
 };
 
 /* "sim:key=value,..." and "null:..." are those engines, everything else is a model file or a folder
@@ -43,6 +44,10 @@ bool pyr_loaded_is_file(const char *spec);
 void pyr_loaded_serving_config(const struct pyr_loaded *loaded,
                                const struct pyr_target_config *config, uint32_t in_flight,
                                struct pyr_serving_config *serving);
+
+/* The seed of the next context: `seed` for the first and another one for each after it, so that a
+ * level that is tried again on a set law is an independent draw and no copy. */
+uint64_t pyr_loaded_next_seed(struct pyr_loaded *loaded, uint64_t seed);
 
 /* The fields of info that a loaded model knows. */
 void pyr_loaded_describe(const struct pyr_loaded *loaded, const char *spec,

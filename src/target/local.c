@@ -168,6 +168,7 @@ static bool take_memory(struct local_handle *handle, const struct pyr_attach *at
     pyr_channel_init(handle->channel, attach->max_in_flight, 0, 0);
     struct pyr_serving_config config;
     pyr_loaded_serving_config(&local->loaded, &local->config, attach->max_in_flight, &config);
+    config.seed = pyr_loaded_next_seed(&local->loaded, local->config.seed);
     config.clock = &handle->clock;
     config.lane = pyr_clock_is_virtual(&handle->clock) ? attach->lane : attach->engine_lane;
     return pyr_service_create(local->loaded.engine, local->loaded.model, local->loaded.pieces,

@@ -208,6 +208,7 @@ static bool start(struct worker *worker, const struct pyr_wire_attach *wire, str
         return false;
     struct pyr_serving_config config;
     pyr_loaded_serving_config(&worker->loaded, &worker->config, wire->max_in_flight, &config);
+    config.seed = pyr_loaded_next_seed(&worker->loaded, worker->config.seed);
     config.clock = &worker->clock;
     config.lane = worker->block->lane.chunk_mask > 0 ? &worker->block->lane : NULL;
     if (!pyr_service_create(worker->loaded.engine, worker->loaded.model, worker->loaded.pieces,
