@@ -229,6 +229,10 @@ static const struct {
 } contradictions[] = {
     {"--rate", "--think-time",
      "at a rate requests go out on time and nobody thinks; leave one out"},
+    {"--rate", "--start",
+     "at a rate requests go out by their schedule; --arrival burst sends several at once"},
+    {"--trace", "--start", "a trace has its own times; leave one out"},
+    {"--pattern", "--start", "a pattern says when users come; leave one out"},
     {"--rate", "--heed-retry-after",
      "at a rate requests go out on time, whatever was said to those before; leave one out"},
     {"--trace", "--heed-retry-after", "a trace has its own times; leave one out"},

@@ -57,6 +57,8 @@ struct pyr_load {
     struct pyr_due_heap due;
     uint32_t users, users_asked;
     uint64_t next_curve_ns;
+    bool spread;     /* see enum pyr_load_start */
+    bool first_wave; /* its phase is open */
     /* Open loop. */
     struct pyr_arrivals arrivals;
     uint64_t next_arrival_ns;  /* PYR_NEVER: no more */
@@ -152,6 +154,11 @@ static void begin_measured(struct pyr_load *load, uint64_t at_ns) {
     enter_phase(load, PYR_PHASE_MEASURED, at_ns);
 }
 
+static void end_first_wave(struct pyr_load *load, uint64_t at_ns) {
+    load->first_wave = false;
+    mark(load, PYR_MARK_PHASE_END, at_ns, PYR_PHASE_FIRST_WAVE, PYR_FIRST_WAVE);
+}
+
 static void begin_drain(struct pyr_load *load, uint64_t at_ns, enum pyr_load_end reason) {
     if (load->live.phase == PYR_PHASE_DRAIN)
         return;
@@ -222,8 +229,8 @@ static void advance_phase(struct pyr_load *load, uint64_t now_ns) {
         now_ns >= load->measured_start_ns)
         begin_measured(load, load->measured_start_ns);
     if (load->live.phase != PYR_PHASE_DRAIN) {
-        bool done = !plan->open_loop && plan->requests && load->measured_sent >= plan->requests &&
-                    load->measured_in_flight == 0;
+        bool done = !plan->open_loop && !load->spread && plan->requests &&
+                    load->measured_sent >= plan->requests && load->measured_in_flight == 0;
         if (done) /* phases are half open: one nanosecond on, the last request lies inside */
             begin_drain(load, earlier(load->last_closed_ns + 1, load->end_ns),
                         PYR_LOAD_ENDED_REQUESTS);
@@ -235,10 +242,22 @@ static void advance_phase(struct pyr_load *load, uint64_t now_ns) {
     if (load->live.phase == PYR_PHASE_DRAIN && now_ns >= load->drain_end_ns && !load->closing) {
         record_unsent(load, now_ns);
         cancel_all(load, now_ns, PYR_OUTCOME_UNFINISHED);
+    } else if (load->live.phase == PYR_PHASE_DRAIN && load->spread &&
+               load->measured_in_flight == 0) {
+        cancel_all(load, now_ns, PYR_OUTCOME_CANCELLED); /* it was there for the load alone */
     }
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
+
+/* The first requests of users that start spread. */
+static bool is_of_fill(const struct pyr_load *load, const struct pyr_request *record) {
+    return load->spread && record->ordinal - load->plan->first_ordinal < load->plan->concurrency;
+}
+
+static double share_of_fill(const struct pyr_load *load, const struct pyr_request *record) {
+    return (record->ordinal - load->plan->first_ordinal + 0.5) / load->plan->concurrency;
+}
 
 static void send_request(struct pyr_load *load, uint32_t index, uint32_t phase,
                          uint64_t scheduled_ns, uint64_t now_ns, uint16_t flags) {
@@ -255,6 +274,12 @@ static void send_request(struct pyr_load *load, uint32_t index, uint32_t phase,
         .dispatched_ns = now_ns,
     };
     pyr_workload_next(load->workload, index, slot);
+    if (!plan->open_loop)
+        slot->record.user = (uint16_t)(index % UINT16_MAX + 1);
+    if (is_of_fill(load, &slot->record)) {
+        double tokens = ceil(slot->output_tokens * share_of_fill(load, &slot->record));
+        slot->output_tokens = slot->record.asked_tokens = (uint32_t)tokens;
+    }
     slot->seed = pyr_mix64(plan->seed + ordinal);
     slot->error_text = NULL;
     slot->retry_after_ns = 0;
@@ -272,10 +297,29 @@ static void send_request(struct pyr_load *load, uint32_t index, uint32_t phase,
     load->ops->submit(load->handle, slot);
 }
 
+static bool has_sent_all(const struct pyr_load *load) {
+    return load->plan->requests && load->measured_sent >= load->plan->requests;
+}
+
 static bool may_send_closed(const struct pyr_load *load) {
+    if (load->closing)
+        return false;
+    if (load->spread)
+        return load->live.phase != PYR_PHASE_DRAIN || load->measured_in_flight > 0;
+    return load->live.phase != PYR_PHASE_DRAIN && !has_sent_all(load);
+}
+
+/* What the user who is due begins or ends by sending. */
+static void pass_closed(struct pyr_load *load, uint64_t due_ns) {
     const struct pyr_load_plan *plan = load->plan;
-    return load->live.phase != PYR_PHASE_DRAIN && !load->closing &&
-           !(plan->requests && load->measured_sent >= plan->requests);
+    uint64_t least = plan->warmup_requests + (load->spread ? plan->concurrency : 0);
+    if (load->first_wave && load->live.sent >= plan->concurrency)
+        end_first_wave(load, due_ns);
+    if (load->live.phase == PYR_PHASE_WARMUP && load->live.sent >= least &&
+        due_ns - load->live.started_ns >= plan->warmup_ns)
+        begin_measured(load, due_ns);
+    else if (load->live.phase == PYR_PHASE_MEASURED && has_sent_all(load))
+        begin_drain(load, earlier(due_ns, load->end_ns), PYR_LOAD_ENDED_REQUESTS);
 }
 
 /* Lets users in until there are as many as the curve asks for; those too many leave when they would
@@ -305,9 +349,9 @@ static void send_closed(struct pyr_load *load, uint64_t now_ns) {
             load->free[load->free_count++] = due.user;
             continue;
         }
-        if (load->live.phase == PYR_PHASE_WARMUP && load->live.sent >= plan->warmup_requests &&
-            due.at_ns - load->live.started_ns >= plan->warmup_ns)
-            begin_measured(load, due.at_ns);
+        pass_closed(load, due.at_ns);
+        if (!may_send_closed(load))
+            break;
         load->measured_sent += load->live.phase == PYR_PHASE_MEASURED;
         send_request(load, due.user, load->live.phase, due.at_ns, now_ns, 0);
     }
@@ -375,6 +419,8 @@ static uint64_t user_due(struct pyr_load *load, const struct pyr_slot *slot) {
     double think_ns = (double)load->plan->think_ns;
     if (load->plan->think_exponential)
         think_ns *= pyr_rng_exponential(&load->think_rng);
+    if (is_of_fill(load, record))
+        think_ns *= share_of_fill(load, record);
     uint64_t due_ns = later(record->closed_ns, (uint64_t)think_ns);
     if (record->outcome != PYR_OUTCOME_OK && record->outcome != PYR_OUTCOME_CANCELLED &&
         due_ns < record->scheduled_ns + FAILURE_PAUSE_NS)
@@ -647,6 +693,10 @@ static void prepare(struct pyr_load *load, const struct pyr_load_plan *plan,
     load->closing = load->cautioned = false;
     load->due = (struct pyr_due_heap){.items = load->due_items};
     load->users = load->users_asked = 0;
+    load->first_wave = false;
+    load->spread = result->spread = !plan->open_loop && plan->start == PYR_START_SPREAD &&
+                                    plan->concurrency > 1 && !plan->concurrency_curve &&
+                                    (plan->warmup_requests || plan->warmup_ns);
     prepare_slots(load);
 }
 
@@ -671,6 +721,10 @@ static void start(struct pyr_load *load) {
         enter_phase(load, PYR_PHASE_WARMUP, now_ns);
     else
         begin_measured(load, now_ns);
+    if (!plan->open_loop && !load->spread && !plan->concurrency_curve && plan->concurrency > 1) {
+        load->first_wave = true;
+        mark(load, PYR_MARK_PHASE_START, now_ns, PYR_PHASE_FIRST_WAVE, PYR_FIRST_WAVE);
+    }
     if (!plan->open_loop)
         return;
     if (!plan->arrivals.curve)
@@ -708,6 +762,8 @@ bool pyr_load_run(struct pyr_load *load, const struct pyr_load_plan *plan,
     begin_drain(load, now_ns, PYR_LOAD_ENDED_TIME);
     if (now_ns < load->end_ns)
         now_ns = load->end_ns;
+    if (load->first_wave)
+        end_first_wave(load, now_ns);
     enter_phase(load, PYR_PHASE_COUNT, now_ns);
     result->ended_ns = now_ns;
     memcpy(result->outcomes, load->live.outcomes, sizeof result->outcomes);

@@ -6,18 +6,29 @@
  * Closed loop: `concurrency` users, each sends, waits for the end, thinks, sends again. A request
  * is scheduled when its user is ready: the end of the one before (as the target stamped it) plus
  * the think time; after a failure at least 10 ms after it was scheduled, so that a dead target is
- * not asked a million times a second. Open loop: requests are due at the instants of the arrival
+ * not asked a million times a second. Users who start together stay together for thousands of
+ * requests where answers are of one length, so `start` says how they start (docs/method/
+ * closed-loops.md):
+ * - spread: before the warm-up each user's first request asks for a share of its output only,
+ *   (i + 1/2) / n of it for user i of n (and so much of the first pause), so that the first answers
+ *   end, and all later ones go on, spread over one round. These requests are of the phase warmup
+ *   and do not count among `warmup_requests`. When the measured phase is over the users go on
+ *   sending (phase drain) until the last measured request has ended, so that it too is answered
+ *   under the load that is measured; what is then in flight is CANCELLED.
+ * - burst: all at once, and none goes on after the last measured request. The requests of the first
+ *   wave are a phase of their own, "first wave", beside the others.
+ * Open loop: requests are due at the instants of the arrival
  * process, whatever happened to the earlier ones; one that finds no free slot waits in our own
  * queue (flag WAITED) and keeps its scheduled time, so that latency from schedule shows what a user
  * would have seen.
  *
  * Phases, marked in the run file and numbered alike in every case: 0 "warmup", 1 "measured",
- * 2 "drain". Load is not interrupted between warm-up and measurement. A request belongs to the
- * phase in which it was scheduled. The measured phase begins with the schedule of its first request
- * and ends
+ * 2 "drain"; 3 "first wave" lies across them. Load is not interrupted between warm-up and
+ * measurement. A request belongs to the phase in which it was scheduled. The measured phase begins
+ * with the schedule of its first request and ends
  * - after `duration_ns`, or at `deadline_ns`;
- * - with `requests`: closed loop, when the last of them ended; open loop, when the next one would
- *   have been due;
+ * - with `requests`: when the next one would have been due; in a closed loop that starts in a
+ * burst, when the last of them ended;
  * - when the caller has seen enough (plan->enough);
  * - at once on a signal or when the recorder fails.
  * The drain then lets what was sent end by itself, and what was due in time go out, for at most
@@ -45,7 +56,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PYR_PHASE_WARMUP, PYR_PHASE_MEASURED, PYR_PHASE_DRAIN, PYR_PHASE_COUNT };
 extern const char *const pyr_phase_names[PYR_PHASE_COUNT];
 
 struct pyr_load; /* opaque */
@@ -86,6 +96,9 @@ typedef void pyr_load_live_fn(void *context, const struct pyr_load_live *live);
 /* Sees each ended request, before its slot is used again; must not allocate in a measured run. */
 typedef void pyr_load_ended_fn(void *context, const struct pyr_slot *slot);
 
+/* How the users of a closed loop start; see above. */
+enum pyr_load_start { PYR_START_BURST, PYR_START_SPREAD };
+
 struct pyr_load_plan {
     uint32_t case_index;
     uint32_t first_ordinal; /* of the run: the sum of the `records` of the cases before */
@@ -96,6 +109,8 @@ struct pyr_load_plan {
     /* Closed loop only: users over time instead of `concurrency`, which is then the largest value
      * of the curve. Followed every 10 ms. NULL: constant. */
     const struct pyr_curve *concurrency_curve;
+    /* Closed: users start in a burst all the same where there is one, a curve, or no warm-up. */
+    enum pyr_load_start start;
     uint64_t think_ns;      /* closed: between the end and the next request of a user */
     bool think_exponential; /* think_ns is the mean of an exponential distribution */
     bool heed_retry_after;  /* closed: a rejected user pauses as long as the target asks */
@@ -148,6 +163,7 @@ struct pyr_load_result {
     uint64_t late_max_ns;                     /* dispatch after schedule where a slot was free */
     uint64_t freezes, frozen_ns;              /* turns of ours that came far too late */
     bool urgent;                              /* as asked for, and to the end */
+    bool spread;                              /* the users did start spread */
     char first_error[PYR_OUTCOME_COUNT][160]; /* the target's sentence, "" for none */
 };
 

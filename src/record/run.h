@@ -77,7 +77,8 @@ const char *pyr_request_kind_name(int bit);
 struct pyr_request {
     uint32_t ordinal; /* dense from 0 over the run, in order of dispatch */
     uint32_t case_index;
-    uint32_t phase;        /* index into the case's phases, as numbered by pyr_phase records */
+    uint16_t phase;        /* in which it was scheduled: PYR_PHASE_WARMUP, ... */
+    uint16_t user;         /* closed loop: whose it is, from 1; 0: unknown, or an open loop */
     uint16_t prompt_class; /* index into the workload's classes */
     uint16_t worker;       /* which load thread */
     uint8_t outcome;       /* enum pyr_outcome */
@@ -209,7 +210,12 @@ struct pyr_reading {
     double value;
 };
 
-/* Phases of a load pattern are numbered from here on, those of the driver from 0. */
+/* The phases of the driver. PYR_PHASE_FIRST_WAVE is of no request by itself: what all users of a
+ * closed loop send at once, where they do, lies across the others and goes by that name. */
+enum { PYR_PHASE_WARMUP, PYR_PHASE_MEASURED, PYR_PHASE_DRAIN, PYR_PHASE_COUNT };
+enum { PYR_PHASE_FIRST_WAVE = PYR_PHASE_COUNT };
+#define PYR_FIRST_WAVE "first wave"
+/* Phases of a load pattern are numbered from here on. */
 enum { PYR_PHASE_OF_PATTERN = 16 };
 
 enum pyr_mark_kind {

@@ -354,6 +354,8 @@ static json_t *case_json(const struct pyr_result *whole, const struct pyr_suite_
     pyr_json_put(object, "metrics", metrics_json(result->metrics, result->metric_count));
     pyr_json_put(object, "metrics_whole", metrics_json(result->whole, result->whole_count));
     pyr_json_put(object, "phases", pyr_json_phases(result));
+    if (result->lockstep.burst > 0)
+        pyr_json_put(object, "lockstep", pyr_json_lockstep(result));
     if (result->plan->open_loop)
         pyr_json_put(object, "own_queue", pyr_json_own_queue(result));
     if (result->turn_count)

@@ -69,6 +69,17 @@ json_t *pyr_json_own_queue(const struct pyr_case_result *result) {
     return object;
 }
 
+json_t *pyr_json_lockstep(const struct pyr_case_result *result) {
+    const struct pyr_lockstep *seen = &result->lockstep;
+    json_t *object = json_object();
+    pyr_json_put(object, "found", json_boolean(seen->found));
+    pyr_json_put(object, "index", pyr_json_number(seen->index));
+    pyr_json_put(object, "burst", pyr_json_number(seen->burst));
+    pyr_json_put(object, "burst_by_chance", pyr_json_number(seen->by_chance));
+    pyr_json_put(object, "round_s", pyr_json_number(seen->round_ns * 1e-9));
+    return object;
+}
+
 json_t *pyr_json_drift(const struct pyr_case_result *result) {
     json_t *object = json_object();
     pyr_json_put(object, "seconds", pyr_json_number(result->drift->seconds));

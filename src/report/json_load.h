@@ -15,6 +15,8 @@ json_t *pyr_json_estimate(const struct pyr_estimate *at, double factor);
 json_t *pyr_json_phases(const struct pyr_case_result *result);
 json_t *pyr_json_turns(const struct pyr_case_result *result); /* null: no sessions */
 json_t *pyr_json_own_queue(const struct pyr_case_result *result);
+/* Of a closed loop: whether its users move in step. */
+json_t *pyr_json_lockstep(const struct pyr_case_result *result);
 json_t *pyr_json_drift(const struct pyr_case_result *result); /* null: no soak */
 /* The object "stress_test"; `stress` may be NULL. */
 json_t *pyr_json_stress(const struct pyr_stress_result *stress);

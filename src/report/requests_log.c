@@ -225,6 +225,7 @@ static void put_line(struct log *log, const struct pending *pending) {
     pyr_quote_json(line,
                    record->case_index < log->case_count ? log->cases[record->case_index].id : NULL);
     put_number(line, "phase", record->phase);
+    put_number(line, "user", record->user);
     put_number(line, "prompt_class", record->prompt_class);
     put_number(line, "worker", record->worker);
     put_number(line, "session", record->session);

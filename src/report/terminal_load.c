@@ -185,6 +185,13 @@ void pyr_terminal_levels(const struct pyr_paper *paper, struct pyr_arena *arena,
 
 /* --- phases ---------------------------------------------------------------------------------- */
 
+/* The parts of a pattern; where all users started at once, that first wave beside the whole. */
+static bool is_shown(const struct pyr_case_result *one, const struct pyr_phase_result *phase) {
+    bool wave = one->first_wave && strcmp(one->plan->suite, "stress") != 0 &&
+                (phase == one->first_wave || strcmp(phase->name, "measured") == 0);
+    return phase->of_pattern || wave;
+}
+
 static void put_phases(const struct sheet *sheet, const struct pyr_case_result *one) {
     enum { COLUMNS = 8 };
     bool open = one->plan->open_loop;
@@ -204,7 +211,7 @@ static void put_phases(const struct sheet *sheet, const struct pyr_case_result *
     size_t rows = 0;
     for (size_t i = 0; i < one->phase_count; i++) {
         const struct pyr_phase_result *phase = &one->phases[i];
-        if (!phase->of_pattern)
+        if (!is_shown(one, phase))
             continue;
         struct pyr_cell *row = &cells[rows++ * COLUMNS];
         double sent = (double)phase->requests / phase->seconds;

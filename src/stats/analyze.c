@@ -19,6 +19,7 @@
 #include "stats/rates.h"
 #include "stats/request_metrics.h"
 #include "stats/result.h"
+#include "stats/rounds.h"
 #include "stats/tables.h"
 #include "stats/timeline.h"
 #include "stats/turns.h"
@@ -372,6 +373,10 @@ static void check_case(const struct pyr_case_data *data, struct pyr_case_result 
         note(notes, "%s", result->serialises);
     if (result->unlevel)
         note(notes, "%s", result->unlevel);
+    if (result->burst)
+        note(notes, "%s", result->burst);
+    if (result->in_step)
+        note(notes, "%s", result->in_step);
     check_own_queue(data, result, notes);
     const char *remarks[PYR_ANSWER_REMARKS_MAX];
     size_t count = pyr_answers_remark(data, result, notes->arena, remarks);
@@ -489,6 +494,10 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
     count_outcomes(data, result);
     pyr_answers_count(data, result);
     check_littles_law(arena, result);
+    pyr_timeline_make(data, arena, result);
+    pyr_rounds_make(data, arena, result);
+    check_saturation(data, arena, result);
+    take_level_end(data, arena, result);
     pyr_turns_make(data, arena, result);
     pyr_drift_make(data, arena, result);
     take_spikes(&steady, arena, result);
@@ -573,6 +582,8 @@ static void run_warnings(struct pyr_result *result, const struct pyr_collected *
             const struct pyr_case_result *one = &result->suites[s].cases[c];
             if (one->unlevel)
                 note(&notes, "%s: %s", one->plan->id, one->unlevel);
+            if (one->in_step)
+                note(&notes, "%s: %s", one->plan->id, one->in_step);
             if (one->late && !result->invalid)
                 note(&notes, "%s; this level decides nothing", one->late);
             for (size_t m = 0; m < one->metric_count; m++)

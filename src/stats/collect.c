@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "estimate/hist.h"
 #include "stats/timeline.h"
+#include "stats/window.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -220,11 +221,37 @@ static int compare_histograms(const void *a, const void *b) {
                           (struct place){y->case_index, y->metric, y->repetition}, a, b);
 }
 
+struct order {
+    int (*compare)(const void *a, const void *b);
+};
+
+static int compare_pointed(const void *a, const void *b, void *order) {
+    return ((const struct order *)order)->compare(*(const void *const *)a, *(const void *const *)b);
+}
+
+/* Records are compared where they lie and moved afterwards: those of one instant keep the order of
+ * the file, and of two marks that ask for a load at once the later one holds. */
+static void sort_pile(struct pile *pile, int (*compare)(const void *a, const void *b)) {
+    if (pile->count < 2)
+        return;
+    struct order order = {compare};
+    const unsigned char **at = pyr_xcalloc(pile->count, sizeof *at);
+    unsigned char *sorted = pyr_xcalloc(pile->count, pile->size);
+    for (size_t i = 0; i < pile->count; i++)
+        at[i] = pile->items + i * pile->size;
+    qsort_r(at, pile->count, sizeof *at, compare_pointed, &order);
+    for (size_t i = 0; i < pile->count; i++)
+        memcpy(sorted + i * pile->size, at[i], pile->size);
+    pyr_free(at);
+    pyr_free(pile->items);
+    pile->items = sorted;
+    pile->capacity = pile->count;
+}
+
 static void share_out_marks(struct collection *c) {
+    sort_pile(&c->marks, compare_marks);
     struct pyr_mark *marks = (struct pyr_mark *)c->marks.items;
     size_t i = 0, count = c->marks.count;
-    if (count > 1)
-        qsort(marks, count, sizeof *marks, compare_marks);
     while (i < count && marks[i].case_index < c->out.case_count) {
         struct pyr_case_data *data = &c->out.cases[marks[i].case_index];
         data->marks = marks + i;
@@ -240,9 +267,8 @@ static struct pyr_observed *observed_of(struct collection *c, uint32_t case_inde
 }
 
 static void share_out_observations(struct collection *c) {
+    sort_pile(&c->observations, compare_observations);
     struct pyr_observation *all = (struct pyr_observation *)c->observations.items;
-    if (c->observations.count > 1)
-        qsort(all, c->observations.count, sizeof *all, compare_observations);
     for (size_t i = 0; i < c->observations.count; i++) {
         struct pyr_observed *observed = observed_of(c, all[i].case_index);
         if (observed->observation_count++ == 0)
@@ -278,10 +304,9 @@ static bool share_out_histograms(struct collection *c, struct pyr_err *err) {
 }
 
 static void share_out_samples(struct collection *c) {
+    sort_pile(&c->samples, compare_samples);
     struct pyr_reading *all = (struct pyr_reading *)c->samples.items;
     size_t i = 0, count = c->samples.count;
-    if (count > 1)
-        qsort(all, count, sizeof *all, compare_samples);
     while (i < count && all[i].case_index < c->out.case_count) {
         struct pyr_case_data *data = &c->out.cases[all[i].case_index];
         data->samples = all + i;
@@ -339,7 +364,8 @@ const struct pyr_reading *pyr_samples_of(const struct pyr_case_data *data, enum 
 }
 
 static bool phase_is_measured(const char *name) {
-    return strcmp(name, "warmup") != 0 && strcmp(name, "drain") != 0;
+    return strcmp(name, "warmup") != 0 && strcmp(name, "drain") != 0 &&
+           strcmp(name, PYR_FIRST_WAVE) != 0;
 }
 
 static uint64_t request_end(const struct pyr_request *request) {
@@ -535,7 +561,7 @@ static void add_to_window(struct pyr_chunk_sums *sums, struct pyr_span span,
         }
     }
     /* Gaps belong to the window of their request, so that each request's stream is whole. */
-    if (chain->begun && within(span, request->scheduled_ns))
+    if (chain->begun && pyr_in_span(span, request))
         add_gap(&sums->gaps, chain->gap_ns, chain->tokens);
 }
 

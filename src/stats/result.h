@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "estimate/estimate.h"
 #include "estimate/hist.h"
+#include "estimate/lockstep.h"
 #include "record/metric.h"
 #include "record/run.h"
 
@@ -141,8 +142,12 @@ struct pyr_case_result {
     size_t turn_count;
     const struct pyr_drift_result *drift; /* of a soak; else NULL */
     struct pyr_own_queue own_queue;
-    uint64_t outputs_hash;  /* over (prompt hash, text hash), order-independent; 0: none */
-    const char *unlevel;    /* Little's law does not hold: the sentence that says so, else NULL */
+    uint64_t outputs_hash; /* over (prompt hash, text hash), order-independent; 0: none */
+    const char *unlevel;   /* Little's law does not hold: the sentence that says so, else NULL */
+    struct pyr_lockstep lockstep; /* of a closed loop's users, over the measured phase */
+    const char *in_step;          /* a sentence where they move in step, else NULL */
+    const struct pyr_phase_result *first_wave; /* all users sent at once; NULL: they did not */
+    const char *burst;      /* a sentence where that is part of what was measured, else NULL */
     const char *serialises; /* a sentence when parallelism stays near one, else NULL */
     const char *const *warnings;
     size_t warning_count;

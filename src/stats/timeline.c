@@ -152,17 +152,24 @@ static void add_asked(const struct pyr_case_data *data, struct pyr_timeline_poin
 
 /* --- phases ---------------------------------------------------------------------------------- */
 
-/* The latencies (or times to first token) of what was scheduled in the span, sorted into `keys`,
+/* By its number for a phase of the driver, by schedule for those that lie across them. */
+static bool is_of_phase(const struct pyr_phase_span *phase, const struct pyr_request *request) {
+    if (phase->number < PYR_PHASE_COUNT)
+        return request->phase == phase->number;
+    return request->scheduled_ns >= phase->span.start_ns &&
+           request->scheduled_ns < phase->span.end_ns;
+}
+
+/* The latencies (or times to first token) of what was scheduled in the phase, sorted into `keys`,
  * which holds twice as many as there are requests. */
-static size_t sorted_between(const struct pyr_case_data *data, struct pyr_span span, bool ttft,
-                             uint64_t *keys) {
+static size_t sorted_between(const struct pyr_case_data *data, const struct pyr_phase_span *phase,
+                             bool ttft, uint64_t *keys) {
     size_t n = 0;
     for (size_t i = 0; i < data->count; i++) {
         const struct pyr_request *r = &data->requests[i];
         uint64_t end = ttft ? r->first_content_ns : r->last_content_ns;
         uint64_t start = data->plan->open_loop ? r->scheduled_ns : r->sent_ns;
-        if (r->outcome == PYR_OUTCOME_OK && r->scheduled_ns >= span.start_ns &&
-            r->scheduled_ns < span.end_ns && start > 0 && end >= start)
+        if (r->outcome == PYR_OUTCOME_OK && is_of_phase(phase, r) && start > 0 && end >= start)
             keys[n++] = end - start;
     }
     pyr_sort_keys(keys, keys + data->count, n);
@@ -187,19 +194,19 @@ static double mean_in_flight(const struct pyr_case_data *data, struct pyr_span s
 }
 
 static void fill_phase(const struct pyr_case_data *data, struct pyr_case_flow *all,
-                       struct pyr_span span, uint64_t *keys, struct pyr_phase_result *phase) {
+                       const struct pyr_phase_span *of, uint64_t *keys,
+                       struct pyr_phase_result *phase) {
+    struct pyr_span span = of->span;
     for (size_t i = 0; i < data->count; i++) {
-        /* By schedule and not by number: a pattern's phases lie within the driver's. */
-        if (data->requests[i].scheduled_ns < span.start_ns ||
-            data->requests[i].scheduled_ns >= span.end_ns)
+        if (!is_of_phase(of, &data->requests[i]))
             continue;
         phase->requests++;
         phase->ok += data->requests[i].outcome == PYR_OUTCOME_OK;
     }
-    size_t n = sorted_between(data, span, false, keys);
+    size_t n = sorted_between(data, of, false, keys);
     phase->latency_p50_ns = at_share(keys, n, 0.5);
     phase->latency_p90_ns = at_share(keys, n, 0.9);
-    n = sorted_between(data, span, true, keys);
+    n = sorted_between(data, of, true, keys);
     phase->ttft_p50_ns = at_share(keys, n, 0.5);
     struct pyr_flow flow;
     phase->rate = pyr_case_flow_in(all, span, &flow)
@@ -225,7 +232,7 @@ static void make_phases(const struct pyr_case_data *data, struct pyr_arena *aren
         phase->of_pattern = span->number >= PYR_PHASE_OF_PATTERN;
         phase->start_s = (double)(span->span.start_ns - origin) * 1e-9;
         phase->seconds = (double)(span->span.end_ns - span->span.start_ns) * 1e-9;
-        fill_phase(data, &all, span->span, keys, phase);
+        fill_phase(data, &all, span, keys, phase);
     }
     pyr_case_flow_free(&all);
     pyr_free(keys);

@@ -161,7 +161,12 @@ static void reserve(struct builder *b, size_t n) {
 }
 
 bool pyr_in_span(struct pyr_span span, const struct pyr_request *request) {
-    return request->scheduled_ns >= span.start_ns && request->scheduled_ns < span.end_ns;
+    /* Users whose answers end in one step send at one instant, and a phase may change between. */
+    if (request->scheduled_ns == span.start_ns)
+        return span.end_ns > span.start_ns && request->phase != PYR_PHASE_WARMUP;
+    if (request->scheduled_ns == span.end_ns)
+        return span.end_ns > span.start_ns && request->phase == PYR_PHASE_MEASURED;
+    return request->scheduled_ns > span.start_ns && request->scheduled_ns < span.end_ns;
 }
 
 static bool is_inside(struct pyr_span span, uint64_t time_ns) {

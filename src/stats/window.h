@@ -31,7 +31,8 @@ void pyr_observed_metrics(const struct pyr_observed *observed, struct pyr_arena 
 size_t pyr_window_spikes(const struct pyr_window *window, struct pyr_arena *arena,
                          struct pyr_spikes *spikes);
 
-/* True when the request was scheduled inside the span. */
+/* True when the request was scheduled inside the span, a window of the measured phase or all of it.
+ * At an instant at which the phase changed its own phase decides. */
 bool pyr_in_span(struct pyr_span span, const struct pyr_request *request);
 
 #endif

@@ -49,6 +49,7 @@ struct pyr_bench_options {
     uint64_t level_time_ns;              /* the most that one case takes */
     uint64_t warmup_requests, warmup_ns; /* of each case; warmup_set: said, even if zero */
     bool warmup_set;
+    int start_burst; /* closed loop: 0: users start spread, 1: all at once (load/driver.h) */
     uint64_t think_ns;
     bool heed_retry_after;
     uint64_t timeout_ns;                                               /* of one request */

@@ -21,6 +21,7 @@ static const char *suite_name(size_t index) {
     return index == 0 ? "all" : NULL;
 }
 
+static const char *const starts[] = {"spread", "burst", NULL};
 static const char *const arrivals[] = {"constant", "poisson", "gamma", "burst", NULL};
 
 /* "20": requests; "5s": time. */
@@ -150,6 +151,13 @@ static const struct pyr_option_row run_rows[] = {
      .argument = "N|TIME",
      .group = PYR_GROUP_LOAD,
      .help = "requests or time before each case that do not count"},
+    {.name = "--start",
+     .kind = PYR_OPTION_CHOICE,
+     .offset = AT(start_burst),
+     .choices = starts,
+     .argument = "spread|burst",
+     .group = PYR_GROUP_LOAD,
+     .help = "the users in flight begin spread over one answer (the default), or all at once"},
     {.name = "--think-time",
      .kind = PYR_OPTION_DURATION,
      .offset = AT(think_ns),

@@ -149,6 +149,7 @@ static struct pyr_load_plan plan_load(struct pyr_session *s, const struct pyr_pl
         .first_ordinal = s->ordinals,
         .open_loop = one->record.open_loop,
         .concurrency = one->record.concurrency,
+        .start = o->start_burst ? PYR_START_BURST : PYR_START_SPREAD,
         .think_ns = o->think_ns,
         .heed_retry_after = o->heed_retry_after,
         .arrivals = {.kind = s->plan->arrival,

@@ -174,6 +174,7 @@ static json_t *describe_config(const struct pyr_bench_options *o, const struct p
     json_object_set_new(config, "warmup_s", seconds(any->warmup_ns));
     json_object_set_new(config, "level_time_s", seconds(any->level_time_ns));
     json_object_set_new(config, "duration_s", seconds(plan->duration_ns));
+    json_object_set_new(config, "start_burst", json_boolean(o->start_burst));
     json_object_set_new(config, "threads", describe_threads(plan));
     json_object_set_new(config, "options", describe_options(o));
     json_object_set_new(config, "trace_speed",

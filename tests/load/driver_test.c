@@ -214,6 +214,114 @@ static void a_closed_loop_keeps_exactly_n_in_flight(void **state) {
     }
 }
 
+static uint64_t round_of(const struct bench *bench) {
+    return bench->law.service_ns + bench->class.output_tokens.max * bench->law.token_ns;
+}
+
+/* 8 users whose answers take 32 tokens of 10 ms: the first ones take (i + 1/2) / 8 of that, so that
+ * from then on one user sends every 40 ms. */
+static void users_start_spread_and_stay_so(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    bench.law = (struct pyr_fake_law){.token_ns = 10 * MS};
+    bench.class.output_tokens = pyr_length_fixed(32);
+    bench.plan.start = PYR_START_SPREAD;
+    bench.plan.concurrency = 8;
+    bench.plan.warmup_requests = 8;
+    bench.plan.requests = 40;
+    run_case(&bench);
+    uint64_t gap = round_of(&bench) / 8, start = bench.result.measured_start_ns;
+    assert_true(bench.result.spread);
+    assert_int_equal(gap, 40 * MS);
+    uint32_t measured = 0;
+    for (size_t i = 0; i < bench.count; i++) {
+        const struct pyr_request *r = &bench.requests[i];
+        assert_int_equal(r->asked_tokens, r->ordinal < 8 ? 4 * r->ordinal + 2 : 32);
+        if (r->phase != PYR_PHASE_MEASURED)
+            continue;
+        assert_int_equal(r->scheduled_ns, start + measured++ * gap);
+        assert_int_equal(r->user, (r->ordinal - 16) % 8 + 1);
+    }
+    assert_int_equal(measured, 40);
+    /* Both ends of the window lie where one more user would have sent. */
+    assert_int_equal(start - bench.result.started_ns, 20 * MS + 8 * gap);
+    assert_int_equal(bench.result.measured_end_ns, start + 40 * gap);
+    assert_null(find_mark(&bench, PYR_MARK_PHASE_START, PYR_PHASE_FIRST_WAVE));
+    end(&bench);
+}
+
+/* Until the last measured request has ended there are as many in flight as ever, and what was sent
+ * for that alone is cancelled and of no window. */
+static void the_load_stays_until_the_last_measured_request_has_ended(void **state) {
+    (void)state;
+    for (int by_time = 0; by_time < 2; by_time++) {
+        struct bench bench;
+        begin(&bench);
+        bench.law = (struct pyr_fake_law){.token_ns = 10 * MS};
+        bench.class.output_tokens = pyr_length_fixed(32);
+        bench.plan.start = PYR_START_SPREAD;
+        bench.plan.concurrency = 8;
+        bench.plan.warmup_requests = 8;
+        bench.plan.requests = by_time ? 0 : 40;
+        bench.plan.duration_ns = by_time ? 1600 * MS : 0;
+        run_case(&bench);
+        uint64_t last = 0, in_flight = 0;
+        for (size_t i = 0; i < bench.count; i++)
+            if (bench.requests[i].phase == PYR_PHASE_MEASURED && bench.requests[i].closed_ns > last)
+                last = bench.requests[i].closed_ns;
+        for (size_t i = 0; i < bench.count; i++) {
+            const struct pyr_request *r = &bench.requests[i];
+            in_flight += r->sent_ns < last && r->closed_ns >= last;
+            assert_int_equal(r->outcome,
+                             r->phase == PYR_PHASE_DRAIN ? PYR_OUTCOME_CANCELLED : PYR_OUTCOME_OK);
+        }
+        assert_int_equal(in_flight, 8);
+        assert_int_equal(bench.result.ended_ns, last);
+        assert_int_equal(count_outcome(&bench, PYR_OUTCOME_OK), 16 + 40);
+        end(&bench);
+    }
+}
+
+/* What a target keeps for ever does not keep the users sending for ever. */
+static void the_load_stays_no_longer_than_the_drain(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    bench.law = (struct pyr_fake_law){
+        .token_ns = 10 * MS, .freeze_start_ns = 1001 * S, .freeze_end_ns = 2000 * S};
+    bench.class.output_tokens = pyr_length_fixed(32);
+    bench.plan.start = PYR_START_SPREAD;
+    bench.plan.concurrency = 8;
+    bench.plan.warmup_requests = 8;
+    bench.plan.duration_ns = S;
+    bench.plan.drain_ns = 5 * S;
+    run_case(&bench);
+    assert_true(count_outcome(&bench, PYR_OUTCOME_UNFINISHED) >= 1);
+    assert_int_equal(bench.result.ended_ns, bench.result.measured_end_ns + 5 * S);
+    end(&bench);
+}
+
+static void a_burst_has_a_first_wave_of_its_own(void **state) {
+    (void)state;
+    for (int warmed = 0; warmed < 2; warmed++) {
+        struct bench bench;
+        begin(&bench);
+        bench.plan.start = warmed ? PYR_START_BURST : PYR_START_SPREAD; /* in what warm-up? */
+        bench.plan.concurrency = 8;
+        bench.plan.warmup_requests = warmed ? 8 : 0;
+        bench.plan.requests = 40;
+        run_case(&bench);
+        assert_false(bench.result.spread);
+        assert_int_equal(find_mark(&bench, PYR_MARK_PHASE_START, PYR_PHASE_FIRST_WAVE)->time_ns,
+                         1000 * S);
+        assert_int_equal(find_mark(&bench, PYR_MARK_PHASE_END, PYR_PHASE_FIRST_WAVE)->time_ns,
+                         1000 * S + 5 * MS);
+        assert_int_equal(bench.count, bench.plan.warmup_requests + 40);
+        end(&bench);
+    }
+}
+
 static void users_think_between_their_requests(void **state) {
     (void)state;
     struct bench bench;
@@ -644,6 +752,10 @@ static void the_same_seed_gives_the_same_run(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_closed_loop_keeps_exactly_n_in_flight),
+        cmocka_unit_test(users_start_spread_and_stay_so),
+        cmocka_unit_test(the_load_stays_until_the_last_measured_request_has_ended),
+        cmocka_unit_test(the_load_stays_no_longer_than_the_drain),
+        cmocka_unit_test(a_burst_has_a_first_wave_of_its_own),
         cmocka_unit_test(users_think_between_their_requests),
         cmocka_unit_test(a_pause_that_the_target_asks_for_is_kept_only_when_told),
         cmocka_unit_test(warm_up_by_count_and_by_time_is_marked_and_kept_apart),

@@ -84,9 +84,9 @@ static void detach(struct pyr_target_handle *base) {
     pyr_free(handle);
 }
 
-/* `work_ns` after start_ns, but for the freeze. */
-static uint64_t finish_of(const struct pyr_fake_law *law, uint64_t start_ns) {
-    uint64_t finish_ns = start_ns + law->service_ns;
+/* So many tokens after start_ns, but for the freeze. */
+static uint64_t finish_of(const struct pyr_fake_law *law, uint32_t tokens, uint64_t start_ns) {
+    uint64_t finish_ns = start_ns + law->service_ns + tokens * law->token_ns;
     if (law->freeze_end_ns > law->freeze_start_ns && start_ns < law->freeze_end_ns &&
         finish_ns > law->freeze_start_ns) {
         uint64_t from = start_ns > law->freeze_start_ns ? start_ns : law->freeze_start_ns;
@@ -106,7 +106,8 @@ static void begin_jobs(struct fake_handle *handle, uint64_t free_ns) {
         if (job->start_ns || (law->servers && running >= law->servers))
             continue;
         job->start_ns = job->submitted_ns > free_ns ? job->submitted_ns : free_ns;
-        job->finish_ns = law->hang ? PYR_NEVER : finish_of(law, job->start_ns);
+        job->finish_ns =
+            law->hang ? PYR_NEVER : finish_of(law, job->slot->output_tokens, job->start_ns);
         running++;
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A target with a set law, in virtual time: `servers` requests at once, first come first served,
- * each for service_ns; nothing moves between freeze_start_ns and freeze_end_ns. Tokens come evenly
+ * each for service_ns
+ * and token_ns a token; nothing moves between freeze_start_ns and freeze_end_ns. Tokens come evenly
  * over the service time and are recorded as chunks.
  */
 #ifndef PYR_TESTS_FAKE_TARGET_H
@@ -11,7 +12,8 @@
 
 struct pyr_fake_law {
     uint64_t service_ns;
-    uint32_t servers; /* 0: as many as asked */
+    uint64_t token_ns; /* more for each output token asked for */
+    uint32_t servers;  /* 0: as many as asked */
     uint64_t freeze_start_ns, freeze_end_ns;
     uint32_t short_by;       /* output tokens left out of each answer */
     uint32_t reject_every;   /* each n-th request is rejected at once; 0: none */
