@@ -331,8 +331,12 @@ static void follow_curve(struct pyr_load *load, uint64_t now_ns) {
     double asked = pyr_curve_value(load->plan->concurrency_curve, now_ns - load->live.started_ns);
     uint32_t users =
         asked < load->config.max_in_flight ? (uint32_t)asked : load->config.max_in_flight;
-    if (users != load->users_asked)
+    if (users != load->users_asked) {
+        /* Marks are the knots of straight lines, and this is a step. */
+        if (load->users_asked)
+            mark(load, PYR_MARK_ASKED_CONCURRENCY, now_ns, load->users_asked, NULL);
         mark(load, PYR_MARK_ASKED_CONCURRENCY, now_ns, users, NULL);
+    }
     load->users_asked = users;
     for (; load->users < users && load->free_count > 0; load->users++)
         pyr_due_push(&load->due, now_ns, load->free[--load->free_count]);

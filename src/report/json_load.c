@@ -104,13 +104,14 @@ static json_t *levels_json(const struct pyr_stress_result *stress) {
         pyr_json_put(object, "by", pyr_json_text(level->by));
         pyr_json_put(object, "evidence", pyr_json_text(level->evidence));
         pyr_json_put(object, "tries", pyr_json_count(level->tries));
+        pyr_json_put(object, "pooled_tries", pyr_json_count(level->pooled_tries));
         pyr_json_put(object, "case", pyr_json_text(level->one->plan->id));
         pyr_json_put(object, "seconds", pyr_json_number(level->one->whole_s));
         pyr_json_put(object, "ended_early", pyr_json_text(level->one->ended_early));
         pyr_json_put(object, "saturated", json_boolean(level->one->saturating));
         for (size_t k = 0; k < count; k++) {
             const struct pyr_figure figure = pyr_figure_of_use(&uses[k]);
-            struct pyr_estimate at = pyr_figure_of(level->one, &figure);
+            struct pyr_estimate at = pyr_figure_of(level->pooled, &figure);
             bool time = pyr_metric_info(uses[k].metric)->unit == PYR_UNIT_NS;
             pyr_json_put(object, uses[k].text, pyr_json_estimate(&at, time ? 1e-6 : 1));
         }

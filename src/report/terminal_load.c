@@ -86,7 +86,7 @@ static struct pyr_scale scale_over_levels(const struct pyr_stress_result *stress
                                           const struct pyr_figure *figure) {
     double largest = 0;
     for (size_t i = 0; i < stress->level_count; i++) {
-        struct pyr_estimate at = pyr_figure_of(stress->levels[i].one, figure);
+        struct pyr_estimate at = pyr_figure_of(stress->levels[i].pooled, figure);
         largest = fmax(largest, isnan(at.value) ? 0 : at.value);
     }
     return pyr_scale_for(pyr_metric_info(figure->closed)->unit, largest);
@@ -118,10 +118,13 @@ static void put_level_table(const struct sheet *sheet, const struct pyr_stress_r
     for (size_t i = 0; i < stress->level_count; i++) {
         const struct pyr_level *level = &stress->levels[i];
         struct pyr_cell *row = &cells[i * COLUMNS];
-        row[0] = text_cell(pyr_arena_printf(sheet->arena, "%g", level->load), PYR_STYLE_PLAIN);
+        const char *load = pyr_arena_printf(sheet->arena, "%g", level->load);
+        if (level->pooled_tries > 1)
+            load = pyr_arena_printf(sheet->arena, "%s (%zu tries)", load, level->pooled_tries);
+        row[0] = text_cell(load, PYR_STYLE_PLAIN);
         row[1] = text_cell(pyr_level_verdict_name(level->verdict), verdict_style(level->verdict));
         for (size_t j = 0; j < LEVEL_FIGURES; j++) {
-            struct pyr_estimate at = pyr_figure_of(level->one, &level_figures[j]);
+            struct pyr_estimate at = pyr_figure_of(level->pooled, &level_figures[j]);
             row[LEVEL_FIXED + j] = estimate_cell(sheet, &at, scales[j]);
         }
     }

@@ -2,6 +2,7 @@
 #include "stats/capacity.h"
 
 #include "stats/goals.h"
+#include "stats/tries.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -120,27 +121,41 @@ const char *pyr_level_verdict_name(enum pyr_level_verdict verdict) {
 }
 
 static int by_load(const void *a, const void *b) {
-    double x = ((const struct pyr_level *)a)->load, y = ((const struct pyr_level *)b)->load;
-    return x < y ? -1 : x > y;
+    const struct pyr_level *x = a, *y = b;
+    if (x->load != y->load)
+        return x->load < y->load ? -1 : 1;
+    return x->one->plan->index < y->one->plan->index ? -1 : 1; /* in the order of the tries */
 }
 
-/* One entry a load: failed when any try failed, passed when any decided try passed; a longer try
- * decides what a shorter one could not. */
-static size_t join_tries(struct pyr_level *levels, size_t count) {
+/* One entry a load from `count` tries of it: failed when any try failed, passed when any decided
+ * try passed; a longer try decides what a shorter one could not. The tries of that verdict are
+ * shown together: one of them alone would be the luckiest, or the unluckiest. */
+static struct pyr_level join_tries(const struct pyr_level *tries, size_t count,
+                                   struct pyr_arena *arena) {
+    struct pyr_level held = tries[0];
+    for (size_t i = 1; i < count; i++) {
+        bool longer = tries[i].one->whole_s >= held.one->whole_s;
+        if (held.verdict == tries[i].verdict
+                ? longer
+                : tries[i].verdict == PYR_LEVEL_FAILED || held.verdict == PYR_LEVEL_UNDECIDED)
+            held = tries[i];
+    }
+    const struct pyr_case_result **same = pyr_arena_array(arena, count, sizeof *same);
+    held.tries = count;
+    held.pooled_tries = 0;
+    for (size_t i = 0; i < count; i++)
+        if (tries[i].verdict == held.verdict)
+            same[held.pooled_tries++] = tries[i].one;
+    held.pooled = pyr_tries_pool(same, held.pooled_tries, arena);
+    return held;
+}
+
+static size_t join_loads(struct pyr_level *levels, size_t count, struct pyr_arena *arena) {
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (kept > 0 && levels[kept - 1].load >= levels[i].load) {
-            struct pyr_level *held = &levels[kept - 1];
-            size_t tries = held->tries + 1;
-            bool longer = levels[i].one->whole_s >= held->one->whole_s;
-            if (held->verdict == levels[i].verdict
-                    ? longer
-                    : levels[i].verdict == PYR_LEVEL_FAILED || held->verdict == PYR_LEVEL_UNDECIDED)
-                *held = levels[i];
-            held->tries = tries;
-            continue;
-        }
-        levels[kept++] = levels[i];
+    for (size_t i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && levels[end].load <= levels[i].load;)
+            end++;
+        levels[kept++] = join_tries(&levels[i], end - i, arena);
     }
     return kept;
 }
@@ -169,7 +184,7 @@ void pyr_capacity_find(struct pyr_result *result) {
     if (count == 0)
         return;
     qsort(levels, count, sizeof *levels, by_load);
-    count = join_tries(levels, count);
+    count = join_loads(levels, count, result->arena);
     struct pyr_stress_result *stress = pyr_arena_alloc(result->arena, sizeof *stress);
     double *stable = pyr_arena_array(result->arena, count, sizeof *stable);
     *stress = (struct pyr_stress_result){.max_sustainable_load = NAN,

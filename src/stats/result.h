@@ -189,8 +189,8 @@ struct pyr_suite_result {
 
 enum pyr_level_verdict { PYR_LEVEL_PASSED, PYR_LEVEL_FAILED, PYR_LEVEL_UNDECIDED };
 
-/* One load of a search or a sweep: all tries of it, and the case that decided. Curves of goodput
- * against load and of throughput against latency are drawn over these. */
+/* One load of a search or a sweep: all tries of it, and the case that decided last. Curves of
+ * goodput against load and of throughput against latency are drawn over these. */
 struct pyr_level {
     double load; /* requests in flight, or requests/s offered */
     enum pyr_level_verdict verdict;
@@ -198,6 +198,10 @@ struct pyr_level {
     const char *evidence; /* what was seen of it, one clause with numbers; NULL when passed */
     const struct pyr_case_result *one;
     size_t tries;
+    /* The tries that came to the same verdict, as one (stats/tries.h): what tables and curves show.
+     * Only its metrics, counts and lengths are of all of them. */
+    const struct pyr_case_result *pooled;
+    size_t pooled_tries;
 };
 const char *pyr_level_verdict_name(enum pyr_level_verdict verdict); /* "passed", ... */
 

@@ -297,11 +297,11 @@ static void mark_pattern(struct pyr_session *s, const struct pyr_plan_case *one,
     const struct pyr_pattern *pattern = one->pattern;
     struct pyr_lane *lane = pyr_session_lane(s);
     uint32_t index = one->record.index;
-    enum pyr_mark_kind asked =
-        one->record.open_loop ? PYR_MARK_ASKED_RATE : PYR_MARK_ASKED_CONCURRENCY;
-    for (size_t i = 0; i < pattern->curve.count; i++) {
+    /* Of users the driver marks what it asked for itself, at the instants at which it did. */
+    for (size_t i = 0; one->record.open_loop && i < pattern->curve.count; i++) {
         const struct pyr_curve_knot *knot = &pattern->curve.points[i];
-        pyr_lane_mark_at(lane, asked, index, result->started_ns + knot->time_ns, knot->value, "");
+        pyr_lane_mark_at(lane, PYR_MARK_ASKED_RATE, index, result->started_ns + knot->time_ns,
+                         knot->value, "");
     }
     for (size_t i = 0; i < pattern->phase_count; i++) {
         const struct pyr_pattern_phase *phase = &pattern->phases[i];

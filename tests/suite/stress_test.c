@@ -107,6 +107,63 @@ static void ramps_carry_real_load_and_phases_are_told_apart(void **state) {
     pyr_result_destroy(outcome.result);
 }
 
+/* Each phase of a spike asks for what was asked in it, in either loop. */
+static void each_phase_tells_what_was_asked_in_it(void **state) {
+    (void)state;
+    for (int open = 0; open < 2; open++) {
+        struct pyr_stress_options options = on_sim("sim:step_ms=5,per_seq_ms=0.1,jitter_pct=5");
+        options.pattern = "spike";
+        options.most = 40;
+        options.bench.rate = open ? 40 : 0;
+        options.bench.duration_ns = 60 * S;
+        options.bench.output_tokens = "8";
+        struct pyr_bench_outcome outcome;
+        struct pyr_err err;
+        assert_ok(err, pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+        const struct pyr_case_result *one = &outcome.result->suites[0].cases[0];
+        size_t seen = 0;
+        for (size_t i = 0; i < one->phase_count; i++) {
+            const struct pyr_phase_result *phase = &one->phases[i];
+            if (!phase->of_pattern)
+                continue;
+            double asked = open ? phase->asked_rate : phase->asked_concurrency;
+            bool spike = strcmp(phase->name, "spike") == 0;
+            assert_near(asked, spike ? 40 : open ? 40.0 / 3 : 13, 1e-6);
+            seen++;
+        }
+        assert_int_equal(seen, 10);
+        pyr_result_destroy(outcome.result);
+    }
+}
+
+/* A repeat of a level is a draw of its own, and the table shows all that came to its verdict. */
+static void a_level_that_is_tried_again_draws_anew(void **state) {
+    (void)state;
+    struct pyr_stress_options options =
+        on_sim("sim:step_ms=10,per_seq_ms=10,jitter_pct=10,prefill_tok_s=1000000");
+    options.breaking_point = true;
+    options.most = 8;
+    options.bench.slo = "latency_p95=1s,error=5%";
+    options.bench.output_tokens = "16";
+    struct pyr_bench_outcome outcome;
+    struct pyr_err err;
+    assert_ok(err, pyr_stress_run(&options, NULL, NULL, &outcome, &err));
+    const struct pyr_stress_result *stress = outcome.result->stress;
+    size_t repeated = 0;
+    for (size_t i = 0; i < stress->level_count; i++) {
+        const struct pyr_level *level = &stress->levels[i];
+        if (level->pooled_tries < 2)
+            continue;
+        repeated++;
+        const struct pyr_metric_result *of_one = pyr_case_metric(level->one, PYR_M_LATENCY_SENT);
+        const struct pyr_metric_result *of_all = pyr_case_metric(level->pooled, PYR_M_LATENCY_SENT);
+        assert_true(of_all->n > of_one->n);
+        assert_true(of_all->mean.value != of_one->mean.value);
+    }
+    assert_true(repeated >= 1);
+    pyr_result_destroy(outcome.result);
+}
+
 /* 16 steps of 10 + 10 c ms with c in flight: p95 within a second up to c = 5. */
 static void the_search_ends_with_a_bracket_around_the_truth(void **state) {
     (void)state;
@@ -331,6 +388,8 @@ int main(void) {
         cmocka_unit_test(every_pattern_fills_its_time_and_keeps_below_the_top),
         cmocka_unit_test(a_spike_has_period_height_and_width),
         cmocka_unit_test(ramps_carry_real_load_and_phases_are_told_apart),
+        cmocka_unit_test(each_phase_tells_what_was_asked_in_it),
+        cmocka_unit_test(a_level_that_is_tried_again_draws_anew),
         cmocka_unit_test(the_search_ends_with_a_bracket_around_the_truth),
         cmocka_unit_test(a_light_load_that_cannot_be_decided_stops_no_search),
         cmocka_unit_test(a_target_that_never_fails_leaves_the_bracket_open),
