@@ -11,11 +11,15 @@ enum { LOOKED_AT = 16 };
 #define WINDOW_LEAST_NS 1e6
 #define NONE SIZE_MAX
 
-/* Where each send's user sends next. Returns the mean time until then, NaN when nobody does. */
-static double link_rounds(const struct pyr_send *sends, size_t count, uint32_t users,
-                          size_t *next) {
-    size_t *last = pyr_xcalloc(users, sizeof *last), rounds = 0;
-    double sum_ns = 0;
+struct rounds {
+    double mean_ns, cv; /* NaN: nobody sends twice */
+};
+
+/* Where each send's user sends next, and how long that takes. */
+static struct rounds link_rounds(const struct pyr_send *sends, size_t count, uint32_t users,
+                                 size_t *next) {
+    size_t *last = pyr_xcalloc(users, sizeof *last), n = 0;
+    double mean = 0, squares = 0;
     for (uint32_t u = 0; u < users; u++)
         last[u] = NONE;
     for (size_t i = 0; i < count; i++) {
@@ -24,13 +28,17 @@ static double link_rounds(const struct pyr_send *sends, size_t count, uint32_t u
         next[i] = NONE;
         if (*before != NONE) {
             next[*before] = i;
-            sum_ns += (double)(sends[i].at_ns - sends[*before].at_ns);
-            rounds++;
+            double round_ns = (double)(sends[i].at_ns - sends[*before].at_ns),
+                   off = round_ns - mean;
+            mean += off / (double)++n;
+            squares += off * (round_ns - mean);
         }
         *before = i;
     }
     pyr_free(last);
-    return rounds ? sum_ns / (double)rounds : (double)NAN;
+    if (n == 0)
+        return (struct rounds){NAN, NAN};
+    return (struct rounds){mean, mean > 0 ? sqrt(squares / (double)n) / mean : (double)NAN};
 }
 
 static double window_of(double round_ns, uint32_t users) {
@@ -67,11 +75,13 @@ static struct company count_company(const struct pyr_send *sends, size_t count, 
 }
 
 struct pyr_lockstep pyr_lockstep_of(const struct pyr_send *sends, size_t count, uint32_t users) {
-    struct pyr_lockstep lockstep = {NAN, NAN, NAN, NAN, false};
+    struct pyr_lockstep lockstep = {NAN, NAN, NAN, NAN, NAN, false};
     if (users < 2 || count < 2)
         return lockstep;
     size_t *next = pyr_xcalloc(count, sizeof *next);
-    lockstep.round_ns = link_rounds(sends, count, users, next);
+    struct rounds rounds = link_rounds(sends, count, users, next);
+    lockstep.round_ns = rounds.mean_ns;
+    lockstep.round_cv = rounds.cv;
     if (lockstep.round_ns > 0) {
         double window_ns = window_of(lockstep.round_ns, users);
         double p0 = 2 * window_ns / lockstep.round_ns;
@@ -85,4 +95,8 @@ struct pyr_lockstep pyr_lockstep_of(const struct pyr_send *sends, size_t count, 
         lockstep.index >= 0.5 && lockstep.burst >= 2 && lockstep.burst >= 1.5 * lockstep.by_chance;
     pyr_free(next);
     return lockstep;
+}
+
+bool pyr_places_are_kept(const struct pyr_lockstep *lockstep) {
+    return lockstep->round_cv < 0.25; /* not where it is unknown */
 }

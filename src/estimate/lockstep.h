@@ -31,11 +31,17 @@ struct pyr_lockstep {
     double index;     /* 0 .. 1; NaN: unknown (fewer than two users or rounds, nobody together) */
     double burst;     /* sends at a time; NaN likewise */
     double by_chance; /* the burst of independent users */
+    double round_cv;  /* spread of those times; NaN likewise */
     double round_ns;  /* mean time from a user's send to his next; NaN likewise */
     /* Users move in step so far that it shows: index at least .5, and bursts of two and more that
      * are half as large again as by chance. */
     bool found;
 };
+
+/* True where the users of a closed loop keep their places for the whole run: their rounds are of
+ * one length (round_cv below a quarter). What a round shows, the same steps shown to all of them,
+ * the next one shows again, and so many requests are one observation. */
+bool pyr_places_are_kept(const struct pyr_lockstep *lockstep);
 
 /* `sends` in order of time. Takes memory of its own for the call. */
 struct pyr_lockstep pyr_lockstep_of(const struct pyr_send *sends, size_t count, uint32_t users);

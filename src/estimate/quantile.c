@@ -155,10 +155,10 @@ static double floor_of(double vif) {
 
 /* VIF of every quantile in one pass; the values that do not fill a batch are left out at the
  * start, where a run is least steady. */
-static void inflations(const struct pyr_sample *sample, const uint64_t *limits, size_t count,
-                       struct pyr_quantile *out) {
+static void inflations(const struct pyr_sample *sample, double least, const uint64_t *limits,
+                       size_t count, struct pyr_quantile *out) {
     for (size_t k = 0; k < count; k++)
-        out[k].vif = 1;
+        out[k].vif = fmax(1, least);
     if (sample->n < LEAST)
         return;
     size_t per_batch = (sample->n + PYR_PARTS - 1) / PYR_PARTS, batches = sample->n / per_batch;
@@ -174,12 +174,17 @@ static void inflations(const struct pyr_sample *sample, const uint64_t *limits, 
     for (size_t k = 0; k < count; k++) {
         double q = out[k].q;
         double vif = (double)per_batch * pyr_long_run_variance(shares[k], batches) / (q * (1 - q));
-        out[k].vif = floor_of(vif);
+        out[k].vif = fmax(floor_of(vif), out[k].vif);
     }
 }
 
 void pyr_quantiles(const struct pyr_sample *sample, const double *qs, size_t count,
                    struct pyr_arena *arena, struct pyr_quantile *out) {
+    pyr_quantiles_inflated(sample, 1, qs, count, arena, out);
+}
+
+void pyr_quantiles_inflated(const struct pyr_sample *sample, double least_vif, const double *qs,
+                            size_t count, struct pyr_arena *arena, struct pyr_quantile *out) {
     assert(count <= MAX_QUANTILES);
     uint64_t limits[MAX_QUANTILES] = {0};
     for (size_t k = 0; k < count; k++) {
@@ -187,7 +192,7 @@ void pyr_quantiles(const struct pyr_sample *sample, const double *qs, size_t cou
         if (sample->n > 0)
             limits[k] = sample->sorted[pyr_quantile_rank(sample->n, qs[k]) - 1];
     }
-    inflations(sample, limits, count, out);
+    inflations(sample, least_vif, limits, count, out);
     const struct storage storage = {.sample = sample, .correlation = sample->correlation};
     for (size_t k = 0; k < count; k++)
         fill(&storage, &out[k], arena);

@@ -53,6 +53,11 @@ struct pyr_quantile {
 void pyr_quantiles(const struct pyr_sample *sample, const double *qs, size_t count,
                    struct pyr_arena *arena, struct pyr_quantile *out);
 
+/* The same where as many values as `least_vif` are known to say no more than one, whatever their
+ * order shows (users who keep their places in a closed loop): VIF is at least that. */
+void pyr_quantiles_inflated(const struct pyr_sample *sample, double least_vif, const double *qs,
+                            size_t count, struct pyr_arena *arena, struct pyr_quantile *out);
+
 /* The same from a histogram, where there are too many values to keep. `batches` are the histograms
  * of successive equal shares of the run (10 or more; they add up to `hist`), from which VIF is
  * taken; with batches NULL or fewer the values are taken as independent and the reason says so.

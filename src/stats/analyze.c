@@ -478,11 +478,15 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
         result->whole_s > 0 ? (double)data->in_measured.chunks / result->whole_s : (double)NAN;
     result->steady_s = (double)(data->steady.end_ns - data->steady.start_ns) * 1e-9;
     pyr_timeline_make(data, arena, result);
+    pyr_rounds_make(data, arena, result);
     check_saturation(data, arena, result);
     take_level_end(data, arena, result);
     bool level = !result->saturating && !result->patterned;
-    struct pyr_window steady = {data, data->steady, &data->in_steady, goals, goal_count, level};
-    struct pyr_window whole = {data, data->measured, &data->in_measured, goals, goal_count, level};
+    double draw = pyr_places_are_kept(&result->lockstep) ? data->plan->concurrency : 0;
+    struct pyr_window steady = {data,  data->steady, &data->in_steady, goals, goal_count,
+                                level, draw};
+    struct pyr_window whole = {data, data->measured, &data->in_measured, goals, goal_count, level,
+                               draw};
     pyr_window_metrics(&steady, arena, &result->metrics, &result->metric_count);
     if (data->steady.start_ns == data->measured.start_ns &&
         data->steady.end_ns == data->measured.end_ns) {
@@ -494,10 +498,6 @@ static void analyse_case(struct pyr_case_data *data, const struct pyr_collected 
     count_outcomes(data, result);
     pyr_answers_count(data, result);
     check_littles_law(arena, result);
-    pyr_timeline_make(data, arena, result);
-    pyr_rounds_make(data, arena, result);
-    check_saturation(data, arena, result);
-    take_level_end(data, arena, result);
     pyr_turns_make(data, arena, result);
     pyr_drift_make(data, arena, result);
     take_spikes(&steady, arena, result);

@@ -68,15 +68,8 @@ static const char *tell_wave(const struct pyr_case_data *data, struct pyr_arena 
     return NULL;
 }
 
-void pyr_rounds_make(const struct pyr_case_data *data, struct pyr_arena *arena,
-                     struct pyr_case_result *result) {
+static struct pyr_lockstep measure(const struct pyr_case_data *data) {
     uint32_t users = data->plan->concurrency;
-    result->lockstep = (struct pyr_lockstep){NAN, NAN, NAN, NAN, false};
-    if (data->plan->open_loop || result->patterned)
-        return;
-    result->first_wave = find_first_wave(result);
-    if (result->first_wave)
-        result->burst = tell_wave(data, arena, result->first_wave);
     struct pyr_send *sends = pyr_xcalloc(data->count + 1, sizeof *sends);
     size_t count = 0;
     for (size_t i = 0; i < data->count; i++) {
@@ -88,8 +81,20 @@ void pyr_rounds_make(const struct pyr_case_data *data, struct pyr_arena *arena,
     }
     if (count > 1)
         qsort(sends, count, sizeof *sends, by_time);
-    result->lockstep = pyr_lockstep_of(sends, count, users);
+    struct pyr_lockstep seen = pyr_lockstep_of(sends, count, users);
+    pyr_free(sends);
+    return seen;
+}
+
+void pyr_rounds_make(const struct pyr_case_data *data, struct pyr_arena *arena,
+                     struct pyr_case_result *result) {
+    result->lockstep = (struct pyr_lockstep){NAN, NAN, NAN, NAN, NAN, false};
+    if (data->plan->open_loop || result->patterned)
+        return;
+    result->lockstep = measure(data);
+    result->first_wave = find_first_wave(result);
+    if (result->first_wave)
+        result->burst = tell_wave(data, arena, result->first_wave);
     if (result->lockstep.found)
         result->in_step = tell(result, arena);
-    pyr_free(sends);
 }

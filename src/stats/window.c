@@ -30,7 +30,8 @@ struct builder {
     uint64_t *values, *sorted, *scratch; /* (capacity) each */
     size_t capacity;
     struct pyr_correlation correlation;
-    bool correlated; /* `correlation` is known: an open loop at one rate */
+    bool correlated;  /* `correlation` is known: an open loop at one rate */
+    double least_vif; /* of what is added next; 0: 1 */
 };
 
 /* The flow of the window's case and what Little's law says of it. */
@@ -103,7 +104,7 @@ static void take_curve(struct builder *b, struct pyr_metric_result *result,
     for (size_t first = 0; first < count; first += AT_ONCE) {
         struct pyr_quantile seen[AT_ONCE];
         size_t some = count - first < AT_ONCE ? count - first : AT_ONCE;
-        pyr_quantiles(sample, levels + first, some, b->arena, seen);
+        pyr_quantiles_inflated(sample, b->least_vif, levels + first, some, b->arena, seen);
         for (size_t i = 0; i < some; i++)
             points[first + i] = (struct pyr_curve_point){levels[first + i], seen[i].estimate};
     }
@@ -135,7 +136,8 @@ static struct pyr_metric_result *add_distribution(struct builder *b, enum pyr_me
                                 .is_double = is_double,
                                 .correlation = correlation_of(b)};
     struct pyr_quantile quantiles[PYR_Q_COUNT];
-    pyr_quantiles(&sample, pyr_quantile_levels, PYR_Q_COUNT, b->arena, quantiles);
+    pyr_quantiles_inflated(&sample, b->least_vif, pyr_quantile_levels, PYR_Q_COUNT, b->arena,
+                           quantiles);
     take_quantiles(result, quantiles);
     result->run_too_short = pyr_correlation_limit(sample.correlation) < 1;
     struct pyr_summary summary;
@@ -241,7 +243,7 @@ static const struct pyr_of_all_asked *of_all_asked(struct builder *b,
                                 .is_double = !row->whole,
                                 .correlation = correlation_of(b)};
     struct pyr_quantile at[PYR_Q_COUNT];
-    pyr_quantiles(&sample, pyr_quantile_levels, PYR_Q_COUNT, b->arena, at);
+    pyr_quantiles_inflated(&sample, b->least_vif, pyr_quantile_levels, PYR_Q_COUNT, b->arena, at);
     struct pyr_of_all_asked *all = pyr_arena_alloc(b->arena, sizeof *all);
     *all = (struct pyr_of_all_asked){.asked = n, .failed = failed, .vif = at[PYR_Q_P50].vif};
     const double never = pyr_sample_value(&sample, pyr_key_of_double(INFINITY));
@@ -261,6 +263,8 @@ static const struct pyr_of_all_asked *of_all_asked(struct builder *b,
 
 static void add_request_metric(struct builder *b, const struct pyr_request_metric *row) {
     const struct pyr_case_data *data = b->window->data;
+    /* What users who keep their places see in one round they see in the next. */
+    b->least_vif = row->curve || row->metric == PYR_M_TPOT ? b->window->requests_a_draw : 0;
     const struct pyr_of_all_asked *of_all = row->awaited ? of_all_asked(b, row) : NULL;
     size_t n = 0;
     if (is_redundant(b, row))
@@ -727,6 +731,7 @@ void pyr_window_metrics(const struct pyr_window *window, struct pyr_arena *arena
     b.correlated = pyr_correlation_of_window(data, window->span, &b.correlation);
     for (int i = 0; i < pyr_request_metric_count; i++)
         add_request_metric(&b, &pyr_request_metrics[i]);
+    b.least_vif = 0;
     add_stalls(&b);
     add_gaps(&b, PYR_M_ITL, true);
     add_gaps(&b, PYR_M_ICL, false);

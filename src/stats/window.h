@@ -16,6 +16,7 @@ struct pyr_window {
     const struct pyr_goal *goals;      /* those that hold for this case's suite */
     size_t goal_count;
     bool level; /* the load is meant to stay level and was carried: Little's law must hold */
+    double requests_a_draw; /* so many say no more than one: users keep their places; 0: unknown */
 };
 
 /* All metrics that the records can give, in the order of metric.def, in the arena. */
