@@ -108,6 +108,20 @@ static void independent_users_are_together_by_chance_only(void **state) {
     }
 }
 
+/* Rounds of one length are kept places, whether or not anybody meets. */
+static void places_are_kept_where_rounds_are_of_one_length(void **state) {
+    (void)state;
+    struct pyr_lockstep even = of_phases(8, evenly, false, 1);
+    struct pyr_lockstep drawn = of_phases(8, NULL, true, 1);
+    assert_near(even.round_cv, 0, 1e-6);
+    assert_true(pyr_places_are_kept(&even));
+    assert_near(drawn.round_cv, 0.41, 0.1); /* of 1 + the difference of two uniform phases */
+    assert_false(pyr_places_are_kept(&drawn));
+    struct pyr_send alone[] = {{0, 0}, {10, 0}, {20, 0}};
+    struct pyr_lockstep one = pyr_lockstep_of(alone, 3, 1);
+    assert_false(pyr_places_are_kept(&one));
+}
+
 static void what_says_nothing_is_unknown(void **state) {
     (void)state;
     struct pyr_send alone[] = {{0, 0}, {10, 0}, {20, 0}};
@@ -126,6 +140,7 @@ int main(void) {
         cmocka_unit_test(groups_are_seen_though_no_two_of_them_meet),
         cmocka_unit_test(users_who_are_spread_do_not_move_in_step),
         cmocka_unit_test(independent_users_are_together_by_chance_only),
+        cmocka_unit_test(places_are_kept_where_rounds_are_of_one_length),
         cmocka_unit_test(what_says_nothing_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

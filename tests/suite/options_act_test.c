@@ -136,6 +136,8 @@ static const struct {
     size_t offset, size;
     double expected;
 } whole[] = {
+    {"--start", "--start spread", PLAN(start), PYR_START_SPREAD},
+    {"--start", "--start burst", PLAN(start), PYR_START_BURST},
     {"--think-time", "--think-time 40ms", PLAN(think_ns), 4e7},
     {"--heed-retry-after", "--heed-retry-after", PLAN(heed_retry_after), 1},
     {"--timeout", "--timeout 3s", PLAN(limits.total_ns), 3e9},
