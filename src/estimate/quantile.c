@@ -43,24 +43,35 @@ void pyr_quantile_ranks(uint64_t n, double q, double vif, double df, uint64_t *l
     *hi = high <= (double)n ? (uint64_t)high : 0;
 }
 
-static bool is_bounded_at(uint64_t n, double q, double vif) {
+/* A variance inflation that was known beforehand (`known` at least that of the sample) has no error
+ * of its own. */
+static double degrees(uint64_t n, double q, double vif, double known, double limit) {
+    return vif > 1 && vif <= known ? fmin(DEGREES_KNOWN, limit)
+                                   : pyr_quantile_degrees(n, q, vif, limit);
+}
+
+static bool is_bounded_at(uint64_t n, double q, double vif, double known) {
     uint64_t lo, hi;
-    pyr_quantile_ranks(n, q, vif, pyr_quantile_degrees(n, q, vif, INFINITY), &lo, &hi);
+    pyr_quantile_ranks(n, q, vif, degrees(n, q, vif, known, INFINITY), &lo, &hi);
     return lo && hi;
 }
 
-uint64_t pyr_quantile_n_bounded(double q, double vif) {
+static uint64_t n_bounded(double q, double vif, double known) {
     uint64_t least = 1, most = 2;
-    for (; !is_bounded_at(most, q, vif) && most <= UINT64_C(1) << 50; most *= 2)
+    for (; !is_bounded_at(most, q, vif, known) && most <= UINT64_C(1) << 50; most *= 2)
         least = most;
     while (least + 1 < most) {
         uint64_t middle = least + (most - least) / 2;
-        if (is_bounded_at(middle, q, vif))
+        if (is_bounded_at(middle, q, vif, known))
             most = middle;
         else
             least = middle;
     }
     return most;
+}
+
+uint64_t pyr_quantile_n_bounded(double q, double vif) {
+    return n_bounded(q, vif, 1);
 }
 
 static uint64_t n_for_value(double q) {
@@ -88,6 +99,7 @@ struct storage {
     const struct pyr_sample *sample;
     const struct pyr_hist *hist;
     const struct pyr_correlation *correlation;
+    double known_vif; /* whatever the values show; 0: none */
 };
 
 static double value_at(const struct storage *storage, uint64_t rank) {
@@ -123,7 +135,8 @@ static void fill(const struct storage *storage, struct pyr_quantile *quantile,
     double q = quantile->q;
     quantile->n_effective = (double)n / quantile->vif;
     quantile->early_stopping = NAN;
-    uint64_t bounded_n = n_needed(storage, quantile, pyr_quantile_n_bounded(q, quantile->vif));
+    uint64_t bounded_n =
+        n_needed(storage, quantile, n_bounded(q, quantile->vif, storage->known_vif));
     quantile->needed = bounded_n > n ? bounded_n - n : 0;
     if (n < n_for_value(q)) {
         quantile->estimate = pyr_estimate_unknown(
@@ -133,8 +146,8 @@ static void fill(const struct storage *storage, struct pyr_quantile *quantile,
     }
     uint64_t lo, hi, early = early_stopping_rank(n, q);
     double limit = pyr_correlation_limit(storage->correlation);
-    pyr_quantile_ranks(n, q, quantile->vif, pyr_quantile_degrees(n, q, quantile->vif, limit), &lo,
-                       &hi);
+    pyr_quantile_ranks(n, q, quantile->vif, degrees(n, q, quantile->vif, storage->known_vif, limit),
+                       &lo, &hi);
     struct pyr_estimate *estimate = &quantile->estimate;
     estimate->value = value_at(storage, pyr_quantile_rank(n, q));
     estimate->lo = lo ? value_at(storage, lo) : (double)NAN;
@@ -193,7 +206,8 @@ void pyr_quantiles_inflated(const struct pyr_sample *sample, double least_vif, c
             limits[k] = sample->sorted[pyr_quantile_rank(sample->n, qs[k]) - 1];
     }
     inflations(sample, least_vif, limits, count, out);
-    const struct storage storage = {.sample = sample, .correlation = sample->correlation};
+    const struct storage storage = {
+        .sample = sample, .correlation = sample->correlation, .known_vif = least_vif};
     for (size_t k = 0; k < count; k++)
         fill(&storage, &out[k], arena);
 }

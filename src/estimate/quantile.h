@@ -54,7 +54,8 @@ void pyr_quantiles(const struct pyr_sample *sample, const double *qs, size_t cou
                    struct pyr_arena *arena, struct pyr_quantile *out);
 
 /* The same where as many values as `least_vif` are known to say no more than one, whatever their
- * order shows (users who keep their places in a closed loop): VIF is at least that. */
+ * order shows (users who keep their places in a closed loop): VIF is at least that, and where it is
+ * no more its own error is none. */
 void pyr_quantiles_inflated(const struct pyr_sample *sample, double least_vif, const double *qs,
                             size_t count, struct pyr_arena *arena, struct pyr_quantile *out);
 
