@@ -32,6 +32,7 @@ struct builder {
     struct pyr_correlation correlation;
     bool correlated;  /* `correlation` is known: an open loop at one rate */
     double least_vif; /* of what is added next; 0: 1 */
+    bool failures;    /* a request of the window failed */
 };
 
 /* The flow of the window's case and what Little's law says of it. */
@@ -232,7 +233,7 @@ static size_t take_all_asked(struct builder *b, const struct pyr_request_metric 
  */
 static const struct pyr_of_all_asked *of_all_asked(struct builder *b,
                                                    const struct pyr_request_metric *row) {
-    size_t n, failed = take_all_asked(b, row, &n);
+    size_t n, failed = b->failures ? take_all_asked(b, row, &n) : 0;
     if (failed == 0)
         return NULL;
     memcpy(b->sorted, b->values, n * sizeof *b->sorted);
@@ -722,12 +723,25 @@ static void finish(struct builder *b, const struct pyr_metric_result **metrics, 
     pyr_free(b->scratch);
 }
 
+/* A pass over a million requests is none too many, but one for each metric is. */
+static bool has_failures(const struct pyr_window *window) {
+    const struct pyr_case_data *data = window->data;
+    for (size_t i = 0; i < data->count; i++) {
+        const struct pyr_request *r = &data->requests[i];
+        if (r->outcome != PYR_OUTCOME_OK && r->outcome != PYR_OUTCOME_CANCELLED &&
+            pyr_in_span(window->span, r))
+            return true;
+    }
+    return false;
+}
+
 void pyr_window_metrics(const struct pyr_window *window, struct pyr_arena *arena,
                         const struct pyr_metric_result **metrics, size_t *count) {
     const struct pyr_case_data *data = window->data;
     struct builder b = {.window = window, .arena = arena};
     b.metrics = pyr_arena_array(arena, PYR_METRIC_COUNT, sizeof *b.metrics);
     reserve(&b, data->count);
+    b.failures = has_failures(window);
     b.correlated = pyr_correlation_of_window(data, window->span, &b.correlation);
     for (int i = 0; i < pyr_request_metric_count; i++)
         add_request_metric(&b, &pyr_request_metrics[i]);
