@@ -27,6 +27,7 @@ static struct world {
     pthread_mutex_t held; /* locked: the engine stands still */
     bool grammars;        /* the engine knows them, and refuses each after it was made */
     _Atomic int made, destroyed, made_here;
+    _Atomic int steps; /* that the engine has begun */
     pthread_t here;
 } world;
 
@@ -49,6 +50,7 @@ static void drop_grammar(struct pyr_grammar *grammar) {
 static void on_decode(void *context, const struct pyr_batch *batch) {
     struct world *w = context;
     (void)batch;
+    w->steps++;
     pthread_mutex_lock(&w->held);
     pthread_mutex_unlock(&w->held);
 }
@@ -548,9 +550,10 @@ static void a_step_that_nobody_wants_is_given_up(void **state) {
     open_world(2, 4, NULL, (struct fake_plan){0});
     for (int round = 0; round < 2; round++) {
         pthread_mutex_lock(&world.held);
+        int before = world.steps;
         for (int i = 0; i < 3; i++)
             client_send(&clients[i], "POST", "/v1/completions", NULL, body);
-        for (int i = 0; i < 10; i++)
+        for (int i = 0; i < 10 || world.steps == before; i++)
             pyr_openai_step(world.server, PYR_NS_PER_MS);
         for (int i = round; i < 3; i++)
             client_close(&clients[i]);
