@@ -154,11 +154,13 @@ measured 1 long 4000 16 --concurrency 1 --requests 2
 holds 'outcomes' long.jsonl 'all(.[]; .outcome == "http_4xx" and .http_status == 400)'
 done_with 'prompts beyond the context are counted as refused by the server'
 
-expect 1 bench "$peer" --model nonsense --requests 1 --no-calibrate -o no/
-one_line 'this server has: model'
+# llama-server answers whatever the name: an unlisted one is its to refuse, and the report says so.
+expect 0 bench "$peer" --model nonsense --concurrency 1 --requests 1 --warmup 0 --no-calibrate -q -o no/
+grep -q 'nonsense' no/results.json || complain 'the name that was asked for is not kept'
+grep -q "is not in the server's list" no/results.json || complain 'nothing says that the name is not listed'
 expect 1 bench "${peer%/v1}/nowhere" --requests 1 --no-calibrate -o no/
 one_line "this server's API is at $peer"
-done_with 'a wrong model and a wrong path are told what is there'
+done_with "an unlisted model is the server's to refuse; a wrong path is told what is there"
 
 expect 0 stress "$peer" --breaking-point --max-concurrency 2 --slo ttft_p50=30s --level-time 4s \
     --duration 60s --warmup 0 --prompt-tokens 24 --output-tokens 8 --no-calibrate --quiet -o most/
